@@ -1,0 +1,23 @@
+//go:build deps
+package deps
+import (
+_ "github.com/go-webauthn/webauthn/webauthn"
+_ "github.com/go-jose/go-jose/v4"
+_ "github.com/fxamacker/cbor/v2"
+_ "github.com/tink-crypto/tink-go/v2/aead"
+_ "modernc.org/sqlite"
+_ "github.com/jackc/pgx/v5/stdlib"
+_ "golang.org/x/mod/sumdb/tlog"
+_ "golang.org/x/mod/sumdb/note"
+_ "github.com/danielgtaylor/huma/v2"
+_ "github.com/wneessen/go-mail"
+_ "github.com/alecthomas/kong"
+_ "go.yaml.in/yaml/v3"
+_ "github.com/prometheus/client_golang/prometheus/promhttp"
+_ "pgregory.net/rapid"
+_ "github.com/anishathalye/porcupine"
+_ "go.uber.org/goleak"
+_ "github.com/rogpeppe/go-internal/testscript"
+_ "github.com/chromedp/chromedp"
+_ "golang.org/x/crypto/hkdf"
+)
