@@ -1,0 +1,54 @@
+-- session: who is signed in where. A family is a chain of refresh tokens.
+CREATE TABLE session_session (
+  id         TEXT PRIMARY KEY,
+  account    TEXT NOT NULL,
+  device     TEXT NOT NULL,
+  kind       TEXT NOT NULL,            -- web | api
+  family     TEXT NOT NULL,            -- the family its own tokens belong to
+  acr        TEXT NOT NULL,
+  amr        TEXT NOT NULL,            -- JSON list, RFC 8176
+  auth_time  BIGINT NOT NULL,
+  key_id     TEXT NOT NULL,            -- key that signed; '' for a recovery code
+  jkt        TEXT NOT NULL,            -- binding key thumbprint; '' when unbound
+  remember   BOOLEAN NOT NULL,
+  created_at BIGINT NOT NULL,
+  last_seen  BIGINT NOT NULL,
+  abs_exp    BIGINT NOT NULL,
+  addr       TEXT NOT NULL,
+  agent      TEXT NOT NULL,
+  epoch      BIGINT NOT NULL,
+  suspect_at BIGINT NOT NULL DEFAULT 0,
+  vouched_at BIGINT NOT NULL DEFAULT 0, -- the owner said "this was me"
+  ended_at   BIGINT NOT NULL DEFAULT 0,
+  ended_why  TEXT NOT NULL DEFAULT '',
+  reach_ms   BIGINT NOT NULL DEFAULT -1, -- how long until every gate refused it
+  version    BIGINT NOT NULL
+);
+CREATE INDEX session_session_account ON session_session (account, created_at);
+CREATE TABLE session_family (
+  id        TEXT PRIMARY KEY,
+  session   TEXT NOT NULL,
+  gen       BIGINT NOT NULL,
+  cur_kid   BIGINT NOT NULL,
+  cur_hash  BYTEA NOT NULL,
+  prev_hash BYTEA,
+  prev_at   BIGINT NOT NULL DEFAULT 0,
+  idle_exp  BIGINT NOT NULL,
+  abs_exp   BIGINT NOT NULL,
+  jkt       TEXT NOT NULL,
+  epoch     BIGINT NOT NULL,
+  state     TEXT NOT NULL              -- live | ended
+);
+CREATE INDEX session_family_session ON session_family (session);
+-- One row per account that ever ended everything: one write ends all older sessions.
+CREATE TABLE session_epoch (
+  account TEXT PRIMARY KEY,
+  epoch   BIGINT NOT NULL,
+  at      BIGINT NOT NULL,
+  why     TEXT NOT NULL
+);
+CREATE TABLE session_jti (
+  id  BYTEA PRIMARY KEY,
+  exp BIGINT NOT NULL
+);
+CREATE INDEX session_jti_exp ON session_jti (exp);

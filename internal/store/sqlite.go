@@ -1,0 +1,235 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// sqliteEngine is one SQLite file: a writer with a connection of its own, a few
+// readers, and a checkpointer.
+type sqliteEngine struct {
+	lock    *fileLock
+	w       *writer
+	readers *readers
+	cp      *checkpointer
+
+	closing sync.Once
+	closed  atomic.Bool
+}
+
+// pragmas holds for every connection.
+//
+// synchronous=FULL: an acknowledged write survives the loss of power, one
+// fdatasync per commit. wal_autocheckpoint=0: a commit never pays for copying
+// the log into the database; the checkpointer does that. cache_size: 2 MiB per
+// connection at most, because the whole idle server must fit in 40 MB.
+var pragmas = []string{
+	"busy_timeout=5000",
+	"journal_mode=WAL",
+	"synchronous=FULL",
+	"wal_autocheckpoint=0",
+	"foreign_keys=ON",
+	"trusted_schema=OFF",
+	"cache_size=-2048",
+	"temp_store=MEMORY",
+}
+
+// openFile returns a handle on the SQLite file at path.
+func openFile(path string, readOnly bool) (*sql.DB, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	q := url.Values{}
+	for _, p := range pragmas {
+		q.Add("_pragma", p)
+	}
+	if readOnly {
+		q.Add("_pragma", "query_only=ON")
+	}
+	u := url.URL{Scheme: "file", Path: abs, RawQuery: q.Encode()}
+	db, err := sql.Open("sqlite", u.String())
+	if err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	// SQLite's own build asks for fdatasync where the system has it: the file's
+	// times, which fsync would force out too, are of no use to recovery.
+	_, _ = sqlite.Fdatasync(true)
+	return db, nil
+}
+
+// create makes the database file before SQLite does, readable by its owner
+// only. The log beside it inherits the mode.
+func create(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	return f.Close()
+}
+
+func openSQLite(ctx context.Context, path string, o Options) (_ *sqliteEngine, err error) {
+	if _, err := os.Stat(path); err != nil {
+		if errors.Is(err, os.ErrNotExist) {
+			return nil, fmt.Errorf("%w: %s does not exist yet; run: keyward migrate apply", ErrSchemaOlder, path)
+		}
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	e := &sqliteEngine{}
+	if e.lock, err = lockFile(path + ".lock"); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			e.close()
+		}
+	}()
+	if err := checkSchema(ctx, sqliteMigrator(path, o)); err != nil {
+		return nil, err
+	}
+	if e.w, err = openWriter(ctx, path, o); err != nil {
+		return nil, err
+	}
+	if e.readers, err = openReaders(path, o); err != nil {
+		return nil, err
+	}
+	if e.cp, err = openCheckpointer(path, e.w, o.Logger); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+func (e *sqliteEngine) write(ctx context.Context, w *work) error { return e.w.do(ctx, w) }
+
+func (e *sqliteEngine) view(ctx context.Context, tx *Tx, f func(*Tx) error) error {
+	return e.readers.view(ctx, tx, f)
+}
+
+func (e *sqliteEngine) get(ctx context.Context, q string, args, dst []any) error {
+	return e.readers.get(ctx, q, args, dst)
+}
+
+// close ends the writer first, so that nothing accepted is lost, and lets go of
+// the lock last.
+func (e *sqliteEngine) close() error {
+	var err error
+	e.closing.Do(func() {
+		if e.w != nil {
+			err = e.w.close()
+		}
+		if e.cp != nil {
+			err = errors.Join(err, e.cp.close())
+		}
+		if e.readers != nil {
+			err = errors.Join(err, e.readers.close())
+		}
+		err = errors.Join(err, e.lock.unlock())
+	})
+	return err
+}
+
+// sqliteConn is one connection with its prepared statements.
+type sqliteConn struct {
+	conn  *sql.Conn
+	stmts map[string]*sql.Stmt
+}
+
+// maxStmts bounds the statements kept per connection. The texts are constants of
+// the program, far fewer than this; the bound is for a mistake.
+const maxStmts = 512
+
+func newConn(ctx context.Context, db *sql.DB) (*sqliteConn, error) {
+	c, err := db.Conn(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	return &sqliteConn{conn: c, stmts: map[string]*sql.Stmt{}}, nil
+}
+
+// never is the context of every SQLite statement. A cancelled statement can
+// roll the whole transaction back, and with it the functions of other callers.
+var never = context.Background()
+
+func (c *sqliteConn) stmt(q string) (*sql.Stmt, error) {
+	if s, ok := c.stmts[q]; ok {
+		return s, nil
+	}
+	if len(c.stmts) >= maxStmts {
+		c.forget()
+	}
+	s, err := c.conn.PrepareContext(never, q)
+	if err != nil {
+		return nil, sqliteError(err)
+	}
+	c.stmts[q] = s
+	return s, nil
+}
+
+func (c *sqliteConn) forget() {
+	for _, s := range c.stmts {
+		s.Close()
+	}
+	clear(c.stmts)
+}
+
+func (c *sqliteConn) exec(q string, args []any) (int64, error) {
+	s, err := c.stmt(q)
+	if err != nil {
+		return 0, err
+	}
+	r, err := s.ExecContext(never, args...)
+	if err != nil {
+		return 0, sqliteError(err)
+	}
+	return r.RowsAffected()
+}
+
+// later runs at once: there is no wire to save a trip on.
+func (c *sqliteConn) later(q string, args []any) error {
+	_, err := c.exec(q, args)
+	return err
+}
+
+func (c *sqliteConn) query(q string, args []any) (cursor, error) {
+	s, err := c.stmt(q)
+	if err != nil {
+		return nil, err
+	}
+	r, err := s.QueryContext(never, args...)
+	if err != nil {
+		return nil, sqliteError(err)
+	}
+	return sqliteRows{r}, nil
+}
+
+func (c *sqliteConn) close() error {
+	c.forget()
+	return c.conn.Close()
+}
+
+type sqliteRows struct{ *sql.Rows }
+
+func (r sqliteRows) Err() error { return sqliteError(r.Rows.Err()) }
+
+// sqliteError gives the errors of SQLite that callers distinguish their names.
+func sqliteError(err error) error {
+	var e *sqlite.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	switch e.Code() {
+	case sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_ROWID:
+		return fmt.Errorf("%w: %w", ErrUnique, err)
+	}
+	return fmt.Errorf("store: %w", err)
+}
