@@ -1,0 +1,174 @@
+package edge
+
+import (
+	"maps"
+	"net/http"
+	"slices"
+)
+
+// text is one sentence in the two languages of the product.
+type text struct{ en, ko string }
+
+func (t text) in(lang string) string {
+	if lang == "ko" {
+		return t.ko
+	}
+	return t.en
+}
+
+// row is what the world learns about a code. Nothing in it depends on the
+// request, so no answer can leak by its wording; what differs per request
+// (purpose, field, wait) travels in members the caller sets on purpose.
+type row struct {
+	status int
+	anchor string // chapter of the error pages; the code itself when empty
+	title  text   // what happened, as a heading
+	detail text   // what it means and the quickest way on
+}
+
+// table is the one map from code to answer. Codes are part of the contract
+// with clients: never renamed, never given a second meaning.
+var table = map[string]row{
+	// The request itself.
+	"bad_request": {400, "request", text{"This request cannot be read", "요청을 읽을 수 없습니다"},
+		text{"The request is not formed as this address expects. See \"errors\" for the part that was refused.", "이 주소가 요구하는 형식의 요청이 아닙니다. 거부된 부분은 \"errors\"에 있습니다."}},
+	"body_too_large": {413, "request", text{"This request is too large", "요청이 너무 큽니다"},
+		text{"The body is larger than this address accepts. Nothing was read or changed.", "본문이 이 주소가 허용하는 크기를 넘습니다. 읽거나 바꾼 것은 없습니다."}},
+	"unknown_field": {400, "request", text{"The request names an unknown field", "알 수 없는 항목이 있습니다"},
+		text{"A field is not known here. Fields are never ignored, so that a typing mistake cannot weaken a request. Remove or correct it.", "알 수 없는 항목이 들어 있습니다. 오타로 요청의 뜻이 약해지지 않도록 항목을 무시하지 않습니다. 지우거나 고쳐 주세요."}},
+	"nul_in_text": {400, "request", text{"The text contains a forbidden character", "텍스트에 쓸 수 없는 문자가 있습니다"},
+		text{"A text contains the character U+0000, which cannot be stored. Remove it and send the request again.", "텍스트에 저장할 수 없는 문자 U+0000이 있습니다. 지우고 다시 보내 주세요."}},
+	"unsupported_media_type": {415, "request", text{"This content type is not accepted", "지원하지 않는 콘텐츠 형식입니다"},
+		text{"Send the body with the content type that this address documents, for example \"application/json\".", "이 주소의 문서에 적힌 콘텐츠 형식(예: \"application/json\")으로 보내 주세요."}},
+	"not_found": {404, "request", text{"There is nothing at this address", "이 주소에는 아무것도 없습니다"},
+		text{"The address is wrong, or what was here is not here for you.", "주소가 잘못되었거나, 볼 수 있는 내용이 없습니다."}},
+	"method_not_allowed": {405, "request", text{"This method is not allowed here", "이 주소에서 쓸 수 없는 메서드입니다"},
+		text{"The address exists, but not for this method. The \"Allow\" header lists the methods it takes.", "주소는 있지만 이 메서드로는 쓸 수 없습니다. 가능한 메서드는 \"Allow\" 헤더에 있습니다."}},
+	"cross_site_request": {403, "request", text{"This request came from another site", "다른 사이트에서 온 요청입니다"},
+		text{"Another website tried to act here in your name, so nothing was done. Open the page here and try again.", "다른 웹사이트가 이곳에서 대신 실행하려 해 아무것도 하지 않았습니다. 이 사이트의 페이지를 열어 다시 시도해 주세요."}},
+
+	// Limits and the server's own state.
+	"rate_limited": {429, "limits", text{"Too many requests", "요청이 너무 많습니다"},
+		text{"A limit was reached. Wait as long as the \"Retry-After\" header says, then try again. Nothing was changed.", "한도에 도달했습니다. \"Retry-After\" 헤더가 알려 주는 시간만큼 기다린 뒤 다시 시도해 주세요. 바뀐 것은 없습니다."}},
+	"busy": {503, "limits", text{"The server is busy", "서버가 바쁩니다"},
+		text{"The request was not carried out. Send it again in a moment.", "요청이 실행되지 않았습니다. 잠시 뒤 다시 보내 주세요."}},
+	"unavailable": {503, "limits", text{"The service is not available right now", "지금은 서비스를 이용할 수 없습니다"},
+		text{"The request could not be finished in time. Try again in a moment.", "요청을 제시간에 마치지 못했습니다. 잠시 뒤 다시 시도해 주세요."}},
+	"internal": {500, "limits", text{"Something went wrong on our side", "서버에서 문제가 생겼습니다"},
+		text{"The request failed and the cause was recorded. If it happens again, tell support the request id.", "요청이 실패했고 원인을 기록했습니다. 다시 발생하면 고객 지원에 요청 번호를 알려 주세요."}},
+
+	// Sessions and proofs of possession.
+	"not_signed_in": {401, "sessions", text{"Sign in first", "먼저 로그인해 주세요"},
+		text{"This needs a session and the request carried none.", "세션이 필요하지만 요청에 세션이 없습니다."}},
+	"session_ended": {401, "sessions", text{"This session has ended", "종료된 세션입니다"},
+		text{"The session was ended or ran out. Sign in again to go on.", "세션이 종료되었거나 만료되었습니다. 계속하려면 다시 로그인해 주세요."}},
+	"access_expired": {401, "sessions", text{"The access token has expired", "액세스 토큰이 만료되었습니다"},
+		text{"Access lasts minutes on purpose. Renew it with the refresh token and send the request again; it was not carried out.", "액세스는 의도적으로 몇 분만 유지됩니다. 리프레시 토큰으로 갱신한 뒤 다시 보내 주세요. 이 요청은 실행되지 않았습니다."}},
+	"proof_missing": {401, "proofs", text{"A proof of the device's key is missing", "기기 키 증명이 없습니다"},
+		text{"This token is bound to a key. Send a fresh proof made with that key in the \"DPoP\" header.", "이 토큰은 키에 묶여 있습니다. 그 키로 새로 만든 증명을 \"DPoP\" 헤더로 보내 주세요."}},
+	"proof_invalid": {401, "proofs", text{"The proof of the device's key is not valid", "기기 키 증명이 올바르지 않습니다"},
+		text{"The proof does not fit this request, this token or this time. Make a new one; check the clock of the device if it keeps failing.", "증명이 이 요청, 토큰 또는 시각과 맞지 않습니다. 새로 만들어 주세요. 계속 실패하면 기기의 시계를 확인해 주세요."}},
+	"proof_replayed": {401, "proofs", text{"This proof was used before", "이미 사용한 증명입니다"},
+		text{"Each proof works once. Make a new one for each request.", "증명은 한 번만 쓸 수 있습니다. 요청마다 새로 만들어 주세요."}},
+	"use_dpop_nonce": {401, "proofs", text{"The proof needs the server's nonce", "증명에 서버 논스가 필요합니다"},
+		text{"Make the proof again with the value of the \"DPoP-Nonce\" header of this answer.", "이 응답의 \"DPoP-Nonce\" 헤더 값을 넣어 증명을 다시 만들어 주세요."}},
+	"step_up_required": {403, "step-up", text{"Confirm with your passkey", "패스키로 확인해 주세요"},
+		text{"This act needs a fresh confirmation with a passkey. \"purpose\" says for what, \"url\" where.", "이 작업은 패스키로 다시 확인해야 합니다. 무엇을 위한 확인인지는 \"purpose\", 어디에서 하는지는 \"url\"에 있습니다."}},
+	"insufficient_power": {403, "step-up", text{"This way of signing in may not do that", "이 로그인 방법으로는 할 수 없습니다"},
+		text{"You signed in with a fallback. It can look, end sessions and freeze the account, and nothing more. Sign in with a passkey to do this.", "대체 수단으로 로그인했습니다. 조회, 세션 종료, 계정 동결만 할 수 있습니다. 이 작업을 하려면 패스키로 로그인해 주세요."}},
+	"refresh_invalid": {401, "rotation", text{"The refresh token is not valid", "리프레시 토큰이 올바르지 않습니다"},
+		text{"It is not ours, ran out or was revoked. Sign in again.", "발급되지 않았거나 만료 또는 폐기된 토큰입니다. 다시 로그인해 주세요."}},
+	"refresh_superseded": {409, "rotation", text{"A newer refresh token exists", "더 새로운 리프레시 토큰이 있습니다"},
+		text{"Another tab or process refreshed a moment ago. Read your token store again and go on with the newer token. Nothing was revoked.", "다른 탭이나 프로세스가 방금 갱신했습니다. 저장된 토큰을 다시 읽고 새 토큰으로 계속해 주세요. 폐기된 것은 없습니다."}},
+	"refresh_reused": {401, "rotation", text{"A spent refresh token was used again", "이미 사용한 리프레시 토큰이 다시 쓰였습니다"},
+		text{"Somebody may hold a copy, so everything that came from this token has ended. The owner was told. Sign in again.", "누군가 복사본을 가지고 있을 수 있어 이 토큰에서 나온 것을 모두 종료하고 소유자에게 알렸습니다. 다시 로그인해 주세요."}},
+	"refresh_wrong_key": {401, "rotation", text{"The refresh token belongs to another key", "다른 키에 묶인 리프레시 토큰입니다"},
+		text{"The token is bound to a key and the proof came from another one. Nothing was refreshed, and the owner is told.", "토큰이 묶인 키와 증명한 키가 다릅니다. 갱신하지 않았으며 소유자에게 알립니다."}},
+
+	// Accounts.
+	"account_frozen": {403, "accounts", text{"This account is frozen", "동결된 계정입니다"},
+		text{"Its owner or the exchange froze it. Nothing can be added or moved until the owner lifts the freeze with a passkey.", "소유자 또는 거래소가 동결했습니다. 소유자가 패스키로 동결을 풀 때까지 추가하거나 옮길 수 없습니다."}},
+	"account_closed": {403, "accounts", text{"This account is closed", "해지된 계정입니다"},
+		text{"A closed account cannot be used again.", "해지된 계정은 다시 사용할 수 없습니다."}},
+	"account_restricted": {403, "accounts", text{"This account is restricted for now", "일시적으로 제한된 계정입니다"},
+		text{"A waiting time protects this account. Its page says until when and because of what. Nobody can shorten it.", "대기 기간으로 계정을 보호하고 있습니다. 기한과 이유는 계정 페이지에 있습니다. 누구도 줄일 수 없습니다."}},
+	"account_unknown": {404, "accounts", text{"There is no such account", "그런 계정이 없습니다"},
+		text{"No account has this id.", "이 ID의 계정이 없습니다."}},
+	"external_id_taken": {409, "accounts", text{"This external id is in use", "이미 사용 중인 외부 ID입니다"},
+		text{"Another account already carries this external id. It was not changed.", "다른 계정이 이 외부 ID를 쓰고 있습니다. 그 계정은 바뀌지 않았습니다."}},
+	"sign_up_closed": {403, "accounts", text{"Sign-up is closed here", "이곳에서는 가입할 수 없습니다"},
+		text{"New accounts come from the exchange. Start there and you will be brought here.", "새 계정은 거래소에서 만듭니다. 거래소에서 시작하면 이곳으로 안내됩니다."}},
+	"contact_taken": {409, "accounts", text{"This contact cannot be added", "추가할 수 없는 연락처입니다"},
+		text{"It is already verified for an account.", "이미 확인된 연락처입니다."}},
+	"contact_unknown": {404, "accounts", text{"There is no such contact", "그런 연락처가 없습니다"},
+		text{"Your account has no contact with this id. It may have been removed.", "계정에 이 ID의 연락처가 없습니다. 이미 삭제되었을 수 있습니다."}},
+	"link_expired": {410, "links", text{"This link has expired", "만료된 링크입니다"},
+		text{"Ask for a new one on the page that sent it.", "링크를 보낸 페이지에서 새로 요청해 주세요."}},
+	"link_used": {410, "links", text{"This link was used", "이미 사용한 링크입니다"},
+		text{"Each link works once. If that was you, all is done; if not, open your security page and look at the activity.", "링크는 한 번만 쓸 수 있습니다. 본인이 사용했다면 끝난 것입니다. 아니라면 보안 페이지의 활동 내역을 확인해 주세요."}},
+
+	// Keys, devices, sign-in. passkey_not_accepted is the one answer before
+	// proof: unknown key, bad signature, wrong origin and missing user
+	// verification must look the same (ASVS 6.3.8).
+	"passkey_not_accepted": {401, "sign-in", text{"This passkey was not accepted", "패스키를 확인하지 못했습니다"},
+		text{"Try again. If it keeps failing, use another passkey or \"Other ways to sign in\".", "다시 시도해 주세요. 계속 실패하면 다른 패스키나 \"다른 방법으로 로그인\"을 사용해 주세요."}},
+	"challenge_expired": {400, "sign-in", text{"That took too long", "시간이 지났습니다"},
+		text{"The question your device answered is no longer open. Start again; nothing was changed.", "기기가 응답한 요청의 시간이 지났습니다. 다시 시작해 주세요. 바뀐 것은 없습니다."}},
+	"challenge_spent": {409, "sign-in", text{"This answer was used before", "이미 사용한 응답입니다"},
+		text{"Each answer of a passkey works once. Start again.", "패스키의 응답은 한 번만 쓸 수 있습니다. 다시 시작해 주세요."}},
+	"code_not_accepted": {401, "sign-in", text{"This code was not accepted", "코드를 확인하지 못했습니다"},
+		text{"Check it and try again. Codes that were used or replaced do not work any more.", "코드를 확인하고 다시 시도해 주세요. 사용했거나 교체한 코드는 쓸 수 없습니다."}},
+	"codes_already_confirmed": {409, "sign-in", text{"These codes are already confirmed", "이미 확인한 코드입니다"},
+		text{"They were shown once and cannot be shown again. Make new ones if they are lost; the old ones then stop working.", "코드는 한 번만 보여 드리며 다시 볼 수 없습니다. 잃어버렸다면 새로 만들어 주세요. 이전 코드는 더 이상 쓸 수 없게 됩니다."}},
+	"credential_taken": {409, "keys", text{"This passkey is already registered", "이미 등록된 패스키입니다"},
+		text{"Use it to sign in, or create a new one.", "이 패스키로 로그인하거나 새로 만들어 주세요."}},
+	"last_key": {409, "keys", text{"This is the last way in", "마지막 로그인 수단입니다"},
+		text{"Removing it would lock you out. Add another passkey first.", "삭제하면 로그인할 수 없게 됩니다. 먼저 다른 패스키를 추가해 주세요."}},
+	"key_unknown": {404, "keys", text{"There is no such key", "그런 키가 없습니다"},
+		text{"Your account has no key with this id. It may have been removed.", "계정에 이 ID의 키가 없습니다. 이미 삭제되었을 수 있습니다."}},
+	"device_unknown": {404, "keys", text{"There is no such device", "그런 기기가 없습니다"},
+		text{"Your account has no device with this id. It may have been removed.", "계정에 이 ID의 기기가 없습니다. 이미 삭제되었을 수 있습니다."}},
+	"session_unknown": {404, "sessions", text{"There is no such session", "그런 세션이 없습니다"},
+		text{"Your account has no session with this id. It may have ended long ago.", "계정에 이 ID의 세션이 없습니다. 오래전에 종료되었을 수 있습니다."}},
+
+	// Back ends.
+	"client_unauthenticated": {401, "clients", text{"The client is not known", "클라이언트를 확인하지 못했습니다"},
+		text{"The client id or its secret is wrong. Nothing was done.", "클라이언트 ID 또는 비밀값이 올바르지 않습니다. 아무것도 하지 않았습니다."}},
+	"handoff_invalid": {400, "clients", text{"This hand-off does not work any more", "더 이상 쓸 수 없는 연결입니다"},
+		text{"It was used, ran out, or belongs to another client or address. Start again at the exchange.", "이미 사용했거나 만료되었거나 다른 클라이언트 또는 주소의 것입니다. 거래소에서 다시 시작해 주세요."}},
+	"idempotency_key_missing": {400, "idempotency", text{"The request needs an Idempotency-Key", "Idempotency-Key가 필요합니다"},
+		text{"Send the header \"Idempotency-Key\" with a value of your own that is new for each act, so that a retry cannot act twice.", "재시도로 두 번 실행되지 않도록 작업마다 새로운 값을 \"Idempotency-Key\" 헤더로 보내 주세요."}},
+	"idempotency_body_differs": {422, "idempotency", text{"This Idempotency-Key belongs to another request", "다른 요청에 쓴 Idempotency-Key입니다"},
+		text{"The key was used with another body. Use a new key for a new act; nothing was done.", "같은 키를 다른 본문과 함께 사용했습니다. 새 작업에는 새 키를 쓰세요. 아무것도 하지 않았습니다."}},
+	"idempotency_in_progress": {409, "idempotency", text{"The first request is still running", "첫 요청이 아직 처리 중입니다"},
+		text{"The same request is being carried out. Ask again in a moment with the same key to get its answer.", "같은 요청을 처리하고 있습니다. 잠시 뒤 같은 키로 다시 보내면 결과를 받을 수 있습니다."}},
+}
+
+// Code is one row for pages and documents that list all errors.
+type Code struct {
+	Code, Anchor  string
+	Status        int
+	Title, Detail string
+}
+
+// Codes lists the table in the given language ("en", "ko"), sorted by code.
+func Codes(lang string) []Code {
+	all := make([]Code, 0, len(table))
+	for _, code := range slices.Sorted(maps.Keys(table)) {
+		r := table[code]
+		all = append(all, Code{Code: code, Anchor: r.docsAnchor(code), Status: r.status, Title: r.title.in(lang), Detail: r.detail.in(lang)})
+	}
+	return all
+}
+
+func (r row) docsAnchor(code string) string {
+	if r.anchor == "" {
+		return code
+	}
+	return r.anchor
+}
+
+// retryable statuses always say when, so that clients do not guess.
+func retryable(status int) bool {
+	return status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable
+}
