@@ -1,0 +1,104 @@
+package proof
+
+import (
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/sha256"
+	"encoding/base64"
+	"math/big"
+	"strings"
+)
+
+// publicKey is one of the two kinds of key a proof may be made with.
+type publicKey struct {
+	ec *ecdsa.PublicKey  // ES256
+	ed ed25519.PublicKey // EdDSA
+	// canonical is the text that RFC 7638 §3.2 hashes.
+	canonical string
+}
+
+// privateMembers are the members of a JWK that only a private or a shared key has (RFC 7518 §6.2.2, §6.3.2,
+// §6.4; RFC 8037 §2).
+var privateMembers = [...]string{"d", "k", "p", "q", "dp", "dq", "qi", "oth"}
+
+// readKey reads the jwk of a proof made with alg. Coordinates must be written in full length and canonical
+// base64url: otherwise one key would have several thumbprints and so several identities.
+func readKey(jwk, alg string) (publicKey, error) {
+	var room [8]member
+	m, ok := readObject(jwk, room[:0])
+	if !ok {
+		return publicKey{}, ErrMalformed
+	}
+	for _, name := range privateMembers {
+		if m.has(name) {
+			return publicKey{}, ErrPrivateKey
+		}
+	}
+	kty, _, _ := m.text("kty")
+	crv, _, _ := m.text("crv")
+	xText, _, _ := m.text("x")
+	yText, _, _ := m.text("y")
+	var x, y [32]byte
+	if !decodeInto(x[:], xText) {
+		return publicKey{}, ErrKey
+	}
+	switch {
+	case alg == algES256 && kty == "EC" && crv == "P-256":
+		if !decodeInto(y[:], yText) {
+			return publicKey{}, ErrKey
+		}
+		var point [65]byte
+		point[0] = 4
+		copy(point[1:], x[:])
+		copy(point[33:], y[:])
+		// Refuses points that are not on the curve.
+		ec, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), point[:])
+		if err != nil {
+			return publicKey{}, ErrKey
+		}
+		return publicKey{ec: ec, canonical: `{"crv":"P-256","kty":"EC","x":"` + xText + `","y":"` + yText + `"}`}, nil
+	case alg == algEdDSA && kty == "OKP" && crv == "Ed25519":
+		return publicKey{ed: x[:], canonical: `{"crv":"Ed25519","kty":"OKP","x":"` + xText + `"}`}, nil
+	}
+	return publicKey{}, ErrKey
+}
+
+// jkt is the RFC 7638 thumbprint with SHA-256.
+func (k publicKey) jkt() string {
+	sum := sha256.Sum256([]byte(k.canonical))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+func (k publicKey) verify(signed, signature string) bool {
+	var sig [64]byte // ES256: R ‖ S (RFC 7518 §3.4); Ed25519: R ‖ S (RFC 8032)
+	if !decodeInto(sig[:], signature) {
+		return false
+	}
+	if k.ed != nil {
+		return ed25519.Verify(k.ed, []byte(signed), sig[:])
+	}
+	digest := sha256.Sum256([]byte(signed))
+	var r, s big.Int
+	return ecdsa.Verify(k.ec, digest[:], r.SetBytes(sig[:32]), s.SetBytes(sig[32:]))
+}
+
+var strict = base64.RawURLEncoding.Strict()
+
+// decodeInto fills dst from canonical unpadded base64url; false when the text is anything else. The check
+// for line ends is ours, because encoding/base64 skips them.
+func decodeInto(dst []byte, text string) bool {
+	if len(text) != strict.EncodedLen(len(dst)) || strings.ContainsAny(text, "\r\n") {
+		return false
+	}
+	n, err := strict.Decode(dst, []byte(text))
+	return err == nil && n == len(dst)
+}
+
+func decodeText(text string) (string, bool) {
+	if strings.ContainsAny(text, "\r\n") {
+		return "", false
+	}
+	out, err := strict.DecodeString(text)
+	return string(out), err == nil
+}
