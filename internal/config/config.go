@@ -1,0 +1,124 @@
+package config
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Config is the whole deployment. Field order is the order of the example
+// file and of Print. A field tagged secret is never printed.
+type Config struct {
+	PublicURL string `yaml:"public_url"` // what people type; also the issuer of every token
+
+	BrandName string `yaml:"brand_name"` // how the exchange calls itself in pages and mails
+
+	RP             RP             `yaml:"rp"`
+	Listen         Listen         `yaml:"listen"`
+	TLS            TLS            `yaml:"tls"`
+	BehindProxy    bool           `yaml:"behind_proxy"`
+	TrustedProxies []netip.Prefix `yaml:"trusted_proxies"` // whose X-Forwarded-For is believed
+
+	Database             Database `yaml:"database"`
+	KeyFile              string   `yaml:"key_file"` // wraps every other secret
+	KeyFileGroupReadable bool     `yaml:"key_file_group_readable"`
+	AnchorFile           string   `yaml:"anchor_file"` // copy of the audit log's head, outside the database
+
+	SelfSignUp bool      `yaml:"self_sign_up"` // may strangers open accounts here?
+	Sessions   Sessions  `yaml:"sessions"`
+	Mail       Mail      `yaml:"mail"`
+	Backends   []Backend `yaml:"backends"`
+	Languages  Languages `yaml:"languages"`
+	Limits     Limits    `yaml:"limits"`
+	Log        Log       `yaml:"log"`
+}
+
+// RP is the relying party of WebAuthn: passkeys are bound to ID for good.
+type RP struct {
+	ID              string   `yaml:"id"`
+	Name            string   `yaml:"name"`
+	Origins         []string `yaml:"origins"`          // exact, "android:apk-key-hash:…" for apps
+	OfficialDomains []string `yaml:"official_domains"` // shown on the page of official addresses; trusts nothing
+}
+
+// Listen has two doors: one for the world, one for operators' machines.
+type Listen struct {
+	Public     string `yaml:"public"`
+	Ops        string `yaml:"ops"`
+	OpsExposed bool   `yaml:"ops_exposed"` // allows Ops on an address other machines reach
+}
+
+// TLS is for serving without a proxy in front.
+type TLS struct {
+	CertFile string `yaml:"cert_file"`
+	KeyFile  string `yaml:"key_file"`
+}
+
+// Database is sqlite:/dir/keyward.db or postgres://…
+type Database struct {
+	URL      string `yaml:"url" secret:"url"`
+	URLFile  string `yaml:"url_file"`
+	MaxConns int    `yaml:"max_conns"`
+}
+
+// Sessions are the lifetimes; session checks nothing else.
+type Sessions struct {
+	Access   time.Duration `yaml:"access"`
+	Idle     time.Duration `yaml:"idle"`
+	Absolute time.Duration `yaml:"absolute"`
+	Remember time.Duration `yaml:"remember"`
+}
+
+// Mail is the SMTP relay. Without a host no mail leaves, and doctor says so.
+type Mail struct {
+	Host         string `yaml:"host"`
+	Port         int    `yaml:"port"`
+	TLS          string `yaml:"tls"` // required | implicit | none (localhost only)
+	Username     string `yaml:"username"`
+	Password     string `yaml:"password" secret:"all"`
+	PasswordFile string `yaml:"password_file"`
+	From         string `yaml:"from"`
+}
+
+// Backend is a server of the exchange that talks to ours.
+type Backend struct {
+	ID           string   `yaml:"id"`
+	SecretSHA256 string   `yaml:"secret_sha256" secret:"hash"` // of a long random secret; the secret itself is never here
+	HandoffURLs  []string `yaml:"handoff_urls"`  // exact
+	May          []string `yaml:"may"`
+}
+
+// What a back end may do. Nothing is implied by anything else.
+const (
+	MayProvision  = "provision"  // create accounts under the exchange's own ids, read their state
+	MayHandoff    = "handoff"    // send its signed-in users here and receive them back
+	MayIntrospect = "introspect" // ask whether a token is good
+	MayEnd        = "end"        // end sessions and freeze: the safe direction
+)
+
+// Can says whether the back end was given a power.
+func (b Backend) Can(power string) bool {
+	for _, p := range b.May {
+		if p == power {
+			return true
+		}
+	}
+	return false
+}
+
+// Languages of pages and mails.
+type Languages struct {
+	Default string `yaml:"default"` // en | ko
+}
+
+// Limits are the bounds an operator may have to move.
+type Limits struct {
+	RateFactor     float64       `yaml:"rate_factor"`
+	BodyBytes      int64         `yaml:"body_bytes"`
+	RequestTimeout time.Duration `yaml:"request_timeout"`
+}
+
+// Log goes to standard error.
+type Log struct {
+	Level  string `yaml:"level"`  // debug | info | warn | error
+	Format string `yaml:"format"` // text | json
+}
