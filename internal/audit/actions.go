@@ -1,0 +1,216 @@
+package audit
+
+import "slices"
+
+// Payload keys have one meaning everywhere, so that a sentence can rely on them:
+//
+//	agent       browser and system in words: "Chrome, Windows 11"
+//	device      the name its owner gave a device
+//	key         the name of a passkey; old is the one before a rename
+//	mail        a mail address
+//	method      how somebody signed in: passkey | code
+//	new_device  "yes" on a device not seen before
+//	why         why a session ended: sign_out (on itself) | owner (from elsewhere) | not_me | operator …
+//	n, left     numbers
+//	reason      a word of the refusal table
+//	by, client  an operator's or a partner's name
+//
+// Korean sentences end in 해요 style, and a name stands in quotes before a noun
+// of ours, so that no particle hangs on a word we do not know.
+
+// OCSF classes (schema.ocsf.io).
+const (
+	ocsfAccountChange  = 3001
+	ocsfAuthentication = 3002
+	ocsfEntity         = 3004
+	ocsfFinding        = 2004
+	ocsfOther          = 99
+)
+
+var actions = map[Action]Spec{
+	"account.created": {
+		Notice: Low, Mail: "welcome", Shown: true, OCSF: OCSF{ocsfAccountChange, 1},
+		say:   text{"You created this account on {agent}.", "“{agent}” 기기에서 이 계정을 만들었어요."},
+		plain: text{"This account was created.", "이 계정이 만들어졌어요."},
+	},
+	"account.updated": {
+		Shown: true, OCSF: OCSF{ocsfAccountChange, ocsfOther},
+		plain: text{"Details of this account were changed.", "계정 정보가 변경됐어요."},
+	},
+	"account.suspended": {
+		Notice: Critical, Mail: "account_suspended", Shown: true, OCSF: OCSF{ocsfAccountChange, 5},
+		cases: []variant{{"by", "owner", text{"You limited what this account can do.", "이 계정에서 할 수 있는 일을 제한했어요."}}},
+		plain: text{"What this account can do was limited.", "이 계정에서 할 수 있는 일이 제한됐어요."},
+	},
+	"account.frozen": {
+		Notice: Critical, Mail: "account_frozen", Shown: true, OCSF: OCSF{ocsfAccountChange, 9},
+		cases: []variant{{"by", "owner", text{"You froze this account. Withdrawals and new sign-ins are stopped.", "계정을 동결했어요. 출금과 새 로그인이 멈췄어요."}}},
+		plain: text{"This account was frozen. Withdrawals and new sign-ins are stopped.", "계정이 동결됐어요. 출금과 새 로그인이 멈췄어요."},
+	},
+	"account.unfrozen": {
+		Notice: Critical, Mail: "account_unfrozen", Shown: true, OCSF: OCSF{ocsfAccountChange, 12},
+		say:   text{"The freeze of this account was lifted with the passkey “{key}”.", "“{key}” 패스키로 계정 동결을 풀었어요."},
+		plain: text{"The freeze of this account was lifted.", "계정 동결이 풀렸어요."},
+	},
+	"account.closed": {
+		Notice: Critical, Mail: "account_closed", Shown: true, OCSF: OCSF{ocsfAccountChange, 5},
+		plain: text{"This account was closed.", "계정이 닫혔어요."},
+	},
+	"account.erased": {
+		// The event that says the personal data is gone must not bring some of it back.
+		Shown: true, Impersonal: true, OCSF: OCSF{ocsfAccountChange, 6},
+		plain: text{"The personal data of this account was erased.", "이 계정의 개인 정보가 삭제됐어요."},
+	},
+	"contact.added": {
+		Notice: Low, Mail: "contact_added", Shown: true, OCSF: OCSF{ocsfAccountChange, ocsfOther},
+		say:   text{"You added the mail address “{mail}”. It counts once it is confirmed.", "“{mail}” 메일 주소를 추가했어요. 확인한 뒤부터 사용할 수 있어요."},
+		plain: text{"A mail address was added.", "메일 주소가 추가됐어요."},
+	},
+	"contact.verified": {
+		Notice: Low, Mail: "contact_verified", Shown: true, OCSF: OCSF{ocsfAccountChange, ocsfOther},
+		say:   text{"The mail address “{mail}” was confirmed.", "“{mail}” 메일 주소를 확인했어요."},
+		plain: text{"A mail address was confirmed.", "메일 주소가 확인됐어요."},
+	},
+	"contact.removed": {
+		Notice: Critical, Mail: "contact_removed", Shown: true, OCSF: OCSF{ocsfAccountChange, ocsfOther},
+		say:   text{"You removed the mail address “{mail}”.", "“{mail}” 메일 주소를 삭제했어요."},
+		plain: text{"A mail address was removed.", "메일 주소가 삭제됐어요."},
+	},
+	"key.added": {
+		Notice: Critical, Mail: "key_added", Shown: true, OCSF: OCSF{ocsfAccountChange, 10},
+		say:   text{"You added the passkey “{key}”.", "“{key}” 패스키를 추가했어요."},
+		plain: text{"A passkey was added.", "패스키가 추가됐어요."},
+	},
+	"key.renamed": {
+		Shown: true, OCSF: OCSF{ocsfEntity, 3},
+		say:   text{"You renamed the passkey “{old}” to “{key}”.", "“{old}” 패스키의 이름을 “{key}” 이름으로 바꿨어요."},
+		plain: text{"A passkey was renamed.", "패스키 이름이 변경됐어요."},
+	},
+	"key.removed": {
+		Notice: Critical, Mail: "key_removed", Shown: true, OCSF: OCSF{ocsfAccountChange, 11},
+		say:   text{"You removed the passkey “{key}”.", "“{key}” 패스키를 삭제했어요."},
+		plain: text{"A passkey was removed.", "패스키가 삭제됐어요."},
+	},
+	"device.named": {
+		Shown: true, OCSF: OCSF{ocsfEntity, 3},
+		say:   text{"You named a device “{device}”.", "기기 이름을 “{device}” 이름으로 정했어요."},
+		plain: text{"A device was named.", "기기 이름이 변경됐어요."},
+	},
+	"device.removed": {
+		Notice: Critical, Mail: "device_removed", Shown: true, OCSF: OCSF{ocsfEntity, 4},
+		say:   text{"You removed the device “{device}”. Its sessions and passkeys no longer work.", "“{device}” 기기를 삭제했어요. 이 기기의 로그인과 패스키는 더 이상 쓸 수 없어요."},
+		plain: text{"A device was removed. Its sessions and passkeys no longer work.", "기기가 삭제됐어요. 이 기기의 로그인과 패스키는 더 이상 쓸 수 없어요."},
+	},
+	"session.started": {
+		// notify raises this to a mail only when the device is new.
+		Notice: Low, Mail: "new_device", Shown: true, OCSF: OCSF{ocsfAuthentication, 1},
+		say: text{"You signed in on {agent}.", "“{agent}” 기기에서 로그인했어요."},
+		cases: []variant{
+			{"method", "code", text{"Someone signed in with a recovery code on {agent}.", "“{agent}” 기기에서 복구 코드로 로그인했어요."}},
+			{"new_device", "yes", text{"You signed in on a device we had not seen before: {agent}.", "처음 보는 “{agent}” 기기에서 로그인했어요."}},
+		},
+		plain: text{"Someone signed in.", "로그인했어요."},
+	},
+	"session.ended": {
+		Shown: true, OCSF: OCSF{ocsfAuthentication, 2},
+		say: text{"The session on {agent} was ended.", "“{agent}” 기기의 로그인을 끝냈어요."},
+		cases: []variant{
+			{"why", "sign_out", text{"You signed out on {agent}.", "“{agent}” 기기에서 로그아웃했어요."}},
+			{"why", "owner", text{"You ended the session on {agent} from another device.", "다른 기기에서 “{agent}” 기기의 로그인을 끝냈어요."}},
+			{"why", "not_me", text{"You said “this was not me”: the session on {agent} was ended.", "‘내가 아니에요’를 선택해서 “{agent}” 기기의 로그인을 끝냈어요."}},
+			{"why", "operator", text{"Our staff ended the session on {agent}.", "담당 직원이 “{agent}” 기기의 로그인을 끝냈어요."}},
+		},
+		plain: text{"A session was ended.", "로그인 하나가 끝났어요."},
+	},
+	"sessions.ended_others": {
+		Notice: Low, Mail: "sessions_ended", Shown: true, OCSF: OCSF{ocsfAuthentication, 2},
+		say:   text{"You ended all other sessions: {n}.", "다른 기기의 로그인을 모두 끝냈어요: {n}개."},
+		plain: text{"All other sessions were ended.", "다른 기기의 로그인이 모두 끝났어요."},
+	},
+	"sessions.ended_all": {
+		Notice: Critical, Mail: "sessions_ended", Shown: true, OCSF: OCSF{ocsfAuthentication, 2},
+		say:   text{"All sessions were ended: {n}.", "모든 기기의 로그인을 끝냈어요: {n}개."},
+		plain: text{"All sessions were ended.", "모든 기기의 로그인이 끝났어요."},
+	},
+	"session.refreshed": {
+		OCSF:  OCSF{ocsfAuthentication, 5},
+		plain: text{"A session was renewed.", "로그인이 갱신됐어요."},
+	},
+	"session.suspect": {
+		Notice: Critical, Mail: "session_suspect", Shown: true, OCSF: OCSF{ocsfFinding, 1},
+		say:   text{"A copy of the session on {agent} was tried without its device and refused.", "“{agent}” 기기의 로그인 정보가 다른 곳에서 쓰이려다 거부됐어요."},
+		plain: text{"A copied session was tried without its device and refused.", "복사된 로그인 정보가 다른 곳에서 쓰이려다 거부됐어요."},
+	},
+	"session.reuse": {
+		Notice: Critical, Mail: "session_reuse", Shown: true, OCSF: OCSF{ocsfFinding, 1},
+		say:   text{"A spent token of the session on {agent} was used again. That session was ended.", "“{agent}” 기기의 이미 사용된 로그인 정보가 다시 쓰여서 그 로그인을 끝냈어요."},
+		plain: text{"A spent token was used again. That session was ended.", "이미 사용된 로그인 정보가 다시 쓰여서 그 로그인을 끝냈어요."},
+	},
+	"session.superseded_late": {
+		Notice: Low, Mail: "session_superseded", Shown: true, OCSF: OCSF{ocsfAuthentication, 2},
+		say:   text{"The session on {agent} came back with an old state, as after a restored backup, and was ended. Nothing else was touched.", "“{agent}” 기기가 백업 복원 후처럼 예전 상태로 돌아와서 그 로그인만 끝냈어요."},
+		plain: text{"A session came back with an old state and was ended. Nothing else was touched.", "예전 상태로 돌아온 로그인 하나를 끝냈어요."},
+	},
+	"session.stepped_up": {
+		Shown: true, OCSF: OCSF{ocsfAuthentication, ocsfOther},
+		say:   text{"You confirmed with the passkey “{key}” that it is you.", "“{key}” 패스키로 본인임을 확인했어요."},
+		plain: text{"You confirmed with a passkey that it is you.", "패스키로 본인임을 확인했어요."},
+	},
+	"session.remembered": {
+		Notice: Low, Mail: "session_remembered", Shown: true, OCSF: OCSF{ocsfAuthentication, ocsfOther},
+		say:   text{"You let {agent} stay signed in.", "“{agent}” 기기에서 로그인을 유지하기로 했어요."},
+		plain: text{"A device was allowed to stay signed in.", "기기 하나에서 로그인을 유지하기로 했어요."},
+	},
+	"codes.created": {
+		Notice: Critical, Mail: "codes_created", Shown: true, OCSF: OCSF{ocsfAccountChange, 10},
+		say: text{"You made recovery codes.", "복구 코드를 만들었어요."},
+		cases: []variant{{"replaced", "yes", text{
+			"You made new recovery codes. The old ones no longer work.", "새 복구 코드를 만들었어요. 이전 코드는 더 이상 쓸 수 없어요."}}},
+		plain: text{"Recovery codes were made.", "복구 코드가 만들어졌어요."},
+	},
+	"codes.rehearsed": {
+		Shown: true, OCSF: OCSF{ocsfAccountChange, ocsfOther},
+		say:   text{"You checked that you have your recovery codes.", "복구 코드를 저장했는지 확인했어요."},
+		plain: text{"Recovery codes were checked.", "복구 코드를 확인했어요."},
+	},
+	"codes.used": {
+		Notice: Critical, Mail: "code_used", Shown: true, OCSF: OCSF{ocsfAuthentication, 1},
+		say: text{"A recovery code was used to sign in on {agent}. Codes left: {left}.", "“{agent}” 기기에서 복구 코드로 로그인했어요. 남은 코드: {left}개."},
+		cases: []variant{{"new_device", "yes", text{
+			"A recovery code was used on a device we had not seen before: {agent}. Codes left: {left}.", "처음 보는 “{agent}” 기기에서 복구 코드로 로그인했어요. 남은 코드: {left}개."}}},
+		plain: text{"A recovery code was used to sign in.", "복구 코드로 로그인했어요."},
+	},
+	"signal.counter_regressed": {
+		Notice: Low, Mail: "key_counter", Shown: true, OCSF: OCSF{ocsfFinding, 1},
+		say:   text{"The passkey “{key}” counted backwards. It may have been copied.", "“{key}” 패스키의 사용 횟수가 거꾸로 갔어요. 복사됐을 수 있어요."},
+		plain: text{"A passkey counted backwards. It may have been copied.", "패스키의 사용 횟수가 거꾸로 갔어요. 복사됐을 수 있어요."},
+	},
+	"refusal.counted": {
+		OCSF:  OCSF{ocsfAuthentication, ocsfOther},
+		say:   text{"Refused without proof: {n} times ({reason}).", "증명 없이 거부된 시도: {n}번 ({reason})."},
+		plain: text{"Tries without proof were refused.", "증명 없는 시도가 거부됐어요."},
+	},
+	"handoff.redeemed": {
+		Shown: true, OCSF: OCSF{ocsfAuthentication, 4},
+		say:   text{"“{client}” was told that you are signed in.", "“{client}” 서비스에 로그인 사실을 알렸어요."},
+		plain: text{"A service was told that you are signed in.", "서비스 한 곳에 로그인 사실을 알렸어요."},
+	},
+	"audit.restore_accepted": {
+		OCSF:  OCSF{ocsfEntity, 3},
+		say:   text{"A restored database was accepted: it has {size} events, the anchor has {anchor}.", "복원된 데이터베이스를 받아들였어요. 기록 수: {size}, 앵커 기록 수: {anchor}."},
+		plain: text{"A restored database was accepted.", "복원된 데이터베이스를 받아들였어요."},
+	},
+}
+
+var order []Action
+
+func init() {
+	for a, s := range actions {
+		if s.say == (text{}) {
+			s.say = s.plain
+			actions[a] = s
+		}
+		order = append(order, a)
+	}
+	slices.Sort(order)
+}
