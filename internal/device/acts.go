@@ -1,0 +1,43 @@
+package device
+
+import (
+	"net/url"
+
+	"keyward/internal/edge"
+)
+
+// What else a touch can be for. The words are bound into the WebAuthn challenge,
+// so a touch given for one act cannot be used for another.
+const (
+	ActSessionsEndAll = "sessions.end_all"
+	ActCodesNew       = "codes.new"
+	ActContactsChange = "contacts.change"
+	ActDevicesRemove  = "devices.remove" // object: the device
+	ActFreezeLift     = "freeze.lift"
+	ActConfirmMe      = "confirm.me" // "it is still me": gives the session new secrets, kept for nothing
+)
+
+// acts that a client may ask for by name; the value says whether an object
+// belongs to it. Sign-in is not among them: it has no session yet.
+var acts = map[string]bool{
+	ActKeysAdd: false, ActKeysRemove: true, ActSessionsEndAll: false, ActCodesNew: false,
+	ActContactsChange: false, ActDevicesRemove: true, ActFreezeLift: false, ActConfirmMe: false,
+}
+
+var errBadAct = edge.E("bad_request")
+
+// ParseAct checks an act named by a client.
+func ParseAct(kind, object string) (Act, error) {
+	wants, ok := acts[kind]
+	if !ok || wants != (object != "") || len(object) > 64 {
+		return Act{}, errBadAct
+	}
+	return Act{Kind: kind, Object: object}, nil
+}
+
+// StepUp is the refusal that names the touch an act needs. Pages turn it into the
+// step-up dialog, the JSON API into a problem with purpose and URL.
+func StepUp(act Act) error {
+	return ErrStepUp.With("purpose", map[string]string{"act": act.Kind, "object": act.Object}).
+		With("url", "/stepup?act="+url.QueryEscape(act.Kind)+"&object="+url.QueryEscape(act.Object))
+}

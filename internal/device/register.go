@@ -1,0 +1,166 @@
+package device
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"keyward/internal/account"
+)
+
+// RegisterFor says for whom a key is made.
+type RegisterFor struct {
+	Account     account.ID
+	Handle      []byte   // the account's WebAuthn user handle
+	UserName    string   // shown by passkey managers to tell accounts apart
+	DisplayName string   // shown next to it, may be empty
+	Exclude     [][]byte // credential ids the account has: no two in one manager
+}
+
+// BeginRegister makes the options for navigator.credentials.create(), in the
+// form of PublicKeyCredential.parseCreationOptionsFromJSON. bind ties the
+// ceremony to the browser that begins it. Nothing is stored.
+func (s *Service) BeginRegister(f RegisterFor, bind string) ([]byte, error) {
+	switch {
+	case f.Account == "" || f.UserName == "" || len(f.Handle) == 0 || len(f.Handle) > maxHandle:
+		return nil, errors.New("device: a registration needs an account, its handle and a user name")
+	case len(f.Exclude) > maxExclude:
+		return nil, errors.New("device: too many credentials to exclude")
+	}
+	if err := checkBind(bind); err != nil {
+		return nil, err
+	}
+	type entity struct {
+		ID          string `json:"id"`
+		Name        string `json:"name"`
+		DisplayName string `json:"displayName,omitempty"`
+	}
+	type param struct {
+		Type string `json:"type"`
+		Alg  int64  `json:"alg"`
+	}
+	type user struct {
+		ID          string `json:"id"`
+		Name        string `json:"name"`
+		DisplayName string `json:"displayName"`
+	}
+	var o struct {
+		RP        entity       `json:"rp"`
+		User      user         `json:"user"`
+		Challenge string       `json:"challenge"`
+		Params    []param      `json:"pubKeyCredParams"`
+		Timeout   int64        `json:"timeout"`
+		Exclude   []descriptor `json:"excludeCredentials"`
+		Selection struct {
+			ResidentKey        string `json:"residentKey"`
+			RequireResidentKey bool   `json:"requireResidentKey"`
+			UserVerification   string `json:"userVerification"`
+		} `json:"authenticatorSelection"`
+		Attestation string          `json:"attestation"`
+		Extensions  map[string]bool `json:"extensions"`
+	}
+	o.RP = entity{ID: s.cfg.RPID, Name: s.cfg.RPName}
+	o.User = user{ID: encode(f.Handle), Name: f.UserName, DisplayName: f.DisplayName}
+	if o.User.DisplayName == "" {
+		o.User.DisplayName = f.UserName
+	}
+	o.Challenge = encode(s.issue(registering(f.Account, bind)))
+	for _, a := range algorithms {
+		o.Params = append(o.Params, param{"public-key", a})
+	}
+	o.Timeout = ceremonyTimeout.Milliseconds()
+	o.Exclude = make([]descriptor, 0, len(f.Exclude))
+	for _, id := range f.Exclude {
+		o.Exclude = append(o.Exclude, descriptor{"public-key", encode(id)})
+	}
+	// Discoverable, so that sign-in never has to send a list of credentials; user
+	// verified, so that a found phone is not a found account.
+	o.Selection.ResidentKey, o.Selection.RequireResidentKey, o.Selection.UserVerification = "required", true, "required"
+	o.Attestation = "direct" // stored whole, judged later
+	o.Extensions = map[string]bool{"credProps": true}
+	return json.Marshal(o)
+}
+
+type descriptor struct {
+	Type string `json:"type"`
+	ID   string `json:"id"`
+}
+
+// Attestation is a verified registration that has not become a key yet.
+type Attestation struct {
+	account      account.ID
+	ticket       ticket
+	credentialID []byte
+	publicKey    []byte
+	alg          int64
+	aaguid       [16]byte
+	be, bs       bool
+	counter      uint32
+	transports   string
+	object       []byte
+	clientData   []byte
+	format       string
+}
+
+// grade is what the flags alone earn. BE=0 is a claim by the authenticator and
+// no evidence; Hardware needs an attestation judged against trusted roots.
+func (a *Attestation) grade() Grade {
+	if a.be {
+		return Synced
+	}
+	return Claimed
+}
+
+// Grade is the grade the key will have.
+func (a *Attestation) Grade() Grade { return a.grade() }
+
+// Provider is who keeps the key, in words; "" when unknown.
+func (a *Attestation) Provider() string { return providerName(a.aaguid) }
+
+// ParseRegister verifies what the browser answered to BeginRegister for the same
+// account and bind. It touches no row and is called outside any transaction.
+func (s *Service) ParseRegister(ctx context.Context, acc account.ID, bind string, answer []byte) (*Attestation, error) {
+	r, cd, t, err := s.open(registering(acc, bind), answer)
+	if err != nil {
+		return nil, err
+	}
+	c, err := s.site().create(cd.challenge, cd, r)
+	if err != nil {
+		return nil, ErrNotAccepted.Because(err)
+	}
+	return &Attestation{
+		account: acc, ticket: t, credentialID: c.credentialID, publicKey: c.publicKey, alg: c.alg, aaguid: c.aaguid,
+		be: c.has(flagBE), bs: c.has(flagBS), counter: c.counter, transports: r.transports,
+		object: r.attestation, clientData: r.clientData, format: c.format,
+	}, nil
+}
+
+// registering is the purpose of a registration challenge.
+func registering(acc account.ID, bind string) purpose {
+	return purpose{ceremony: "create", account: acc, act: Act{Kind: ActKeysAdd}, bind: bind}
+}
+
+// open reads an answer and checks its challenge, before anything that costs more
+// than a hash.
+func (s *Service) open(p purpose, answer []byte) (*response, clientData, ticket, error) {
+	r, err := parseResponse(answer, p.ceremony)
+	if err != nil {
+		return nil, clientData{}, ticket{}, ErrNotAccepted.Because(err)
+	}
+	cd, err := parseClientData(r.clientData)
+	if err != nil {
+		return nil, clientData{}, ticket{}, ErrNotAccepted.Because(err)
+	}
+	t, err := s.check(p, cd.challenge)
+	return r, cd, t, err
+}
+
+// checkBind: without a bind, a challenge begun in the thief's browser would be
+// good in the owner's, and the other way round.
+func checkBind(bind string) error {
+	if bind == "" || len(bind) > maxBind {
+		return fmt.Errorf("device: a ceremony is bound to the browser that begins it (bind of %d bytes)", len(bind))
+	}
+	return nil
+}
