@@ -133,7 +133,7 @@ func (k *checker) transport(c Config, public *url.URL) {
 		k.fault("behind_proxy", "is true, but tls is set as well", "two places that end TLS: one of them is not what you think",
 			"remove tls if the proxy speaks https, or behind_proxy if nothing stands in front")
 	case public.Scheme == "https" && !own && !c.BehindProxy:
-		k.fault("public_url", "is https, but nothing here ends TLS", "passwords of nobody, but tokens of everybody would cross the wire in the clear",
+		k.fault("public_url", "is https, but nothing here ends TLS", "every token would cross the network in the clear",
 			"set tls.cert_file and tls.key_file, or behind_proxy: true with trusted_proxies")
 	case public.Scheme == "http" && !c.BehindProxy && !isLoopback(c.Listen.Public):
 		k.fault("listen.public", fmt.Sprintf("%q is reachable from other machines without TLS", c.Listen.Public),
@@ -205,6 +205,9 @@ func (k *checker) sessions(s Sessions) {
 }
 
 func (k *checker) between(key string, d, least, most time.Duration, why string) {
+	if least > most {
+		return // least is another setting, which has a fault of its own
+	}
 	if d < least || d > most {
 		k.fault(key, fmt.Sprintf("%s is outside %s to %s", durationText(d), durationText(least), durationText(most)), why, "choose a value in that range")
 	}

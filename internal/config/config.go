@@ -83,7 +83,7 @@ type Mail struct {
 type Backend struct {
 	ID           string   `yaml:"id"`
 	SecretSHA256 string   `yaml:"secret_sha256" secret:"hash"` // of a long random secret; the secret itself is never here
-	HandoffURLs  []string `yaml:"handoff_urls"`  // exact
+	HandoffURLs  []string `yaml:"handoff_urls"`                // exact
 	May          []string `yaml:"may"`
 }
 

@@ -134,8 +134,8 @@ func (m *missWriter) Unwrap() http.ResponseWriter { return m.ResponseWriter }
 // Limit counts every request of the routes against a class by client address.
 func (e *Edge) Limit(class Class, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if ok, wait := e.Limiter.AllowAddr(class, CauseFrom(r.Context()).Addr); !ok {
-			Fail(w, r, Limited(class, wait))
+		if err := e.Limiter.CheckAddr(class, CauseFrom(r.Context()).Addr); err != nil {
+			Fail(w, r, err)
 			return
 		}
 		next.ServeHTTP(w, r)

@@ -72,6 +72,7 @@ func New(o Options) (*Edge, error) {
 		hsts:    u.Scheme == "https",
 		Limiter: NewLimiter(o.Now, o.RateFactor),
 	}
+	e.Limiter.metrics = o.Metrics
 	if e.cross, err = crossOrigin(u.Scheme+"://"+u.Host, o.CrossOrigin); err != nil {
 		return nil, err
 	}

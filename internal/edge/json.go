@@ -67,6 +67,9 @@ func DecodeJSON(body []byte, dst any) error {
 		if errors.As(err, &typ) {
 			return errBadRequest.At("/"+strings.ReplaceAll(typ.Field, ".", "/"), "wrong kind of value").Because(err)
 		}
+		if strings.HasPrefix(err.Error(), "json: unknown field") { // the walk names the place in all but exotic embeddings
+			return errUnknownField.Because(err)
+		}
 		return errBadRequest.Because(err)
 	}
 	return nil

@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"fmt"
 	"hash/maphash"
 	"net/netip"
 	"sync"
@@ -18,10 +19,11 @@ import (
 // class's one coarse bucket. Evicting the oldest instead would let a flood of
 // invented keys wipe out the limits that hold real guessers.
 type Limiter struct {
-	now    func() time.Time
-	seed   maphash.Seed
-	gauge  [classCount][3]gcra // key, net, all
-	shards [limitShards]limitShard
+	now     func() time.Time
+	seed    maphash.Seed
+	gauge   [classCount][3]gcra // perKey, perNet, coarse
+	metrics *Metrics
+	shards  [limitShards]limitShard
 }
 
 type limitShard struct {
@@ -65,6 +67,32 @@ func newGCRA(r rate, factor float64) gcra {
 	n := max(1, int64(float64(r.burst)*factor))
 	emit := int64(r.per) / n
 	return gcra{emit: emit, burst: emit * n}
+}
+
+// Check is Allow as an error: nil, or the problem to answer with.
+func (l *Limiter) Check(class Class, key string) error {
+	if ok, wait := l.Allow(class, key); !ok {
+		return l.Refusal(class, wait)
+	}
+	return nil
+}
+
+// CheckAddr is AllowAddr as an error.
+func (l *Limiter) CheckAddr(class Class, addr netip.Addr) error {
+	if ok, wait := l.AllowAddr(class, addr); !ok {
+		return l.Refusal(class, wait)
+	}
+	return nil
+}
+
+// Refusal is the problem that belongs to a "no", with the fields of
+// draft-ietf-httpapi-ratelimit-headers-10 (RateLimit-Policy, RateLimit) and
+// Retry-After (RFC 9110 §10.2.3), which every client understands.
+func (l *Limiter) Refusal(class Class, retryAfter time.Duration) *Error {
+	name, g := policies[class].name, l.gauge[class][perKey]
+	return errLimited.RetryIn(retryAfter).
+		Header("RateLimit-Policy", fmt.Sprintf("%q;q=%d;w=%d", name, g.burst/g.emit, g.burst/int64(time.Second))).
+		Header("RateLimit", fmt.Sprintf("%q;r=0;t=%s", name, wholeSeconds(retryAfter)))
 }
 
 // Allow counts one request of the class under key: an account, a mail address,
@@ -124,6 +152,9 @@ func (l *Limiter) take(key uint64, class Class, level int) (bool, time.Duration)
 		s.tat[key] = next
 	}
 	s.mu.Unlock()
+	if wait != 0 {
+		l.metrics.limited(class)
+	}
 	return wait == 0, wait
 }
 
@@ -132,10 +163,13 @@ func (l *Limiter) takeCoarse(now int64, class Class) (bool, time.Duration) {
 	key := uint64(class) // not a hash; a clash is as likely as with any other key
 	s := &l.shards[key%limitShards]
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	next, wait := l.gauge[class][coarse].next(s.tat[key], now)
 	if wait == 0 {
 		s.tat[key] = next
+	}
+	s.mu.Unlock()
+	if wait != 0 {
+		l.metrics.limited(class)
 	}
 	return wait == 0, wait
 }

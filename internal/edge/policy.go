@@ -30,7 +30,7 @@ const (
 	// includeSubDomains: other hosts of the domain are not ours to decide.
 	hstsAge = 2 * 365 * 24 * time.Hour
 
-	// refLimit bounds a request id that a configured proxy hands in.
+	// Bounds of a request id that a configured proxy hands in.
 	requestIDMin, requestIDMax = 8, 64
 )
 
@@ -50,7 +50,8 @@ const (
 	classCount
 )
 
-// rate is GCRA's pair: burst at once, and burst again spread over per.
+// rate is GCRA's pair: burst at once, then one each per/burst. A window of per
+// can therefore hold twice the burst, once.
 type rate struct {
 	burst int
 	per   time.Duration
@@ -80,13 +81,14 @@ var policies = [classCount]policy{
 	// and keep the owner's activity page readable (NIST SP 800-63B-4 §3.2.2).
 	ClassCode: {"code", rate{5, 15 * time.Minute}, rate{30, 15 * time.Minute}, rate{600, 15 * time.Minute}},
 
-	// ClassMail: at most three per hour and address (the promise of the design).
-	ClassMail: {"mail", rate{3, time.Hour}, rate{30, time.Hour}, rate{600, time.Hour}},
+	// ClassMail: never more than three in any hour to one address, which is the
+	// promise of the design, so a fourth one needs an hour to earn.
+	ClassMail: {"mail", rate{3, 3 * time.Hour}, rate{30, time.Hour}, rate{600, time.Hour}},
 
 	ClassOAuth: {"oauth", rate{600, time.Minute}, rate{6000, time.Minute}, rate{120000, time.Minute}},
 }
 
-// Memory of the limiter: shards × keys × about 40 bytes ≈ 10 MiB at most,
+// Memory of the limiter: 64 × 4096 keys × about 40 bytes ≈ 10 MiB at most,
 // allocated as strangers arrive.
 const (
 	limitShards  = 64

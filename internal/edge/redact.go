@@ -17,10 +17,13 @@ func Redact(h slog.Handler) slog.Handler {
 	if _, done := h.(redactor); done {
 		return h
 	}
-	return redactor{h}
+	return redactor{next: h}
 }
 
-type redactor struct{ next slog.Handler }
+type redactor struct {
+	next   slog.Handler
+	hidden bool // inside a group whose name is secret
+}
 
 const redacted = "[redacted]"
 
@@ -29,7 +32,7 @@ func (r redactor) Enabled(ctx context.Context, l slog.Level) bool { return r.nex
 func (r redactor) Handle(ctx context.Context, rec slog.Record) error {
 	clean := slog.NewRecord(rec.Time, rec.Level, Scrub(rec.Message), rec.PC)
 	rec.Attrs(func(a slog.Attr) bool {
-		clean.AddAttrs(scrubAttr(a))
+		clean.AddAttrs(r.scrub(a))
 		return true
 	})
 	return r.next.Handle(ctx, clean)
@@ -38,25 +41,27 @@ func (r redactor) Handle(ctx context.Context, rec slog.Record) error {
 func (r redactor) WithAttrs(attrs []slog.Attr) slog.Handler {
 	clean := make([]slog.Attr, len(attrs))
 	for i, a := range attrs {
-		clean[i] = scrubAttr(a)
+		clean[i] = r.scrub(a)
 	}
-	return redactor{r.next.WithAttrs(clean)}
+	return redactor{r.next.WithAttrs(clean), r.hidden}
 }
 
-func (r redactor) WithGroup(name string) slog.Handler { return redactor{r.next.WithGroup(name)} }
+func (r redactor) WithGroup(name string) slog.Handler {
+	return redactor{r.next.WithGroup(name), r.hidden || secretKey(name)}
+}
 
-func scrubAttr(a slog.Attr) slog.Attr {
+func (r redactor) scrub(a slog.Attr) slog.Attr {
+	if r.hidden || secretKey(a.Key) {
+		return slog.String(a.Key, redacted)
+	}
 	a.Value = a.Value.Resolve()
 	if a.Value.Kind() == slog.KindGroup {
 		group := a.Value.Group()
-		clean := make([]any, len(group))
+		clean := make([]slog.Attr, len(group))
 		for i, g := range group {
-			clean[i] = scrubAttr(g)
+			clean[i] = r.scrub(g)
 		}
-		return slog.Group(a.Key, clean...)
-	}
-	if secretKey(a.Key) {
-		return slog.String(a.Key, redacted)
+		return slog.Attr{Key: a.Key, Value: slog.GroupValue(clean...)}
 	}
 	switch a.Value.Kind() {
 	case slog.KindString:
