@@ -1,67 +1,73 @@
 package store
 
 import (
-	"runtime/debug"
+	"errors"
+	"fmt"
+	"strings"
 )
 
 // together runs the batch in one transaction, each function in a savepoint.
 func (w *writer) together() {
-	if _, err := w.c.exec("BEGIN IMMEDIATE", nil); err != nil {
-		w.rollback()
-		w.oneByOne()
+	if err := w.exec("BEGIN IMMEDIATE"); err != nil {
+		w.dead(err)
 		return
 	}
 	for _, r := range w.batch {
-		if !w.saved(r) {
+		if err := w.saved(r); err != nil {
 			// The transaction may be gone, and with it the changes of those before.
-			w.rollback()
-			w.oneByOne()
+			w.dead(err)
 			return
 		}
 	}
-	if _, err := w.c.exec("COMMIT", nil); err != nil {
-		w.log.Error("group commit failed", "error", err, "functions", len(w.batch))
-		w.rollback()
-		w.oneByOne()
+	if err := w.exec("COMMIT"); err != nil {
+		w.dead(err)
 		return
+	}
+	for _, r := range w.batch {
+		r.ran = true
 	}
 	w.settle()
 }
 
-// saved runs one function in a savepoint. False means that the batch is dead:
-// after an error of SAVEPOINT, ROLLBACK TO or RELEASE nobody knows which
-// changes are still there (SQLite rolls back the whole transaction by itself
-// when the disk is full or a write fails).
-func (w *writer) saved(r *request) (alive bool) {
-	if _, err := w.c.exec("SAVEPOINT f", nil); err != nil {
-		return false
+// saved runs one function in a savepoint. An error means that the batch is
+// dead: after one of SAVEPOINT, ROLLBACK TO or RELEASE nobody knows which
+// changes are still there. SQLite rolls back the whole transaction by itself
+// when the disk is full or a write fails.
+func (w *writer) saved(r *request) error {
+	if err := w.exec("SAVEPOINT f"); err != nil {
+		return err
 	}
-	commit := w.call(r)
-	if !commit {
-		r.ran = true
-		if _, err := w.c.exec("ROLLBACK TO f", nil); err != nil {
-			return false
+	if !w.call(r) {
+		r.ran = true // its answer stands, whatever becomes of the others
+		if err := w.exec("ROLLBACK TO f"); err != nil {
+			return err
 		}
 	}
-	_, err := w.c.exec("RELEASE f", nil)
-	return err == nil
+	return w.exec("RELEASE f")
+}
+
+// dead rolls the batch back and runs the functions that have not failed again,
+// where no other can harm them.
+func (w *writer) dead(err error) {
+	w.log.Warn("a group of writes is run again one by one", "functions", len(w.batch), "error", err)
+	w.rollback()
+	w.oneByOne()
 }
 
 // oneByOne runs what is left of the batch, each function in a transaction of
 // its own, and answers.
 func (w *writer) oneByOne() {
 	for _, r := range w.batch {
-		if r.ran {
-			continue
+		if !r.ran {
+			w.alone(r)
+			r.ran = true
 		}
-		w.alone(r)
-		r.ran = true
 	}
 	w.settle()
 }
 
 func (w *writer) alone(r *request) {
-	if _, err := w.c.exec("BEGIN IMMEDIATE", nil); err != nil {
+	if err := w.exec("BEGIN IMMEDIATE"); err != nil {
 		w.rollback()
 		r.reply = answer{err: err}
 		return
@@ -70,10 +76,9 @@ func (w *writer) alone(r *request) {
 		w.rollback()
 		return
 	}
-	if _, err := w.c.exec("COMMIT", nil); err != nil {
+	if err := w.exec("COMMIT"); err != nil {
 		w.rollback()
-		r.after = nil
-		r.reply = answer{err: err}
+		r.reply, r.after = answer{err: err}, nil
 	}
 }
 
@@ -83,13 +88,15 @@ func (w *writer) call(r *request) (commit bool) {
 	tx := r.newTx(r.ctx, w.c)
 	r.after, r.reply = nil, answer{goexit: true}
 	defer func() {
-		if p := recover(); p != nil {
-			tx.finish()
-			r.reply, commit = answer{panic: &Panic{Value: p, Stack: debug.Stack()}}, false
-		} else if r.reply.goexit { // neither returned nor panicked
-			tx.finish()
-			r.ran = true
+		if !r.reply.goexit {
+			return // it returned
 		}
+		tx.finish()
+		r.ran = true
+		if p := caught(recover()); p != nil {
+			r.reply, commit = answer{panic: p}, false
+		}
+		// Otherwise it is a Goexit, which nothing stops; run carries on after it.
 	}()
 	err := r.f(tx)
 	commit, err = r.verdict(tx, err)
@@ -100,25 +107,50 @@ func (w *writer) call(r *request) (commit bool) {
 	return commit
 }
 
-// rollback ends whatever transaction is open. Without one it fails, and that is
-// as good.
-func (w *writer) rollback() { _, _ = w.c.exec("ROLLBACK", nil) }
-
-// settle runs the follow-ups in the order of the batch and answers everybody.
+// settle answers everybody, in order. The follow-ups run first, so that a
+// caller who is answered finds the caches as it left the database.
 func (w *writer) settle() {
-	for _, r := range w.batch {
-		for _, f := range r.after {
-			f()
+	for len(w.batch) > 0 {
+		r := w.batch[0]
+		w.batch = w.batch[1:]
+		if len(r.after) > 0 {
+			w.follow(r)
 		}
 		r.answer <- r.reply
+		w.cp.wrote()
 	}
-	w.commits += len(w.batch)
-	w.batch = w.batch[:0]
-	if w.commits >= 256 {
-		w.commits = 0
-		select {
-		case w.committed <- struct{}{}:
-		default:
+}
+
+func (w *writer) follow(r *request) {
+	defer func() {
+		if p := caught(recover()); p != nil {
+			r.reply = answer{panic: p}
 		}
+	}()
+	follow(r.after)
+}
+
+// exec runs a statement of the writer's own.
+func (w *writer) exec(q string) error {
+	if w.c == nil {
+		if err := w.connect(never); err != nil {
+			return err
+		}
+	}
+	_, err := w.c.exec(q, nil)
+	return err
+}
+
+// rollback ends whatever transaction is open. When even that fails, for another
+// reason than that none is open, the connection is replaced: what it still
+// holds must not reach the next commit.
+func (w *writer) rollback() {
+	err := w.exec("ROLLBACK")
+	if err == nil || strings.Contains(err.Error(), "no transaction is active") {
+		return
+	}
+	w.log.Error("the writing connection is replaced", "error", err)
+	if err := errors.Join(w.disconnect(), w.connect(never)); err != nil {
+		w.log.Error("no writing connection", "error", fmt.Errorf("store: %w", err))
 	}
 }

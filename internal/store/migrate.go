@@ -5,10 +5,8 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path"
 	"strconv"
 	"strings"
@@ -39,7 +37,8 @@ type migrator interface {
 	apply(ctx context.Context, pending func(done []applied) ([]migration, error)) ([]string, error)
 }
 
-const sqlApplied = `SELECT version, name, checksum FROM store_migration ORDER BY version`
+// Row 0 is no migration; PostgreSQL uses it as a lock.
+const sqlApplied = `SELECT version, name, checksum FROM store_migration WHERE version > 0 ORDER BY version`
 
 const sqlNoteMigration = `INSERT INTO store_migration (version, name, checksum, at) VALUES ($1, $2, $3, $4)`
 
@@ -136,6 +135,20 @@ func plan(ctx context.Context, m migrator) ([]migration, error) {
 	return pending(known, done)
 }
 
+// SchemaChecksum names the schema that this program carries for a database.
+func SchemaChecksum(d Dialect) (string, error) {
+	folder := map[Dialect]string{SQLite: "sqlite", PostgreSQL: "postgres"}[d]
+	ms, err := migrations(schema, folder)
+	if err != nil {
+		return "", err
+	}
+	h := sha256.New()
+	for _, m := range ms {
+		fmt.Fprintln(h, m.name, m.checksum)
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
 func newMigrator(o Options) (migrator, error) {
 	d, addr, err := dialect(o.URL)
 	if err != nil {
@@ -174,55 +187,6 @@ func Migrate(ctx context.Context, o Options) ([]string, error) {
 	return m.apply(ctx, func(done []applied) ([]migration, error) { return pending(known, done) })
 }
 
-// sqliteFile migrates one SQLite file.
-type sqliteFile struct {
-	path string
-	now  func() int64
-}
-
-func sqliteMigrator(path string, o Options) migrator {
-	return sqliteFile{path, func() int64 { return Micros(o.Now()) }}
-}
-
-func (sqliteFile) folder() string { return "sqlite" }
-
-func (m sqliteFile) applied(ctx context.Context) ([]applied, error) {
-	if _, err := os.Stat(m.path); errors.Is(err, os.ErrNotExist) {
-		return nil, nil
-	}
-	db, err := openFile(m.path, true)
-	if err != nil {
-		return nil, err
-	}
-	defer db.Close()
-	c, err := newConn(ctx, db)
-	if err != nil {
-		return nil, err
-	}
-	defer c.close()
-	return readApplied(c)
-}
-
-func readApplied(c *sqliteConn) ([]applied, error) {
-	rows, err := c.query(`SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'store_migration'`, nil)
-	if err != nil {
-		return nil, err
-	}
-	n := 0
-	if rows.Next() {
-		err = rows.Scan(&n)
-	}
-	rows.Close()
-	if err != nil || n == 0 {
-		return nil, err
-	}
-	rows, err = c.query(sqlApplied, nil)
-	if err != nil {
-		return nil, err
-	}
-	return scanApplied(rows)
-}
-
 func scanApplied(rows cursor) ([]applied, error) {
 	defer rows.Close()
 	var done []applied
@@ -234,52 +198,4 @@ func scanApplied(rows cursor) ([]applied, error) {
 		done = append(done, a)
 	}
 	return done, rows.Err()
-}
-
-func (m sqliteFile) apply(ctx context.Context, todo func([]applied) ([]migration, error)) ([]string, error) {
-	lock, err := lockFile(m.path + ".lock")
-	if err != nil {
-		return nil, err
-	}
-	defer lock.unlock()
-	if err := create(m.path); err != nil {
-		return nil, err
-	}
-	db, err := openFile(m.path, false)
-	if err != nil {
-		return nil, err
-	}
-	defer db.Close()
-	c, err := newConn(ctx, db)
-	if err != nil {
-		return nil, err
-	}
-	defer c.close()
-	if _, err := c.exec("BEGIN IMMEDIATE", nil); err != nil {
-		return nil, err
-	}
-	defer c.exec("ROLLBACK", nil) // after the COMMIT it fails, and that is as good
-	done, err := readApplied(c)
-	if err != nil {
-		return nil, err
-	}
-	ms, err := todo(done)
-	if err != nil || len(ms) == 0 {
-		return nil, err
-	}
-	if _, err := c.exec(sqlMigrationTable, nil); err != nil {
-		return nil, err
-	}
-	for _, f := range ms {
-		if _, err := c.conn.ExecContext(never, f.text); err != nil {
-			return nil, fmt.Errorf("store: migration %s: %w", f.name, err)
-		}
-		if _, err := c.exec(sqlNoteMigration, []any{f.version, f.name, f.checksum, m.now()}); err != nil {
-			return nil, fmt.Errorf("store: migration %s: %w", f.name, err)
-		}
-	}
-	if _, err := c.exec("COMMIT", nil); err != nil {
-		return nil, err
-	}
-	return names(ms), nil
 }

@@ -6,49 +6,50 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 )
 
 // readers is a small pool of reading connections with their prepared
 // statements. The last one given back is taken first, so that a quiet server
 // warms the cache of one connection and not of all.
 type readers struct {
-	db   *sql.DB
-	free chan struct{} // one token per connection that may be taken
+	db    *sql.DB
+	slots chan struct{} // one per connection in use
+	gone  chan struct{} // closed by close
+	bound int64         // callers that may wait for a connection
+	queue atomic.Int64  // callers that do
 
-	mu   sync.Mutex // guards idle and gone
+	mu   sync.Mutex // guards idle
 	idle []*sqliteConn
-	gone bool
 }
 
 func openReaders(path string, o Options) (*readers, error) {
-	db, err := openFile(path, true)
+	db, err := openFile(path, reading)
 	if err != nil {
 		return nil, err
 	}
 	db.SetMaxOpenConns(o.MaxConns)
-	r := &readers{db: db, free: make(chan struct{}, o.MaxConns)}
-	for range o.MaxConns {
-		r.free <- struct{}{}
-	}
-	return r, nil
+	return &readers{
+		db: db, bound: int64(o.Queue),
+		slots: make(chan struct{}, o.MaxConns),
+		gone:  make(chan struct{}),
+	}, nil
 }
 
 func (r *readers) take(ctx context.Context) (*sqliteConn, error) {
 	select {
-	case <-r.free:
+	case <-r.gone:
+		return nil, ErrClosed
 	default:
-		select {
-		case <-r.free:
-		case <-ctx.Done():
-			return nil, ctx.Err()
+	}
+	select {
+	case r.slots <- struct{}{}:
+	default:
+		if err := r.wait(ctx); err != nil {
+			return nil, err
 		}
 	}
 	r.mu.Lock()
-	if r.gone {
-		r.mu.Unlock()
-		r.free <- struct{}{}
-		return nil, ErrClosed
-	}
 	if n := len(r.idle); n > 0 {
 		c := r.idle[n-1]
 		r.idle = r.idle[:n-1]
@@ -56,25 +57,41 @@ func (r *readers) take(ctx context.Context) (*sqliteConn, error) {
 		return c, nil
 	}
 	r.mu.Unlock()
-	c, err := newConn(ctx, r.db)
+	c, err := newConn(context.WithoutCancel(ctx), r.db)
 	if err != nil {
-		r.free <- struct{}{}
+		<-r.slots
 		return nil, err
 	}
 	return c, nil
+}
+
+func (r *readers) wait(ctx context.Context) error {
+	if r.queue.Add(1) > r.bound {
+		r.queue.Add(-1)
+		return ErrBusy
+	}
+	defer r.queue.Add(-1)
+	select {
+	case r.slots <- struct{}{}:
+		return nil
+	case <-r.gone:
+		return ErrClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 func (r *readers) give(c *sqliteConn) {
 	r.mu.Lock()
 	r.idle = append(r.idle, c)
 	r.mu.Unlock()
-	r.free <- struct{}{}
+	<-r.slots
 }
 
 // drop closes a connection whose state is unknown.
 func (r *readers) drop(c *sqliteConn) {
 	c.close()
-	r.free <- struct{}{}
+	<-r.slots
 }
 
 func (r *readers) get(ctx context.Context, q string, args, dst []any) error {
@@ -102,22 +119,22 @@ func (r *readers) view(ctx context.Context, tx *Tx, f func(*Tx) error) (err erro
 	if err != nil {
 		return err
 	}
-	clean := false
-	defer func() { // also after a panic of f
+	if _, err := c.exec("BEGIN", nil); err != nil {
+		r.drop(c)
+		return err
+	}
+	defer rethrow()
+	defer func() { // also after a panic
 		tx.finish()
-		if _, rerr := c.exec("ROLLBACK", nil); rerr != nil && clean {
-			err = errors.Join(err, fmt.Errorf("store: end of view: %w", rerr))
+		if _, rerr := c.exec("ROLLBACK", nil); rerr != nil {
 			r.drop(c)
+			err = errors.Join(err, fmt.Errorf("store: end of a view: %w", rerr))
 			return
 		}
 		r.give(c)
 	}()
-	if _, err := c.exec("BEGIN", nil); err != nil {
-		return err
-	}
 	tx.s = c
 	err = f(tx)
-	clean = true
 	if failed := tx.finish(); err == nil {
 		err = failed
 	}
@@ -126,11 +143,9 @@ func (r *readers) view(ctx context.Context, tx *Tx, f func(*Tx) error) (err erro
 
 // close waits for the readers that are out.
 func (r *readers) close() error {
-	r.mu.Lock()
-	r.gone = true
-	r.mu.Unlock()
-	for range cap(r.free) {
-		<-r.free
+	close(r.gone)
+	for range cap(r.slots) {
+		r.slots <- struct{}{}
 	}
 	for _, c := range r.idle {
 		c.close()

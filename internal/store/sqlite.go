@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"sync/atomic"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -24,38 +23,45 @@ type sqliteEngine struct {
 	cp      *checkpointer
 
 	closing sync.Once
-	closed  atomic.Bool
 }
 
-// pragmas holds for every connection.
+// An access is what a connection to the file is for.
+type access int
+
+const (
+	writing   access = iota
+	reading          // statements that change something fail
+	beholding        // touches nothing, not even the journal mode; beside a running server
+)
+
+// pragmas of a connection.
 //
 // synchronous=FULL: an acknowledged write survives the loss of power, one
 // fdatasync per commit. wal_autocheckpoint=0: a commit never pays for copying
-// the log into the database; the checkpointer does that. cache_size: 2 MiB per
-// connection at most, because the whole idle server must fit in 40 MB.
-var pragmas = []string{
-	"busy_timeout=5000",
-	"journal_mode=WAL",
-	"synchronous=FULL",
-	"wal_autocheckpoint=0",
-	"foreign_keys=ON",
-	"trusted_schema=OFF",
-	"cache_size=-2048",
-	"temp_store=MEMORY",
+// the log into the database; the checkpointer does that. cache_size is an upper
+// bound in KiB that fills with use, so that the idle server stays below 40 MB.
+func (a access) pragmas() []string {
+	ps := []string{"busy_timeout=5000", "trusted_schema=OFF", "foreign_keys=ON", "temp_store=MEMORY"}
+	switch a {
+	case writing:
+		ps = append(ps, "journal_mode=WAL", "synchronous=FULL", "wal_autocheckpoint=0", "cache_size=-16384")
+	case reading:
+		ps = append(ps, "journal_mode=WAL", "cache_size=-4096", "query_only=ON")
+	case beholding:
+		ps = append(ps, "query_only=ON")
+	}
+	return ps
 }
 
 // openFile returns a handle on the SQLite file at path.
-func openFile(path string, readOnly bool) (*sql.DB, error) {
+func openFile(path string, a access) (*sql.DB, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
-	q := url.Values{}
-	for _, p := range pragmas {
-		q.Add("_pragma", p)
-	}
-	if readOnly {
-		q.Add("_pragma", "query_only=ON")
+	q := url.Values{"_pragma": a.pragmas()}
+	if a == beholding {
+		q.Set("mode", "ro")
 	}
 	u := url.URL{Scheme: "file", Path: abs, RawQuery: q.Encode()}
 	db, err := sql.Open("sqlite", u.String())
@@ -97,13 +103,13 @@ func openSQLite(ctx context.Context, path string, o Options) (_ *sqliteEngine, e
 	if err := checkSchema(ctx, sqliteMigrator(path, o)); err != nil {
 		return nil, err
 	}
-	if e.w, err = openWriter(ctx, path, o); err != nil {
+	if e.cp, err = openCheckpointer(ctx, path, o.Logger); err != nil {
+		return nil, err
+	}
+	if e.w, err = openWriter(ctx, path, e.cp, o); err != nil {
 		return nil, err
 	}
 	if e.readers, err = openReaders(path, o); err != nil {
-		return nil, err
-	}
-	if e.cp, err = openCheckpointer(path, e.w, o.Logger); err != nil {
 		return nil, err
 	}
 	return e, nil

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/netip"
 	"strings"
@@ -94,14 +93,6 @@ type engine interface {
 	close() error
 }
 
-// work is one Update or Housekeeping on its way through an engine.
-type work struct {
-	db    *DB
-	cause Cause
-	f     func(*Tx) error
-	audit bool // Update: the audit rule holds
-}
-
 // DB is an open database. It is safe for concurrent use.
 type DB struct {
 	dialect Dialect
@@ -138,8 +129,13 @@ func (db *DB) Close() error { return db.e.close() }
 // Dialect tells which database this is.
 func (db *DB) Dialect() Dialect { return db.dialect }
 
-// Now is the clock that everybody above reads.
-func (db *DB) Now() time.Time { return db.now().UTC() }
+// Now is the clock that everybody above reads. It keeps the monotonic reading
+// that leases compare; Tx.Now has none.
+func (db *DB) Now() time.Time { return db.now() }
+
+// stamp is the time of a transaction, no finer than what a row keeps, so that a
+// time that was stored equals itself when it is read back.
+func (db *DB) stamp() time.Time { return db.now().UTC().Truncate(time.Microsecond) }
 
 // Update runs f in one serializable transaction and commits it durably. It fails
 // with ErrUnaudited when f changed something without exactly one audit event,
@@ -166,7 +162,7 @@ func (db *DB) View(ctx context.Context, f func(*Tx) error) error {
 	if err := admit(ctx); err != nil {
 		return err
 	}
-	return db.e.view(ctx, &Tx{Now: db.Now(), ctx: ctx, readOnly: true}, f)
+	return db.e.view(ctx, &Tx{Now: db.stamp(), ctx: ctx, readOnly: true}, f)
 }
 
 // Get is one reading statement outside any transaction. It runs when the row is
@@ -191,39 +187,4 @@ func admit(ctx context.Context) error {
 		return ErrNested
 	}
 	return ctx.Err()
-}
-
-// newTx is the transaction for one try of w.
-func (w *work) newTx(ctx context.Context, s session) *Tx {
-	return &Tx{Now: w.db.Now(), Cause: w.cause, ctx: ctx, s: s}
-}
-
-// verdict decides what becomes of a transaction whose function returned err:
-// commit says whether its changes stay, and answer is what the caller gets.
-func (w *work) verdict(tx *Tx, err error) (commit bool, answer error) {
-	if failed := tx.finish(); failed != nil {
-		var k *kept
-		if err == nil || errors.As(err, &k) {
-			// f meant to commit, but a statement had failed: nothing is left to commit.
-			return false, failed
-		}
-		return false, err
-	}
-	var k *kept
-	if err != nil && !errors.As(err, &k) {
-		return false, err
-	}
-	if w.audit && tx.audited != 1 && (tx.changes > 0 || tx.audited > 0) {
-		return false, fmt.Errorf("%w: %d events for %d changed rows", ErrUnaudited, tx.audited, tx.changes)
-	}
-	return true, unkeep(err)
-}
-
-// unkeep takes the CommitWith wrapper off, so that the caller's caller may wrap
-// the error again without asking for a commit.
-func unkeep(err error) error {
-	if k, ok := err.(*kept); ok {
-		return k.err
-	}
-	return err
 }

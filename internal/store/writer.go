@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime"
@@ -18,20 +19,19 @@ import (
 // waits for the disk the next group gathers, so a lone caller pays nothing for
 // it and a crowd shares one fdatasync.
 type writer struct {
-	db   *sql.DB
-	c    *sqliteConn // touched by the writer goroutine only
+	path string
 	log  *slog.Logger
-	wait time.Duration
+	cp   *checkpointer
 
-	queue     chan *request
-	committed chan struct{} // wakes the checkpointer; closed by the goroutine at its end
-	ended     chan struct{}
+	queue chan *request
+	ended chan struct{}
 
 	mu   sync.RWMutex // held shared while enqueuing, so that close can close the queue
-	gone bool
+	gone bool         // guarded by mu
 
-	batch   []*request // touched by the writer goroutine only: the group in hand
-	commits int        // since the checkpointer was last woken
+	db    *sql.DB     // the rest is touched by the writer goroutine only
+	c     *sqliteConn // nil when a broken connection could not be replaced yet
+	batch []*request  // the group in hand; an answered request leaves it
 }
 
 // maxBatch bounds one group, so that the first of a crowd does not wait for all
@@ -43,10 +43,11 @@ type request struct {
 	*work
 	ctx    context.Context // handed to the function; never cancelled
 	state  atomic.Int32    // waiting, then taken or withdrawn
-	answer chan answer
-	ran    bool // has its answer; touched by the writer goroutine only
-	reply  answer
-	after  []func()
+	answer chan answer     // holds one, so that the writer never waits
+
+	ran   bool     // the reply is final; this and the rest: writer goroutine only
+	reply answer   // what the caller will get
+	after []func() // follow-ups of a commit
 }
 
 const (
@@ -63,33 +64,31 @@ type answer struct {
 	goexit bool
 }
 
-// A Panic is the value with which Update panics when its function did: the
-// function ran on another goroutine, and its stack would be lost otherwise.
-type Panic struct {
-	Value any
-	Stack []byte
+func openWriter(ctx context.Context, path string, cp *checkpointer, o Options) (*writer, error) {
+	w := &writer{
+		path: path, log: o.Logger, cp: cp,
+		queue: make(chan *request, o.Queue),
+		ended: make(chan struct{}),
+	}
+	if err := w.connect(ctx); err != nil {
+		return nil, err
+	}
+	go w.run()
+	return w, nil
 }
 
-func (p *Panic) Error() string { return fmt.Sprintf("%v\n\n%s", p.Value, p.Stack) }
-
-func openWriter(ctx context.Context, path string, o Options) (*writer, error) {
-	db, err := openFile(path, false)
+func (w *writer) connect(ctx context.Context) error {
+	db, err := openFile(w.path, writing)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	c, err := newConn(ctx, db)
 	if err != nil {
 		db.Close()
-		return nil, err
+		return err
 	}
-	w := &writer{
-		db: db, c: c, log: o.Logger, wait: patience,
-		queue:     make(chan *request, o.Queue),
-		committed: make(chan struct{}, 1),
-		ended:     make(chan struct{}),
-	}
-	go w.run()
-	return w, nil
+	w.db, w.c = db, c
+	return nil
 }
 
 // do enqueues one function and waits for its answer. The context decides
@@ -100,22 +99,33 @@ func (w *writer) do(ctx context.Context, job *work) error {
 	if err := w.enqueue(r); err != nil {
 		return err
 	}
-	patience := time.NewTimer(w.wait)
-	defer patience.Stop()
-	var a answer
+	var late <-chan time.Time
+	if _, limited := ctx.Deadline(); !limited {
+		t := time.NewTimer(patience)
+		defer t.Stop()
+		late = t.C
+	}
 	select {
-	case a = <-r.answer:
+	case a := <-r.answer:
+		return a.give()
 	case <-ctx.Done():
 		if r.state.CompareAndSwap(waiting, withdrawn) {
+			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				return fmt.Errorf("%w: not begun in time: %w", ErrBusy, ctx.Err())
+			}
 			return ctx.Err()
 		}
-		a = <-r.answer
-	case <-patience.C:
+	case <-late:
 		if r.state.CompareAndSwap(waiting, withdrawn) {
-			return fmt.Errorf("%w: not begun within %s", ErrBusy, w.wait)
+			return fmt.Errorf("%w: not begun within %s", ErrBusy, patience)
 		}
-		a = <-r.answer
 	}
+	a := <-r.answer
+	return a.give()
+}
+
+// give lets happen to the caller what happened to its function.
+func (a answer) give() error {
 	if a.panic != nil {
 		panic(a.panic)
 	}
@@ -146,11 +156,16 @@ func (w *writer) close() error {
 	close(w.queue)
 	w.mu.Unlock()
 	<-w.ended
-	if err := w.c.close(); err != nil {
-		w.db.Close()
-		return err
+	return w.disconnect()
+}
+
+func (w *writer) disconnect() error {
+	if w.c == nil {
+		return nil
 	}
-	return w.db.Close()
+	err := errors.Join(w.c.close(), w.db.Close())
+	w.c, w.db = nil, nil
+	return err
 }
 
 // run is the goroutine. A runtime.Goexit inside a function, which is how
@@ -168,15 +183,16 @@ func (w *writer) run() {
 	}
 	for r := range w.queue {
 		w.gather(r)
-		if len(w.batch) == 1 {
+		switch {
+		case len(w.batch) == 1:
 			w.oneByOne()
-		} else if len(w.batch) > 1 {
+		case len(w.batch) > 1:
 			w.together()
 		}
+		w.cp.help(w)
 	}
-	close(w.committed)
-	close(w.ended)
 	finished = true
+	close(w.ended)
 }
 
 // gather takes what waits, without waiting for more.

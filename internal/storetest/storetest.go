@@ -1,7 +1,9 @@
 package storetest
 
 import (
+	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -24,15 +26,26 @@ func WithConns(n int) Option { return func(o *store.Options) { o.MaxConns = n } 
 func Each(t *testing.T, f func(t *testing.T, db *store.DB), opts ...Option) {
 	t.Helper()
 	t.Run("SQLite", func(t *testing.T) { f(t, SQLite(t, opts...)) })
+	t.Run("PostgreSQL", func(t *testing.T) { f(t, Postgres(t, opts...)) })
 }
 
-// Open is a fresh database for a test that runs on one: SQLite.
-func Open(t testing.TB, opts ...Option) *store.DB { return SQLite(t, opts...) }
+// Open is a fresh, migrated database for a test that needs only one: SQLite.
+func Open(t testing.TB, opts ...Option) *store.DB {
+	t.Helper()
+	return SQLite(t, opts...)
+}
 
 // SQLite is a fresh, migrated SQLite database, closed when the test ends.
 func SQLite(t testing.TB, opts ...Option) *store.DB {
 	t.Helper()
-	return open(t, "sqlite:"+filepath.Join(t.TempDir(), "keyward.db"), opts)
+	return open(t, SQLiteURL(t), opts)
+}
+
+// Postgres is a fresh, migrated PostgreSQL database, closed and dropped when the
+// test ends. Without PostgreSQL it skips the test.
+func Postgres(t testing.TB, opts ...Option) *store.DB {
+	t.Helper()
+	return open(t, PostgresURL(t), opts)
 }
 
 func open(t testing.TB, url string, opts []Option) *store.DB {
@@ -40,9 +53,6 @@ func open(t testing.TB, url string, opts []Option) *store.DB {
 	o := store.Options{URL: url}
 	for _, f := range opts {
 		f(&o)
-	}
-	if _, err := store.Migrate(t.Context(), o); err != nil {
-		t.Fatal(err)
 	}
 	db, err := store.Open(t.Context(), o)
 	if err != nil {
@@ -56,9 +66,31 @@ func open(t testing.TB, url string, opts []Option) *store.DB {
 	return db
 }
 
-// PostgresURL is the address of a fresh PostgreSQL database.
-func PostgresURL(t testing.TB) string {
+// SQLiteURL is the address of a fresh, migrated SQLite database that is not open yet.
+func SQLiteURL(t testing.TB) string {
 	t.Helper()
-	t.Skip("PostgreSQL in tests comes with the next commit")
-	return ""
+	file, err := migratedFile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "keyward.db")
+	if err := os.WriteFile(path, file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return "sqlite:" + path
 }
+
+// migratedFile is an empty database as bytes: copying it is a hundred times
+// quicker than migrating for every test.
+var migratedFile = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "keyward-storetest-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "template.db")
+	if _, err := store.Migrate(background, store.Options{URL: "sqlite:" + path}); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+})
