@@ -45,6 +45,10 @@ type Account struct {
 // NewAccount is what a sign-up or the exchange's API brings.
 type NewAccount struct {
 	ExternalID, Mail, Lang, Brand, Jurisdiction string
+
+	// Handle is the WebAuthn user handle a sign-up has already put into the
+	// authenticator. Nil: made here.
+	Handle []byte
 }
 
 var (
@@ -54,6 +58,8 @@ var (
 	ErrClosed = edge.E("account_closed")
 	// ErrExternalTaken: another account has this external id.
 	ErrExternalTaken = edge.E("external_id_taken")
+	// ErrHandleTaken: an account was made from this sign-up before.
+	ErrHandleTaken = edge.E("challenge_spent")
 	// ErrInvalid: a field of the request cannot be stored as it is.
 	ErrInvalid = edge.E("bad_request")
 )
@@ -85,7 +91,10 @@ func (s *Service) Create(tx *store.Tx, n NewAccount) (Account, error) {
 	a := Account{
 		ID: ID(keyring.NewID("acc_", tx.Now)), ExternalID: n.ExternalID, Status: Active,
 		Brand: n.Brand, Jurisdiction: n.Jurisdiction, Lang: n.Lang,
-		Epoch: 1, Version: 1, CreatedAt: tx.Now.UTC(), Handle: keyring.Random(handleSize),
+		Epoch: 1, Version: 1, CreatedAt: store.Time(store.Micros(tx.Now)), Handle: n.Handle,
+	}
+	if a.Handle == nil {
+		a.Handle = keyring.Random(HandleLen)
 	}
 	rows, err := tx.Exec(sqlInsert, a.ID, orNull(a.ExternalID), a.Status, a.Brand, a.Jurisdiction, a.Lang,
 		store.Micros(tx.Now), a.Handle)
@@ -93,7 +102,7 @@ func (s *Service) Create(tx *store.Tx, n NewAccount) (Account, error) {
 		return Account{}, err
 	}
 	if rows == 0 {
-		return Account{}, ErrExternalTaken
+		return Account{}, s.whyNotCreated(tx, a)
 	}
 	if n.Mail != "" {
 		if _, err := s.insertContact(tx, a.ID, n.Mail); err != nil {
@@ -101,6 +110,18 @@ func (s *Service) Create(tx *store.Tx, n NewAccount) (Account, error) {
 		}
 	}
 	return a, nil
+}
+
+func (s *Service) whyNotCreated(tx *store.Tx, a Account) error {
+	if a.ExternalID != "" {
+		switch _, err := s.ByExternal(tx, a.ExternalID); {
+		case err == nil:
+			return ErrExternalTaken
+		case !errors.Is(err, ErrUnknown):
+			return err
+		}
+	}
+	return ErrHandleTaken
 }
 
 // ByID finds an account, whatever its status.
@@ -128,7 +149,7 @@ func (s *Service) ByMail(tx *store.Tx, mail string) (Account, error) {
 
 // ByHandle finds an account by its WebAuthn user handle.
 func (s *Service) ByHandle(tx *store.Tx, handle []byte) (Account, error) {
-	if len(handle) != handleSize {
+	if len(handle) != HandleLen {
 		return Account{}, ErrUnknown
 	}
 	return scan(tx.Row(sqlByHandle, handle))
@@ -226,6 +247,9 @@ func scan(r *store.Row) (Account, error) {
 // clean trims and checks what a stranger may have typed.
 func (n NewAccount) clean() (NewAccount, error) {
 	n.ExternalID = strings.TrimSpace(n.ExternalID)
+	if n.Handle != nil && len(n.Handle) != HandleLen {
+		return n, ErrInvalid.Because(errors.New("a user handle of another length"))
+	}
 	if len(n.ExternalID) > maxExternalID || !plain(n.ExternalID) {
 		return n, ErrInvalid.At("external_id", "must be at most 128 bytes without control characters")
 	}

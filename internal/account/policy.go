@@ -4,9 +4,9 @@ import "time"
 
 // Policy constants live here so that an auditor reads one screen.
 const (
-	// handleSize: WebAuthn L3 §14.6.1 recommends 64 random bytes at most and asks
+	// HandleLen: WebAuthn L3 §14.6.1 recommends 64 random bytes at most and asks
 	// that a handle says nothing about the person; 32 are beyond guessing.
-	handleSize = 32
+	HandleLen = 32
 
 	// linkLife: NIST SP 800-63B-4 §4.2.1.2 lets a code sent by mail live 24 h.
 	linkLife = 24 * time.Hour

@@ -4,7 +4,7 @@ const cols = `id, COALESCE(external_id, ''), status, brand, jurisdiction, lang, 
 
 const (
 	sqlInsert = `INSERT INTO account_account (id, external_id, status, brand, jurisdiction, lang, epoch, version, created_at, handle, phrase)
-VALUES ($1, $2, $3, $4, $5, $6, 1, 1, $7, $8, '') ON CONFLICT (external_id) DO NOTHING`
+VALUES ($1, $2, $3, $4, $5, $6, 1, 1, $7, $8, '') ON CONFLICT DO NOTHING`
 
 	sqlByID       = `SELECT ` + cols + ` FROM account_account WHERE id = $1`
 	sqlByExternal = `SELECT ` + cols + ` FROM account_account WHERE external_id = $1`

@@ -20,8 +20,11 @@ func (s *Service) BeginAssert(act Act, acc account.ID, bind string) ([]byte, err
 	if act.Kind == "" || (acc == "") != (act.Kind == ActSignIn) {
 		return nil, errors.New("device: a sign-in is for nobody yet, and every other act is for one account")
 	}
-	if err := checkBind(bind); err != nil {
-		return nil, err
+	// A sign-in may begin before the browser has anything to be bound to.
+	if acc != "" || bind != "" {
+		if err := checkBind(bind); err != nil {
+			return nil, err
+		}
 	}
 	return json.Marshal(struct {
 		Challenge        string `json:"challenge"`
@@ -38,6 +41,7 @@ type Assertion struct {
 	act      Act
 	account  account.ID // whose key it was
 	key      KeyID
+	name     string
 	backedUp bool
 	counter  uint32
 }
@@ -45,6 +49,9 @@ type Assertion struct {
 // Account is whose key signed. It is for telling a frozen account from an open
 // one before the transaction; it proves nothing until Prove.
 func (a *Assertion) Account() account.ID { return a.account }
+
+// KeyName is what the owner calls the key that signed.
+func (a *Assertion) KeyName() string { return a.name }
 
 // ParseAssert verifies what the browser answered to BeginAssert for the same
 // act, account and bind. The key is read with one statement outside any
@@ -62,7 +69,7 @@ func (s *Service) ParseAssert(ctx context.Context, db *store.DB, act Act, acc ac
 		handle, publicKey []byte
 		be                bool
 	)
-	err = db.Get(ctx, sqlForAssert, r.id).Scan(&a.key, &a.account, &handle, &publicKey, &be)
+	err = db.Get(ctx, sqlForAssert, r.id).Scan(&a.key, &a.account, &a.name, &handle, &publicKey, &be)
 	switch {
 	case errors.Is(err, store.ErrNoRows):
 		return nil, ErrNotAccepted.Because(errNoCredential)

@@ -1,6 +1,7 @@
 package device
 
 import (
+	"bytes"
 	"errors"
 	"strings"
 	"time"
@@ -66,7 +67,7 @@ func (s *Service) Add(tx *store.Tx, acc account.ID, att *Attestation, dev ID, na
 const sourceFirst = "first"
 
 func (s *Service) insert(tx *store.Tx, acc account.ID, att *Attestation, dev ID, name, source string) (Key, error) {
-	if att == nil || att.account != acc || acc == "" {
+	if att == nil || acc == "" || att.account != "" && att.account != acc {
 		return Key{}, ErrNotAccepted.Because(errors.New("the attestation is for another account"))
 	}
 	owner, err := s.accounts.ByID(tx, acc)
@@ -75,6 +76,9 @@ func (s *Service) insert(tx *store.Tx, acc account.ID, att *Attestation, dev ID,
 	}
 	if owner.Status == account.Closed {
 		return Key{}, account.ErrClosed
+	}
+	if !bytes.Equal(owner.Handle, att.handle) {
+		return Key{}, ErrNotAccepted.Because(errors.New("the authenticator was given another user handle"))
 	}
 	if err := s.spend(tx, att.ticket); err != nil {
 		return Key{}, err
@@ -174,7 +178,11 @@ func (s *Service) Remove(tx *store.Tx, acc account.ID, id KeyID, proof Proof) (K
 	if !proof.For(tx, acc, Act{ActKeysRemove, string(id)}) {
 		return Key{}, ErrStepUp
 	}
-	n, err := tx.Exec(sqlRemoveKey, id, acc, store.Micros(tx.Now), "by:"+string(proof.key))
+	return s.remove(tx, acc, id, "by:"+string(proof.key))
+}
+
+func (s *Service) remove(tx *store.Tx, acc account.ID, id KeyID, by string) (Key, error) {
+	n, err := tx.Exec(sqlRemoveKey, id, acc, store.Micros(tx.Now), by)
 	if err != nil {
 		return Key{}, err
 	}

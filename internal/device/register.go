@@ -11,11 +11,11 @@ import (
 
 // RegisterFor says for whom a key is made.
 type RegisterFor struct {
-	Account     account.ID
-	Handle      []byte   // the account's WebAuthn user handle
-	UserName    string   // shown by passkey managers to tell accounts apart
-	DisplayName string   // shown next to it, may be empty
-	Exclude     [][]byte // credential ids the account has: no two in one manager
+	Account     account.ID // "" at sign-up, whose account is made with the key
+	Handle      []byte     // the account's WebAuthn user handle
+	UserName    string     // shown by passkey managers to tell accounts apart
+	DisplayName string     // shown next to it, may be empty
+	Exclude     [][]byte   // credential ids the account has: no two in one manager
 }
 
 // BeginRegister makes the options for navigator.credentials.create(), in the
@@ -23,8 +23,8 @@ type RegisterFor struct {
 // ceremony to the browser that begins it. Nothing is stored.
 func (s *Service) BeginRegister(f RegisterFor, bind string) ([]byte, error) {
 	switch {
-	case f.Account == "" || f.UserName == "" || len(f.Handle) == 0 || len(f.Handle) > maxHandle:
-		return nil, errors.New("device: a registration needs an account, its handle and a user name")
+	case f.UserName == "" || len(f.Handle) == 0 || len(f.Handle) > maxHandle:
+		return nil, errors.New("device: a registration needs a user handle and a user name")
 	case len(f.Exclude) > maxExclude:
 		return nil, errors.New("device: too many credentials to exclude")
 	}
@@ -65,7 +65,7 @@ func (s *Service) BeginRegister(f RegisterFor, bind string) ([]byte, error) {
 	if o.User.DisplayName == "" {
 		o.User.DisplayName = f.UserName
 	}
-	o.Challenge = encode(s.issue(registering(f.Account, bind)))
+	o.Challenge = encode(s.issue(registering(f, bind)))
 	for _, a := range algorithms {
 		o.Params = append(o.Params, param{"public-key", a})
 	}
@@ -89,7 +89,8 @@ type descriptor struct {
 
 // Attestation is a verified registration that has not become a key yet.
 type Attestation struct {
-	account      account.ID
+	account      account.ID // "" at sign-up
+	handle       []byte
 	ticket       ticket
 	credentialID []byte
 	publicKey    []byte
@@ -119,9 +120,9 @@ func (a *Attestation) Grade() Grade { return a.grade() }
 func (a *Attestation) Provider() string { return providerName(a.aaguid) }
 
 // ParseRegister verifies what the browser answered to BeginRegister for the same
-// account and bind. It touches no row and is called outside any transaction.
-func (s *Service) ParseRegister(ctx context.Context, acc account.ID, bind string, answer []byte) (*Attestation, error) {
-	r, cd, t, err := s.open(registering(acc, bind), answer)
+// account, handle and bind. It touches no row and is called outside any transaction.
+func (s *Service) ParseRegister(ctx context.Context, f RegisterFor, bind string, answer []byte) (*Attestation, error) {
+	r, cd, t, err := s.open(registering(f, bind), answer)
 	if err != nil {
 		return nil, err
 	}
@@ -130,15 +131,16 @@ func (s *Service) ParseRegister(ctx context.Context, acc account.ID, bind string
 		return nil, ErrNotAccepted.Because(err)
 	}
 	return &Attestation{
-		account: acc, ticket: t, credentialID: c.credentialID, publicKey: c.publicKey, alg: c.alg, aaguid: c.aaguid,
+		account: f.Account, handle: f.Handle, ticket: t, credentialID: c.credentialID, publicKey: c.publicKey, alg: c.alg, aaguid: c.aaguid,
 		be: c.has(flagBE), bs: c.has(flagBS), counter: c.counter, transports: r.transports,
 		object: r.attestation, clientData: r.clientData, format: c.format,
 	}, nil
 }
 
-// registering is the purpose of a registration challenge.
-func registering(acc account.ID, bind string) purpose {
-	return purpose{ceremony: "create", account: acc, act: Act{Kind: ActKeysAdd}, bind: bind}
+// registering is the purpose of a registration challenge. The handle is part of
+// it: at sign-up there is no account to bind to yet.
+func registering(f RegisterFor, bind string) purpose {
+	return purpose{ceremony: "create", account: f.Account, act: Act{ActKeysAdd, encode(f.Handle)}, bind: bind}
 }
 
 // open reads an answer and checks its challenge, before anything that costs more

@@ -14,6 +14,10 @@ ON CONFLICT (session, act_kind, act_object) DO UPDATE SET account = excluded.acc
 	sqlRedeemProof = `DELETE FROM device_proof WHERE session = $1 AND account = $2 AND act_kind = $3 AND act_object = $4 AND at > $5
  AND EXISTS (SELECT 1 FROM device_key k WHERE k.id = device_proof.key_id AND k.account = $2 AND k.removed_at = 0)
 RETURNING device, key_id, grade, regressed, at`
+
+	sqlKept = `SELECT COUNT(*) FROM device_proof WHERE session = $1 AND account = $2 AND act_kind = $3 AND act_object = $4 AND at > $5`
+
+	sqlForgetDevice = `DELETE FROM device_device WHERE id = $1 AND account = $2`
 )
 
 const keyCols = `id, account, device, name, aaguid, grade, be, bs, counter, created_at, last_used, removed_at, version, credential_id`
@@ -43,7 +47,7 @@ ON CONFLICT DO NOTHING`
  AND EXISTS (SELECT 1 FROM device_key o WHERE o.account = $2 AND o.id <> $1 AND o.removed_at = 0)`
 
 	// What an assertion is judged by, read outside any transaction.
-	sqlForAssert = `SELECT id, account, handle, public_key, be FROM device_key WHERE credential_id = $1`
+	sqlForAssert = `SELECT id, account, name, handle, public_key, be FROM device_key WHERE credential_id = $1`
 
 	// The right-hand sides read the row as it was, so counter_before is the
 	// counter this touch had to beat. The larger one stays: a copy that fell

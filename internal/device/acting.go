@@ -1,0 +1,65 @@
+package device
+
+import (
+	"errors"
+
+	"keyward/internal/account"
+	"keyward/internal/store"
+)
+
+// Need uses up the touch that was kept for an act of this session, or says which
+// touch is missing and where to give it.
+func (s *Service) Need(tx *store.Tx, session string, acc account.ID, act Act) (Proof, error) {
+	p, err := s.Redeem(tx, session, acc, act)
+	if errors.Is(err, ErrStepUp) {
+		return Proof{}, StepUp(act)
+	}
+	return p, err
+}
+
+// Kept tells whether a touch for the act waits to be used. It decides nothing:
+// Redeem does. Pages ask it so that nobody is led through a system dialog whose
+// result would be refused.
+func (s *Service) Kept(tx *store.Tx, session string, acc account.ID, act Act) (bool, error) {
+	var n int
+	err := tx.Row(sqlKept, session, acc, act.Kind, act.Object, store.Micros(tx.Now.Add(-stepUpLife))).Scan(&n)
+	return n > 0, err
+}
+
+// Found adds the first key of a new account and returns the touch that made it
+// as a Proof of sign-in: the creation ceremony verified the user and the
+// challenge just as an assertion would (WebAuthn L3 §7.1), and the first session
+// begins in the same transaction. Rows only.
+func (s *Service) Found(tx *store.Tx, acc account.ID, att *Attestation, dev ID, name string) (Key, Proof, error) {
+	k, err := s.AddFirst(tx, acc, att, dev, name)
+	if err != nil {
+		return Key{}, Proof{}, err
+	}
+	return k, Proof{tx: tx, account: acc, device: dev, key: k.ID, grade: k.Grade, at: tx.Now, act: Act{Kind: ActSignIn}}, nil
+}
+
+// RemoveWith removes a key together with the device it was enrolled on. proof is
+// a touch for removing exactly that device. Never the last key. Rows only.
+func (s *Service) RemoveWith(tx *store.Tx, acc account.ID, id KeyID, dev ID, proof Proof) (Key, error) {
+	if !proof.For(tx, acc, Act{ActDevicesRemove, string(dev)}) {
+		return Key{}, ErrStepUp
+	}
+	k, err := s.Key(tx, acc, id)
+	if err != nil {
+		return Key{}, err
+	}
+	if k.Device != dev {
+		return Key{}, ErrKeyUnknown.Because(errors.New("the key was enrolled on another device"))
+	}
+	return s.remove(tx, acc, id, "with:"+string(dev))
+}
+
+// Forget takes a device out of the list. Its browser keeps its cookie and would
+// be met as a new device. Rows only.
+func (s *Service) Forget(tx *store.Tx, acc account.ID, id ID) error {
+	n, err := tx.Exec(sqlForgetDevice, id, acc)
+	if err == nil && n == 0 {
+		return ErrUnknown
+	}
+	return err
+}
