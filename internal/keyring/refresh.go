@@ -11,6 +11,7 @@ import (
 type refreshing struct {
 	current uint32
 	keys    map[uint32]refreshKey
+	stored  []byte
 }
 
 type refreshKey struct {

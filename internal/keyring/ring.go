@@ -3,7 +3,6 @@ package keyring
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -21,10 +20,6 @@ type Shelf interface {
 	SwapMeta(ctx context.Context, name string, old, new []byte) (bool, error)
 }
 
-// ErrRootLost means that the database has keys under a root that is no longer there. Making a new root
-// would turn everything sealed so far into noise, quietly.
-var ErrRootLost = errors.New("keyring: the root secret is gone from the database, while keys under it are still there: restore the database from its backup")
-
 // Ring is all keys of one deployment. Safe for concurrent use.
 type Ring struct {
 	redacted
@@ -40,7 +35,8 @@ type Ring struct {
 	live atomic.Pointer[keys]
 }
 
-// keys is one state of everything that rotates, replaced as a whole.
+// keys is one state of everything that rotates, replaced as a whole. Each part remembers the stored record
+// it was read from.
 type keys struct {
 	seal    sealing
 	refresh refreshing
@@ -73,71 +69,6 @@ func Open(ctx context.Context, kek KEK, shelf Shelf, now func() time.Time) (*Rin
 	return r, nil
 }
 
-func openRoot(ctx context.Context, kek KEK, shelf Shelf) ([]byte, error) {
-	wrapped, found, err := shelf.LoadMeta(ctx, metaRoot)
-	if err != nil {
-		return nil, fmt.Errorf("keyring: load root: %w", err)
-	}
-	if !found {
-		for _, name := range []string{metaSeal, metaRefresh, metaSigning} {
-			if _, there, err := shelf.LoadMeta(ctx, name); err != nil {
-				return nil, fmt.Errorf("keyring: load %s: %w", name, err)
-			} else if there {
-				return nil, ErrRootLost
-			}
-		}
-		fresh := Random(rootSize)
-		mine, err := kek.Encrypt(fresh, []byte(metaRoot))
-		clear(fresh)
-		if err != nil {
-			return nil, fmt.Errorf("keyring: wrap root: %w", err)
-		}
-		// Another process may have been quicker: what is kept counts, ours is forgotten.
-		if wrapped, err = shelf.CreateMeta(ctx, metaRoot, mine); err != nil {
-			return nil, fmt.Errorf("keyring: keep root: %w", err)
-		}
-	}
-	root, err := kek.Decrypt(wrapped, []byte(metaRoot))
-	if err != nil || len(root) != rootSize {
-		// The cause stays out: it says nothing that helps, and texts of remote KEKs are not ours to trust.
-		return nil, fmt.Errorf("%w: configure the root key file (or vault key) that this database was created with, or restore the database that belongs to this key", ErrKeyForeign)
-	}
-	return root, nil
-}
-
-// Rewrap replaces the KEK: the root secret stays, so nothing below it changes. Every process keeps working
-// and needs the new KEK at its next start.
-func Rewrap(ctx context.Context, shelf Shelf, from, to KEK) error {
-	old, found, err := shelf.LoadMeta(ctx, metaRoot)
-	if err != nil {
-		return fmt.Errorf("keyring: load root: %w", err)
-	}
-	if !found {
-		return fmt.Errorf("%w: there is no root secret in this database yet", ErrKeyMissing)
-	}
-	root, err := from.Decrypt(old, []byte(metaRoot))
-	if err != nil {
-		return fmt.Errorf("%w: the old key was expected", ErrKeyForeign)
-	}
-	wrapped, err := to.Encrypt(root, []byte(metaRoot))
-	if err != nil {
-		return fmt.Errorf("keyring: wrap root: %w", err)
-	}
-	// Read back before the only other copy goes away.
-	again, err := to.Decrypt(wrapped, []byte(metaRoot))
-	if err != nil || !bytes.Equal(again, root) {
-		return errors.New("keyring: the new key does not open what it wrapped; nothing was changed")
-	}
-	swapped, err := shelf.SwapMeta(ctx, metaRoot, old, wrapped)
-	if err != nil {
-		return fmt.Errorf("keyring: keep root: %w", err)
-	}
-	if !swapped {
-		return errors.New("keyring: the root was rewrapped by someone else meanwhile; nothing was changed")
-	}
-	return nil
-}
-
 // Subkey is a 256-bit key of its own for name, the same in every process of the deployment.
 func (r *Ring) Subkey(name string) [32]byte {
 	if key, ok := r.subkeys.Load(name); ok {
@@ -159,37 +90,6 @@ func (r *Ring) MAC(name string) *MAC {
 	return m.(*MAC)
 }
 
-// create lays down the records of a new deployment; where they exist, nothing happens.
-func (r *Ring) create(ctx context.Context) error {
-	first := []struct {
-		name string
-		make func() ([]byte, error)
-	}{
-		{metaSeal, newSealing},
-		{metaRefresh, func() ([]byte, error) { return newTimetable(r.now()).encode() }},
-		{metaSigning, func() ([]byte, error) { return newTimetable(r.now()).encode() }},
-	}
-	for _, f := range first {
-		if _, there, err := r.shelf.LoadMeta(ctx, f.name); err != nil {
-			return fmt.Errorf("keyring: load %s: %w", f.name, err)
-		} else if there {
-			continue
-		}
-		plain, err := f.make()
-		if err != nil {
-			return fmt.Errorf("keyring: make %s: %w", f.name, err)
-		}
-		wrapped, err := r.wrapRecord(f.name, plain)
-		if err != nil {
-			return err
-		}
-		if _, err := r.shelf.CreateMeta(ctx, f.name, wrapped); err != nil {
-			return fmt.Errorf("keyring: keep %s: %w", f.name, err)
-		}
-	}
-	return nil
-}
-
 // Reload reads what other processes have rotated.
 func (r *Ring) Reload(ctx context.Context) error {
 	r.turn.Lock()
@@ -197,24 +97,33 @@ func (r *Ring) Reload(ctx context.Context) error {
 	return r.reload(ctx)
 }
 
-// reload is Reload for those who hold the turn.
+// reload is Reload for those who hold the turn. A record that has not changed is not derived again: Follow
+// comes by every half minute, and rotations every few weeks.
 func (r *Ring) reload(ctx context.Context) error {
 	var next keys
+	if last := r.live.Load(); last != nil {
+		next = *last
+	}
 	for _, part := range []struct {
 		name string
+		seen *[]byte
 		read func(plain []byte) error
 	}{
-		{metaSeal, func(p []byte) (err error) { next.seal, err = readSealing(p); return err }},
-		{metaRefresh, func(p []byte) (err error) { next.refresh, err = r.readRefreshing(p); return err }},
-		{metaSigning, func(p []byte) (err error) { next.signing, err = r.readSigning(p); return err }},
+		{metaSeal, &next.seal.stored, func(p []byte) (err error) { next.seal, err = readSealing(p); return err }},
+		{metaRefresh, &next.refresh.stored, func(p []byte) (err error) { next.refresh, err = r.readRefreshing(p); return err }},
+		{metaSigning, &next.signing.stored, func(p []byte) (err error) { next.signing, err = r.readSigning(p); return err }},
 	} {
-		plain, _, err := r.loadRecord(ctx, part.name)
+		plain, stored, err := r.loadRecord(ctx, part.name)
 		if err != nil {
 			return err
+		}
+		if bytes.Equal(stored, *part.seen) {
+			continue
 		}
 		if err := part.read(plain); err != nil {
 			return fmt.Errorf("keyring: read %s: %w", part.name, err)
 		}
+		*part.seen = stored
 	}
 	r.live.Store(&next)
 	return nil
@@ -233,61 +142,6 @@ func (r *Ring) Follow(ctx context.Context, every time.Duration, report func(erro
 			if err := r.Reload(ctx); err != nil && ctx.Err() == nil {
 				report(err)
 			}
-		}
-	}
-}
-
-// Records are wrapped even where they hold no secret: whoever can write to the database must not be able
-// to bring a withdrawn key back to life.
-func (r *Ring) wrapRecord(name string, plain []byte) ([]byte, error) {
-	wrapped, err := r.wrap.Encrypt(plain, []byte(name))
-	if err != nil {
-		return nil, fmt.Errorf("keyring: wrap %s: %w", name, err)
-	}
-	return wrapped, nil
-}
-
-func (r *Ring) loadRecord(ctx context.Context, name string) (plain, stored []byte, err error) {
-	stored, found, err := r.shelf.LoadMeta(ctx, name)
-	if err != nil {
-		return nil, nil, fmt.Errorf("keyring: load %s: %w", name, err)
-	}
-	if !found {
-		return nil, nil, fmt.Errorf("keyring: %s is gone from the database: restore it from its backup", name)
-	}
-	if plain, err = r.wrap.Decrypt(stored, []byte(name)); err != nil {
-		return nil, nil, fmt.Errorf("%w: %s was written under another root", ErrKeyForeign, name)
-	}
-	return plain, stored, nil
-}
-
-// change rewrites one record. edit sees the stored state and returns the new one, or nil when it finds
-// that another process has already done what was asked. A lost race is tried again on what won it.
-func (r *Ring) change(ctx context.Context, name string, edit func(plain []byte) ([]byte, error)) error {
-	r.turn.Lock()
-	defer r.turn.Unlock()
-	for {
-		plain, stored, err := r.loadRecord(ctx, name)
-		if err != nil {
-			return err
-		}
-		edited, err := edit(plain)
-		if err != nil {
-			return err
-		}
-		if edited == nil {
-			return r.reload(ctx)
-		}
-		wrapped, err := r.wrapRecord(name, edited)
-		if err != nil {
-			return err
-		}
-		swapped, err := r.shelf.SwapMeta(ctx, name, stored, wrapped)
-		if err != nil {
-			return fmt.Errorf("keyring: keep %s: %w", name, err)
-		}
-		if swapped {
-			return r.reload(ctx)
 		}
 	}
 }

@@ -22,6 +22,7 @@ var ErrSealed = errors.New("keyring: sealed value does not open")
 type sealing struct {
 	handle *keyset.Handle
 	aead   tink.AEAD
+	stored []byte
 }
 
 func newSealing() ([]byte, error) {

@@ -18,6 +18,7 @@ import (
 type signing struct {
 	current *Signer
 	keys    []signingKey
+	stored  []byte
 }
 
 type signingKey struct {
@@ -43,7 +44,10 @@ var _ jose.OpaqueSigner = (*Signer)(nil)
 func (s *Signer) KID() string { return s.kid }
 
 // Public is the verifying key as it stands in the JWKS.
-func (s *Signer) Public() *jose.JSONWebKey { return &s.public }
+func (s *Signer) Public() *jose.JSONWebKey {
+	public := s.public
+	return &public
+}
 
 // Algs is ES256 alone.
 func (s *Signer) Algs() []jose.SignatureAlgorithm { return []jose.SignatureAlgorithm{jose.ES256} }
@@ -148,7 +152,7 @@ func (r *Ring) WithdrawSigning(ctx context.Context, kid string) error {
 			return r.withdraw(ctx, metaSigning, k.N)
 		}
 	}
-	return ErrKeyUnknown
+	return ErrNoKey
 }
 
 func (r *Ring) currentSigning() uint32 {

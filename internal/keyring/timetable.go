@@ -6,10 +6,11 @@ import (
 	"time"
 )
 
-// Why a key cannot be withdrawn.
+// ErrNoKey also serves those who ask for a key and do not find it; ErrKeyInUse is why one cannot be
+// withdrawn.
 var (
-	ErrKeyInUse   = errors.New("keyring: this key is in use: rotate first, then withdraw it")
-	ErrKeyUnknown = errors.New("keyring: no such key")
+	ErrKeyInUse = errors.New("keyring: this key is in use: rotate first, then withdraw it")
+	ErrNoKey    = errors.New("keyring: no such key")
 )
 
 // timetable says which numbers of a family of derived keys are alive. Numbers only grow and are never used
@@ -77,7 +78,7 @@ func (t timetable) withdraw(n uint32) (timetable, error) {
 		}
 	}
 	if len(out.Terms) == len(t.Terms) {
-		return timetable{}, ErrKeyUnknown
+		return timetable{}, ErrNoKey
 	}
 	return out, nil
 }

@@ -58,10 +58,7 @@ func (s *Shelf) CreateMeta(_ context.Context, name string, v []byte) ([]byte, er
 	if kept, ok := s.records[name]; ok {
 		return bytes.Clone(kept), nil
 	}
-	if s.records == nil {
-		s.records = map[string][]byte{}
-	}
-	s.records[name] = bytes.Clone(v)
+	s.put(name, v)
 	return v, nil
 }
 
@@ -71,7 +68,7 @@ func (s *Shelf) SwapMeta(_ context.Context, name string, old, new []byte) (bool,
 	if kept, ok := s.records[name]; !ok || !bytes.Equal(kept, old) {
 		return false, nil
 	}
-	s.records[name] = bytes.Clone(new)
+	s.put(name, new)
 	return true, nil
 }
 
@@ -83,7 +80,7 @@ func (s *Shelf) Set(name string, v []byte) {
 		delete(s.records, name)
 		return
 	}
-	s.records[name] = bytes.Clone(v)
+	s.put(name, v)
 }
 
 // Records is a copy of all that is stored.
@@ -95,4 +92,11 @@ func (s *Shelf) Records() map[string][]byte {
 		out[k] = bytes.Clone(v)
 	}
 	return out
+}
+
+func (s *Shelf) put(name string, v []byte) {
+	if s.records == nil {
+		s.records = map[string][]byte{}
+	}
+	s.records[name] = bytes.Clone(v)
 }
