@@ -30,7 +30,7 @@
 // The place of an event in the log is a row of its own in an insert-only table.
 // On SQLite a trigger gives it in the event's transaction, because there is one
 // writer. On PostgreSQL one sealer at a time gives it shortly afterwards
-// ([Log.Run]); until then an event is unsealed but already in [Log.Tail], so
+// ([Sealer]); until then an event is unsealed but already in [Log.Tail], so
 // that nobody waits for sealing to hear of a revocation.
 //
 // # What it never does

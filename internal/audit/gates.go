@@ -20,7 +20,7 @@ type Reach struct {
 // still is how long a lease has stood where it stands, on our monotonic clock.
 type still struct {
 	n     int64
-	since time.Time
+	since time.Duration // when it was first seen there
 }
 
 // gates remembers the leases between waits: the row of a process that was killed
@@ -32,7 +32,7 @@ type gates struct {
 
 // observe reads all leases. The clock is read after the rows: read before, a
 // query that hung would date a lease back and have it lapse while it is valid.
-func (g *gates) observe(tx *store.Tx, clock func() time.Time) error {
+func (g *gates) observe(tx *store.Tx, read func() instant) error {
 	rows, err := tx.Rows(sqlLeases)
 	if err != nil {
 		return err
@@ -50,7 +50,7 @@ func (g *gates) observe(tx *store.Tx, clock func() time.Time) error {
 	if err := rows.Err(); err != nil {
 		return err
 	}
-	now := clock()
+	now := read().mono
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for id, n := range here {
@@ -85,7 +85,7 @@ const gatePoll = 20 * time.Millisecond
 func (w *Watch) WaitGates(ctx context.Context, since time.Time) (Reach, error) {
 	reach := Reach{Passed: 1, OfflineUntil: since.Add(w.OfflineFor)}
 	if w.alone {
-		reach.EffectiveAt = w.clock()
+		reach.EffectiveAt = w.read().wall.UTC()
 		return reach, nil
 	}
 	if err := w.readLeases(ctx); err != nil {
@@ -96,21 +96,21 @@ func (w *Watch) WaitGates(ctx context.Context, since time.Time) (Reach, error) {
 	t := time.NewTicker(gatePoll)
 	defer t.Stop()
 	for {
-		now, cur := w.clock(), w.gates.snapshot()
+		now, cur := w.read().mono, w.gates.snapshot()
 		waiting := 0
 		reach.Passed, reach.Lapsed = 1, 0
 		for id, f := range first {
 			switch c, ok := cur[id]; {
 			case !ok, c.n >= f.n+2: // a process that left gave its lease up first
 				reach.Passed++
-			case now.Sub(c.since) >= lapsedFor:
+			case now-c.since >= lapsedFor:
 				reach.Lapsed++
 			default:
 				waiting++
 			}
 		}
 		if waiting == 0 {
-			reach.EffectiveAt = w.clock()
+			reach.EffectiveAt = w.read().wall.UTC()
 			return reach, nil
 		}
 		select {
@@ -125,5 +125,5 @@ func (w *Watch) WaitGates(ctx context.Context, since time.Time) (Reach, error) {
 }
 
 func (w *Watch) readLeases(ctx context.Context) error {
-	return w.db.View(ctx, func(tx *store.Tx) error { return w.gates.observe(tx, w.clock) })
+	return w.db.View(ctx, func(tx *store.Tx) error { return w.gates.observe(tx, w.read) })
 }

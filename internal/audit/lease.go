@@ -39,7 +39,7 @@ type Watch struct {
 	db    *store.DB
 	log   *Log
 	id    string
-	clock func() time.Time
+	read  func() instant
 	slog  *slog.Logger
 	alone bool // SQLite
 
@@ -47,7 +47,7 @@ type Watch struct {
 	// tail may accept a revoked one for so long; WaitGates says until when.
 	OfflineFor time.Duration
 
-	lease atomic.Pointer[time.Time] // t0 of the last complete read; nil: invalid
+	lease atomic.Pointer[instant] // t0 of the last complete read; nil: invalid
 
 	mu       sync.RWMutex // guards onEffect; held shared while effects are delivered
 	onEffect []func(Effect, Record)
@@ -65,7 +65,7 @@ type Watch struct {
 // monotonic time (time.Now), because leases are measured with it.
 func NewWatch(db *store.DB, log *Log, name string, clock func() time.Time) *Watch {
 	w := &Watch{
-		db: db, log: log, clock: clock, alone: db.Dialect() == store.SQLite,
+		db: db, log: log, read: instants(clock), alone: db.Dialect() == store.SQLite,
 		id: name + "/" + keyring.NewID("lea_", clock()), slog: slog.New(slog.DiscardHandler),
 		seen: map[string]bool{},
 	}
@@ -111,16 +111,27 @@ func (w *Watch) Valid() bool {
 	if t0 == nil {
 		return false
 	}
-	now := w.clock()
-	passed := now.Sub(*t0)
-	return passed < leaseFor && !parted(*t0, now)
+	now := w.read()
+	return now.mono-t0.mono < leaseFor && !parted(*t0, now)
+}
+
+// instant is one reading of both clocks.
+type instant struct {
+	mono time.Duration // since the watch was made
+	wall time.Time
+}
+
+func instants(clock func() time.Time) func() instant {
+	start := clock()
+	return func() instant {
+		now := clock()
+		return instant{now.Sub(start), now.Round(0)}
+	}
 }
 
 // parted reports whether the two clocks disagree about the time between a and b.
-func parted(a, b time.Time) bool {
-	mono := b.Sub(a)
-	wall := b.Round(0).Sub(a.Round(0))
-	return (wall - mono).Abs() > maxDrift
+func parted(a, b instant) bool {
+	return (b.wall.Sub(a.wall) - (b.mono - a.mono)).Abs() > maxDrift
 }
 
 // Run keeps the lease until ctx ends. It returns at once on SQLite's behalf only
@@ -164,7 +175,7 @@ func (w *Watch) end() {
 // read, so a waiter that sees the lease twice as high as when it committed knows
 // that a whole read lies between.
 func (w *Watch) poll(ctx context.Context, first bool) error {
-	t0 := w.clock()
+	t0 := w.read()
 	if held := w.lease.Load(); held != nil && parted(*held, t0) {
 		w.lease.Store(nil)
 	}
@@ -205,7 +216,7 @@ func (w *Watch) catchUp(ctx context.Context) error {
 			if sealed, unsealed, err = w.log.tail(tx, w.last, tailLimit); err != nil {
 				return err
 			}
-			return w.gates.observe(tx, w.clock)
+			return w.gates.observe(tx, w.read)
 		})
 		if err != nil {
 			return err

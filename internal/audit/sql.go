@@ -45,3 +45,43 @@ const (
 	sqlDropLease  = `DELETE FROM audit_lease WHERE id = $1`
 	sqlDropLeases = `DELETE FROM audit_lease WHERE at < $1`
 )
+
+const (
+	sqlTreeSize  = `SELECT size FROM audit_hash ORDER BY first DESC LIMIT 1`
+	sqlHashRow   = `SELECT first, hashes FROM audit_hash WHERE first <= $1 ORDER BY first DESC LIMIT 1`
+	sqlAddHashes = `INSERT INTO audit_hash (first, size, hashes) VALUES ($1, $2, $3)`
+
+	// Fenced: without the lease these add nothing, whatever the process believes.
+	sqlPlace = `INSERT INTO audit_index (n, event)
+		SELECT CAST($1 AS BIGINT), CAST($2 AS TEXT) FROM audit_sealer WHERE id = 'sealer' AND n = $3`
+	sqlAddHashesFenced = `INSERT INTO audit_hash (first, size, hashes)
+		SELECT CAST($1 AS BIGINT), CAST($2 AS BIGINT), CAST($3 AS BYTEA) FROM audit_sealer WHERE id = 'sealer' AND n = $4`
+	sqlDequeue = `DELETE FROM audit_pending WHERE event IN (SELECT event FROM audit_index WHERE n >= $1 AND n < $2)`
+	sqlWaiting = `SELECT EXISTS (SELECT 1 FROM audit_pending WHERE NOT refused)`
+	sqlRefuse  = `UPDATE audit_pending SET refused = TRUE WHERE event = $1`
+
+	sqlSealer     = `SELECT n, beat, free FROM audit_sealer WHERE id = 'sealer'`
+	sqlSealerBeat = `UPDATE audit_sealer SET beat = beat + 1 WHERE id = 'sealer' AND n = $1`
+	sqlTakeSealer = `UPDATE audit_sealer SET n = n + 1, beat = beat + 1, free = FALSE
+		WHERE id = 'sealer' AND n = $1 AND beat = $2`
+	sqlFreeSealer = `UPDATE audit_sealer SET free = TRUE WHERE id = 'sealer' AND n = $1`
+
+	sqlLastSigned    = `SELECT size FROM audit_checkpoint ORDER BY size DESC LIMIT 1`
+	sqlLastNote      = `SELECT size, note FROM audit_checkpoint ORDER BY size DESC LIMIT 1`
+	sqlAddCheckpoint = `INSERT INTO audit_checkpoint (size, at, note) VALUES ($1, $2, $3) ON CONFLICT (size) DO NOTHING`
+	sqlKeep          = `UPDATE audit_checkpoint SET kept = TRUE WHERE size = $1`
+	// The newest stays, whatever its age: verification begins with it.
+	sqlThinOut     = `DELETE FROM audit_checkpoint WHERE NOT kept AND at < $1 AND size < $2`
+	sqlCheckpoints = `SELECT size, note FROM audit_checkpoint WHERE size > $1 ORDER BY size LIMIT $2`
+
+	sqlAccept   = `INSERT INTO audit_restore (anchor, event) VALUES ($1, $2) ON CONFLICT (anchor) DO NOTHING`
+	sqlAccepted = `SELECT EXISTS (SELECT 1 FROM audit_restore WHERE anchor = $1)`
+)
+
+// Verification only: these read everything.
+const (
+	sqlOutside = `SELECT count(*) FROM audit_event e WHERE NOT EXISTS (SELECT 1 FROM audit_index i WHERE i.event = e.id)
+		AND NOT EXISTS (SELECT 1 FROM audit_pending p WHERE p.event = e.id)`
+	sqlQueue = `SELECT coalesce(sum(CASE WHEN refused THEN 0 ELSE 1 END), 0), coalesce(sum(CASE WHEN refused THEN 1 ELSE 0 END), 0)
+		FROM audit_pending`
+)
