@@ -113,7 +113,7 @@ func names(ms []migration) []string {
 
 // checkSchema refuses a database that does not have exactly this program's schema.
 func checkSchema(ctx context.Context, m migrator) error {
-	todo, err := plan(ctx, m)
+	todo, err := plan(ctx, m, schema)
 	if err != nil {
 		return err
 	}
@@ -123,8 +123,8 @@ func checkSchema(ctx context.Context, m migrator) error {
 	return nil
 }
 
-func plan(ctx context.Context, m migrator) ([]migration, error) {
-	known, err := migrations(schema, m.folder())
+func plan(ctx context.Context, m migrator, files fs.FS) ([]migration, error) {
+	known, err := migrations(files, m.folder())
 	if err != nil {
 		return nil, err
 	}
@@ -167,7 +167,7 @@ func Plan(ctx context.Context, o Options) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	todo, err := plan(ctx, m)
+	todo, err := plan(ctx, m, schema)
 	return names(todo), err
 }
 
@@ -176,11 +176,15 @@ func Plan(ctx context.Context, o Options) ([]string, error) {
 // does not exist. Two processes may call it at once: one applies, the other
 // finds nothing to do.
 func Migrate(ctx context.Context, o Options) ([]string, error) {
+	return migrate(ctx, o, schema)
+}
+
+func migrate(ctx context.Context, o Options, files fs.FS) ([]string, error) {
 	m, err := newMigrator(o.withDefaults())
 	if err != nil {
 		return nil, err
 	}
-	known, err := migrations(schema, m.folder())
+	known, err := migrations(files, m.folder())
 	if err != nil {
 		return nil, err
 	}

@@ -97,12 +97,18 @@ func (e *postgresEngine) leave() {
 	e.busy.Done()
 }
 
-// on runs f on one connection of the pool. When f panics the pool drops the
-// connection, and with it the transaction.
+// on runs f on one connection of the pool. It fails only before f has begun.
+// When f panics the pool drops the connection, and with it the transaction.
 func (e *postgresEngine) on(ctx context.Context, f func(*pgx.Conn)) error {
-	c, err := e.db.Conn(ctx)
-	if err != nil {
-		return &dialError{err}
+	wait, cancel := context.WithTimeout(ctx, patience)
+	c, err := e.db.Conn(wait)
+	cancel()
+	switch {
+	case err == nil:
+	case errors.Is(ctx.Err(), context.Canceled):
+		return ctx.Err()
+	default:
+		return fmt.Errorf("%w: no connection: %w", ErrBusy, err)
 	}
 	defer c.Close()
 	return c.Raw(func(dc any) error {
@@ -110,12 +116,6 @@ func (e *postgresEngine) on(ctx context.Context, f func(*pgx.Conn)) error {
 		return nil
 	})
 }
-
-// dialError: no connection was to be had, so nothing was sent.
-type dialError struct{ err error }
-
-func (e *dialError) Error() string { return "store: connect: " + e.err.Error() }
-func (e *dialError) Unwrap() error { return e.err }
 
 func (e *postgresEngine) get(ctx context.Context, q string, args, dst []any) error {
 	if err := e.enter(); err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // readers is a small pool of reading connections with their prepared
@@ -71,11 +72,15 @@ func (r *readers) wait(ctx context.Context) error {
 		return ErrBusy
 	}
 	defer r.queue.Add(-1)
+	late := time.NewTimer(patience)
+	defer late.Stop()
 	select {
 	case r.slots <- struct{}{}:
 		return nil
 	case <-r.gone:
 		return ErrClosed
+	case <-late.C:
+		return fmt.Errorf("%w: no reader within %s", ErrBusy, patience)
 	case <-ctx.Done():
 		return ctx.Err()
 	}

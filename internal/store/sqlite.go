@@ -40,11 +40,12 @@ const (
 // fdatasync per commit. wal_autocheckpoint=0: a commit never pays for copying
 // the log into the database; the checkpointer does that. cache_size is an upper
 // bound in KiB that fills with use, so that the idle server stays below 40 MB.
+// secure_delete=FAST: what audit erases is overwritten where that costs no write.
 func (a access) pragmas() []string {
 	ps := []string{"busy_timeout=5000", "trusted_schema=OFF", "foreign_keys=ON", "temp_store=MEMORY"}
 	switch a {
 	case writing:
-		ps = append(ps, "journal_mode=WAL", "synchronous=FULL", "wal_autocheckpoint=0", "cache_size=-16384")
+		ps = append(ps, "journal_mode=WAL", "synchronous=FULL", "wal_autocheckpoint=0", "cache_size=-16384", "secure_delete=FAST")
 	case reading:
 		ps = append(ps, "journal_mode=WAL", "cache_size=-4096", "query_only=ON")
 	case beholding:

@@ -177,8 +177,9 @@ func (r *Rows) Next() bool {
 	return false
 }
 
-// Scan copies the columns of the current row.
-func (r *Rows) Scan(dst ...any) error { return r.c.Scan(dst...) }
+// Scan copies the columns of the current row. A value that does not fit ends the
+// transaction like any other error, as it does in the PostgreSQL driver.
+func (r *Rows) Scan(dst ...any) error { return r.tx.fail(r.c.Scan(dst...)) }
 
 // Err is the error that ended the rows early, if any.
 func (r *Rows) Err() error { return r.err }
@@ -233,8 +234,8 @@ func (r *Rows) one(dst []any) error {
 		}
 		return ErrNoRows
 	}
-	serr := r.c.Scan(dst...)
-	if err := r.Close(); err != nil {
+	serr := r.Scan(dst...)
+	if err := r.Close(); err != nil && serr == nil {
 		return err
 	}
 	return serr

@@ -41,13 +41,34 @@ func (w *work) verdict(tx *Tx, err error) (commit bool, answer error) {
 	return true, unkeep(err)
 }
 
-// unkeep takes the CommitWith wrapper off, so that the caller's caller may wrap
-// the error again without asking for a commit.
+// unkeep takes the wish of CommitWith off an error that leaves Update. Otherwise
+// a caller that returns it from a transaction of its own would commit that too.
 func unkeep(err error) error {
-	if k, ok := err.(*kept); ok {
-		return k.err
+	for {
+		k, ok := err.(*kept)
+		if !ok {
+			break
+		}
+		err = k.err
+	}
+	var k *kept
+	if errors.As(err, &k) {
+		return &settled{err}
 	}
 	return err
+}
+
+// settled is an error with a wish of CommitWith somewhere inside, already granted.
+type settled struct{ err error }
+
+func (s *settled) Error() string        { return s.err.Error() }
+func (s *settled) Is(target error) bool { return errors.Is(s.err, target) }
+
+func (s *settled) As(target any) bool {
+	if _, ok := target.(**kept); ok {
+		return false
+	}
+	return errors.As(s.err, target)
 }
 
 // A Panic is the value with which Update, Housekeeping and View panic when the
