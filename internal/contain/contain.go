@@ -1,0 +1,162 @@
+package contain
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"keyward/internal/account"
+	"keyward/internal/audit"
+	"keyward/internal/device"
+	"keyward/internal/edge"
+	"keyward/internal/session"
+	"keyward/internal/store"
+)
+
+var (
+	// ErrPower: this sign-in is too weak for the act.
+	ErrPower = edge.E("insufficient_power")
+	// ErrDevice: no such device of this account.
+	ErrDevice = edge.E("device_unknown")
+)
+
+// freshCode: a sign-in by recovery code may end everything else without a touch
+// for this long, because the code itself was the proof and no key may be at hand.
+const freshCode = 5 * time.Minute
+
+// Gates waits until a change is refused everywhere; audit.Watch is one.
+type Gates interface {
+	// WaitGates returns when every process that may answer from memory has heard
+	// the log up to now or has lost its right to answer.
+	WaitGates(ctx context.Context, since time.Time) (audit.Reach, error)
+}
+
+// Service joins what has to stop together.
+type Service struct {
+	db       *store.DB
+	log      *audit.Log
+	accounts *account.Service
+	devices  *device.Service
+	sessions *session.Service
+	gates    Gates
+}
+
+// New wires the service.
+func New(db *store.DB, log *audit.Log, accounts *account.Service, devices *device.Service, sessions *session.Service, gates Gates) *Service {
+	return &Service{db, log, accounts, devices, sessions, gates}
+}
+
+// Effect is the proof after an act: what ended, when it was refused everywhere
+// and how long that took.
+type Effect struct {
+	Sessions    int
+	EffectiveAt time.Time
+	Took        time.Duration // from the request to "refused everywhere"
+	Gates       audit.Reach
+}
+
+// act runs one transaction and waits until every gate refuses what it ended.
+func (s *Service) act(ctx context.Context, cause store.Cause, fn func(*store.Tx) ([]audit.Effect, error)) (Effect, error) {
+	start := s.db.Now()
+	var ended []audit.Effect
+	if err := s.db.Update(ctx, cause, func(tx *store.Tx) (err error) {
+		ended, err = fn(tx)
+		return err
+	}); err != nil {
+		return Effect{}, err
+	}
+	// The change is durable. Waiting for the gates may take up to 700 ms and may
+	// not be cut short by a closed tab: the answer is only the proof of it.
+	reach, err := s.gates.WaitGates(context.WithoutCancel(ctx), start)
+	if err != nil {
+		return Effect{}, err
+	}
+	e := Effect{EffectiveAt: reach.EffectiveAt, Took: s.db.Now().Sub(start), Gates: reach}
+	for _, x := range ended {
+		if x.Kind == "session" {
+			e.Sessions++
+			if err := s.sessions.Reached(ctx, session.ID(x.ID), e.Took); err != nil {
+				return e, err
+			}
+		}
+	}
+	return e, nil
+}
+
+// EndSession ends one session of the account that asks. Any live session may do
+// it, also one opened by a recovery code.
+func (s *Service) EndSession(ctx context.Context, cause store.Cause, by session.Session, id session.ID) (Effect, error) {
+	why := session.EndedByOwner
+	if id == by.ID {
+		why = session.EndedSignOut
+	}
+	return s.endOne(ctx, cause, by, id, why)
+}
+
+// NotMe ends a session the owner does not recognise and says so in the log, so
+// that the page can lead on to keys and freeze.
+func (s *Service) NotMe(ctx context.Context, cause store.Cause, by session.Session, id session.ID) (Effect, error) {
+	return s.endOne(ctx, cause, by, id, session.EndedNotMe)
+}
+
+func (s *Service) endOne(ctx context.Context, cause store.Cause, by session.Session, id session.ID, why string) (Effect, error) {
+	return s.act(ctx, cause, func(tx *store.Tx) ([]audit.Effect, error) {
+		target, err := s.sessions.ByID(tx, by.Account, id)
+		if err != nil {
+			return nil, err
+		}
+		eff, err := s.sessions.End(tx, by.Account, id, why)
+		if err != nil {
+			return nil, err
+		}
+		_, err = s.log.Append(tx, audit.Event{
+			Action: "session.ended", Account: string(by.Account), Target: string(id), Effects: eff,
+			Payload: map[string]string{"agent": target.Agent.String(), "why": why, "from": by.Agent.String()},
+		})
+		return eff, err
+	})
+}
+
+// ThisWasMe records that the owner knows a session the page asked about.
+func (s *Service) ThisWasMe(ctx context.Context, cause store.Cause, by session.Session, id session.ID) error {
+	return s.db.Update(ctx, cause, func(tx *store.Tx) error {
+		target, err := s.sessions.ByID(tx, by.Account, id)
+		if err != nil {
+			return err
+		}
+		eff, err := s.sessions.Vouch(tx, by.Account, id)
+		if err != nil {
+			return err
+		}
+		_, err = s.log.Append(tx, audit.Event{
+			Action: "session.vouched", Account: string(by.Account), Target: string(id), Effects: eff,
+			Payload: map[string]string{"agent": target.Agent.String()},
+		})
+		return err
+	})
+}
+
+// EndOthers ends every session but the one that asks. It needs a touch for this
+// act: with a stolen cookie alone a thief could otherwise sign the owner out.
+func (s *Service) EndOthers(ctx context.Context, cause store.Cause, by session.Session) (Effect, error) {
+	return s.act(ctx, cause, func(tx *store.Tx) ([]audit.Effect, error) {
+		byCode := by.ACR == session.ACRFallback && tx.Now.Sub(by.AuthTime) <= freshCode
+		if !byCode {
+			if _, err := s.devices.Need(tx, string(by.ID), by.Account, device.Act{Kind: device.ActSessionsEndAll}); err != nil {
+				return nil, err
+			}
+		}
+		eff, err := s.sessions.EndOthers(tx, by.Account, by.ID, session.EndedByOwner)
+		if err != nil {
+			return nil, err
+		}
+		if len(eff) == 0 && byCode {
+			return nil, nil // nothing to end, nothing to tell
+		}
+		_, err = s.log.Append(tx, audit.Event{
+			Action: "sessions.ended_others", Account: string(by.Account), Target: string(by.Account), Effects: eff,
+			Payload: map[string]string{"n": strconv.Itoa(len(eff)), "from": by.Agent.String()},
+		})
+		return eff, err
+	})
+}

@@ -1,0 +1,88 @@
+package session
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"keyward/internal/store"
+)
+
+// Live is a session that was good when the check began. It is shared between
+// requests: treat it as read-only.
+type Live struct {
+	Session
+	Expires time.Time // of the access token that was presented
+}
+
+// Check answers the question every request asks. Errors: ErrNotSignedIn (no or
+// foreign token), ErrAccessExpired (refresh and try again), ErrEnded,
+// ErrProofMissing (a bound session seen from a new network: prove the key, which
+// a renew does; a copied cookie cannot).
+//
+// proved says the caller verified a DPoP proof of thumbprint jkt for this very
+// token on this very request (RFC 9449 §7); "" when none came.
+func (s *Service) Check(ctx context.Context, presented string, addr netip.Addr, proved string) (Live, error) {
+	if presented == "" {
+		return Live{}, ErrNotSignedIn
+	}
+	t, ok := parseAccess(s.access, presented)
+	if !ok {
+		return Live{}, ErrNotSignedIn
+	}
+	now := s.db.Now()
+	exp := store.Time(t.exp)
+	if !now.Before(exp) {
+		return Live{}, ErrAccessExpired
+	}
+	ses, err := s.lookup(ctx, ID(t.session), now)
+	if err != nil {
+		return Live{}, err
+	}
+	// The family in the token must be the one the session runs on now: a step-up
+	// starts a new family, and every older secret is dead from then on (ASVS 7.2.4).
+	if ses.Family != t.family || !ses.EndedAt.IsZero() || !now.Before(ses.AbsExp) {
+		return Live{}, ErrEnded
+	}
+	if ses.JKT != "" && proved != ses.JKT {
+		if proved != "" || ses.Kind == API {
+			return Live{}, ErrProofMissing
+		}
+		// A browser cannot sign every request. It signs the refresh, and the access
+		// cookie carries the network it was given out to: elsewhere it is worth
+		// nothing until the key speaks again. The owner who changed networks passes
+		// through a silent renew; a thief with the cookie alone does not.
+		if t.net != s.network(addr) {
+			return Live{}, ErrProofMissing
+		}
+	}
+	return Live{Session: *ses, Expires: exp}, nil
+}
+
+// lookup finds the session in memory while the process may trust it, in the
+// database otherwise. The result must not be changed.
+func (s *Service) lookup(ctx context.Context, id ID, now time.Time) (*Session, error) {
+	if ses, ok := s.cache.get(id, now); ok {
+		return ses, nil
+	}
+	slot := s.cache.reserve(id)
+	var r row
+	var epoch int64
+	if err := s.db.Get(ctx, sqlForCheck, string(id)).Scan(append(r.dest(), &epoch)...); err != nil {
+		slot.drop()
+		if err == store.ErrNoRows {
+			return nil, ErrEnded
+		}
+		return nil, err
+	}
+	ses, err := r.session()
+	if err != nil {
+		slot.drop()
+		return nil, err
+	}
+	if ses.epoch != epoch && ses.EndedAt.IsZero() {
+		ses.EndedAt, ses.EndedWhy = now, EndedAll
+	}
+	slot.fill(&ses, now)
+	return &ses, nil
+}

@@ -1,0 +1,153 @@
+package session
+
+import (
+	"encoding/json"
+	"net/netip"
+
+	"keyward/internal/account"
+	"keyward/internal/audit"
+	"keyward/internal/device"
+	"keyward/internal/store"
+)
+
+// Everything here is rows only: the caller (contain, signin) appends the one
+// event with the effects returned. The cache of this process is told after the
+// commit; other processes hear it from the log's effects (Heard).
+
+// End ends one session. ErrUnknown when it is not live or not theirs.
+func (s *Service) End(tx *store.Tx, acc account.ID, id ID, why string) ([]audit.Effect, error) {
+	eff, err := s.endWhere(tx, sqlEndOne, why, string(acc), string(id))
+	if err == nil && len(eff) == 0 {
+		return nil, ErrUnknown
+	}
+	return eff, err
+}
+
+// EndOthers ends every session of the account but one.
+func (s *Service) EndOthers(tx *store.Tx, acc account.ID, keep ID, why string) ([]audit.Effect, error) {
+	return s.endWhere(tx, sqlEndOthers, why, string(acc), string(keep), store.Micros(tx.Now))
+}
+
+// EndOnDevice ends the sessions of one device.
+func (s *Service) EndOnDevice(tx *store.Tx, acc account.ID, dev device.ID, why string) ([]audit.Effect, error) {
+	return s.endWhere(tx, sqlEndDevice, why, string(acc), string(dev))
+}
+
+// EndByKey ends the sessions that a removed passkey opened, except keep.
+func (s *Service) EndByKey(tx *store.Tx, acc account.ID, key device.KeyID, keep ID) ([]audit.Effect, error) {
+	return s.endWhere(tx, sqlEndByKey, EndedKey, string(acc), string(key), string(keep))
+}
+
+// EndAll ends every session of the account in one write, however many there are.
+func (s *Service) EndAll(tx *store.Tx, acc account.ID, why string) ([]audit.Effect, error) {
+	var epoch int64
+	if err := tx.Row(sqlBumpEpoch, string(acc), store.Micros(tx.Now), why).Scan(&epoch); err != nil {
+		return nil, err
+	}
+	tx.AfterCommit(func() { s.cache.forgetAccount(string(acc)) })
+	return []audit.Effect{{Kind: "epoch", ID: string(acc), Version: epoch}}, nil
+}
+
+func (s *Service) endWhere(tx *store.Tx, query, why string, args ...any) ([]audit.Effect, error) {
+	rows, err := tx.Rows(query, append([]any{store.Micros(tx.Now), why}, args...)...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var eff []audit.Effect
+	for rows.Next() {
+		e := audit.Effect{Kind: "session"}
+		if err := rows.Scan(&e.ID, &e.Version); err != nil {
+			return nil, err
+		}
+		eff = append(eff, e)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	for _, e := range eff {
+		s.changed(tx, ID(e.ID))
+	}
+	return eff, nil
+}
+
+// Elevate records a fresh touch on a session and gives it new secrets: every
+// token it had before is dead (ASVS 7.2.4; also how an owner's touch kills a
+// leaked token, DESIGN §6.5). jkt may bind a session that was unbound; a bound
+// one keeps its key unless the same touch brings a new one.
+func (s *Service) Elevate(tx *store.Tx, ses Session, proof device.Proof, jkt string, remember bool, addr netip.Addr) (Issued, []audit.Effect, error) {
+	if proof.Account() != ses.Account {
+		return Issued{}, nil, ErrUnknown
+	}
+	if jkt != "" {
+		ses.JKT = jkt
+	}
+	if remember && ses.JKT == "" {
+		return Issued{}, nil, ErrUnbound
+	}
+	if remember && !ses.Remember {
+		ses.Remember, ses.AbsExp = true, tx.Now.Add(s.life.Remember)
+	}
+	epoch, err := s.epoch(tx, ses.Account)
+	if err != nil {
+		return Issued{}, nil, err
+	}
+	if ses.epoch != epoch {
+		return Issued{}, nil, ErrEnded
+	}
+	acr, amr, at, key := proofLevel(proof)
+	old := ses.Family
+	ses.ACR, ses.AMR, ses.AuthTime, ses.Key = acr, amr, at, key
+	iss, err := s.newFamily(tx, &ses, addr)
+	if err != nil {
+		return Issued{}, nil, err
+	}
+	if _, err := tx.Exec(sqlEndFamily, old); err != nil {
+		return Issued{}, nil, err
+	}
+	amrJSON, _ := json.Marshal(amr)
+	var version int64
+	err = tx.Row(sqlElevate, ses.Family, acr, string(amrJSON), store.Micros(at), string(key), ses.JKT, ses.Remember,
+		store.Micros(ses.AbsExp), string(ses.ID)).Scan(&version)
+	if err == store.ErrNoRows {
+		return Issued{}, nil, ErrEnded
+	}
+	if err != nil {
+		return Issued{}, nil, err
+	}
+	s.changed(tx, ses.ID)
+	return iss, []audit.Effect{{Kind: "session", ID: string(ses.ID), Version: version}}, nil
+}
+
+// Vouch records that the owner knows this session ("this was me").
+func (s *Service) Vouch(tx *store.Tx, acc account.ID, id ID) ([]audit.Effect, error) {
+	var version int64
+	err := tx.Row(sqlVouch, store.Micros(tx.Now), string(acc), string(id)).Scan(&version)
+	if err == store.ErrNoRows {
+		return nil, ErrUnknown
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.changed(tx, id)
+	return []audit.Effect{{Kind: "session", ID: string(id), Version: version}}, nil
+}
+
+// changed tells this process's cache once the change is durable.
+func (s *Service) changed(tx *store.Tx, id ID) {
+	tx.AfterCommit(func() { s.cache.forget(id) })
+}
+
+// Heard tells the cache what another process wrote: wire it to audit.Watch.
+// It may be called with effects of any kind.
+func (s *Service) Heard(e audit.Effect) {
+	switch e.Kind {
+	case "session":
+		s.cache.forget(ID(e.ID))
+	case "epoch":
+		s.cache.forgetAccount(e.ID)
+	}
+}
+
+// Lapsed empties the cache: the tail was not heard for a while.
+func (s *Service) Lapsed() { s.cache.forgetAll() }

@@ -1,0 +1,75 @@
+package session
+
+import (
+	"context"
+	"time"
+
+	"keyward/internal/store"
+)
+
+// Run writes last uses once a minute and forgets spent proofs, until ctx ends.
+// Neither is security state, so an error is only passed to report.
+func (s *Service) Run(ctx context.Context, report func(error)) {
+	tick := time.NewTicker(seenEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+			if err := s.FlushSeen(end); err != nil {
+				report(err)
+			}
+			cancel()
+			return
+		case <-tick.C:
+			if err := s.FlushSeen(ctx); err != nil {
+				report(err)
+			}
+			if err := s.Sweep(ctx); err != nil {
+				report(err)
+			}
+		}
+	}
+}
+
+// FlushSeen writes the coalesced last uses (DESIGN §3: never a write per check).
+func (s *Service) FlushSeen(ctx context.Context) error {
+	type use struct {
+		id ID
+		at time.Time
+	}
+	var uses []use
+	s.cache.unflushed(func(id ID, at time.Time) { uses = append(uses, use{id, at}) })
+	for len(uses) > 0 {
+		part := uses[:min(len(uses), 200)] // short transactions, so that a refresh never waits long behind one
+		uses = uses[len(part):]
+		if err := s.db.Housekeeping(ctx, func(tx *store.Tx) error {
+			for _, u := range part {
+				if _, err := tx.Exec(sqlSeen, store.Micros(u.at), string(u.id)); err != nil {
+					return err
+				}
+			}
+			return nil
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Sweep forgets proofs whose window is over.
+func (s *Service) Sweep(ctx context.Context) error {
+	return s.db.Housekeeping(ctx, func(tx *store.Tx) error {
+		_, err := tx.Exec(sqlSweepJTI, store.Micros(tx.Now))
+		return err
+	})
+}
+
+// Reached notes how long an end took to be refused everywhere, for the owner's
+// list ("ended everywhere in 0.8 s").
+func (s *Service) Reached(ctx context.Context, id ID, took time.Duration) error {
+	return s.db.Housekeeping(ctx, func(tx *store.Tx) error {
+		_, err := tx.Exec(sqlReach, took.Milliseconds(), string(id))
+		return err
+	})
+}

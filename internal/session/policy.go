@@ -1,0 +1,68 @@
+package session
+
+import "time"
+
+// Policy constants live here so that an auditor reads one screen.
+const (
+	// unboundRetry: how long the previous token of an unbound family still
+	// answers with the same child. Long enough for a mobile network to repeat a
+	// request, short enough that a copied log line is worthless (DESIGN §6.3).
+	unboundRetry = 10 * time.Second
+
+	// supersededFor: an older generation presented this soon after a rotation is
+	// a late tab, not a thief: nothing is revoked, the caller re-reads its store.
+	supersededFor = 30 * time.Second
+
+	// proofWindow: DPoP proofs are accepted 60 s back and 10 s ahead (FAPI 2.0
+	// §5.3.2.1-13), so a jti must be remembered a little longer than both.
+	proofWindow = 75 * time.Second
+
+	// endedShown: how long an ended session stays in the owner's list.
+	endedShown = 30 * 24 * time.Hour
+
+	// seenEvery: last-seen is coalesced in memory and written at this pace.
+	seenEvery = time.Minute
+
+	// cacheEntries bounds the sessions held in memory (about 700 B each).
+	cacheEntries = 50_000
+)
+
+// Lifetimes are the operator's choices; config checks their bounds.
+type Lifetimes struct {
+	Access   time.Duration // 1–60 min, default 5 (MISSION B1)
+	Idle     time.Duration // default 1 h (NIST SP 800-63B-4 §2.2.3: SHOULD ≤ 1 h)
+	Absolute time.Duration // default 24 h (same section: SHOULD ≤ 24 h)
+	Remember time.Duration // default 30 d, bound key required (§5.2 allows more for device-bound secrets)
+}
+
+// DefaultLifetimes are what the design names.
+func DefaultLifetimes() Lifetimes {
+	return Lifetimes{Access: 5 * time.Minute, Idle: time.Hour, Absolute: 24 * time.Hour, Remember: 30 * 24 * time.Hour}
+}
+
+// ACR values, weakest first (DESIGN §5).
+const (
+	ACRFallback = "urn:keyward:fallback" // recovery code: look, end sessions, freeze; never adds a key
+	ACRLegacy   = "urn:keyward:legacy"   // the exchange's own login vouched
+	ACRPhr      = "phr"                  // any user-verified passkey
+	ACRPhrh     = "phrh"                 // a key whose hardware is attested
+)
+
+// rank orders ACR values; unknown ranks below all, so a typo refuses.
+func rank(acr string) int {
+	switch acr {
+	case ACRFallback, ACRLegacy:
+		return 1
+	case ACRPhr:
+		return 2
+	case ACRPhrh:
+		return 3
+	}
+	return 0
+}
+
+// Reaches reports whether acr is at least want.
+func Reaches(acr, want string) bool {
+	w := rank(want)
+	return w > 0 && rank(acr) >= w
+}

@@ -1,0 +1,126 @@
+package session
+
+import (
+	"encoding/json"
+	"strings"
+	"time"
+
+	"keyward/internal/account"
+	"keyward/internal/device"
+	"keyward/internal/store"
+)
+
+// row holds the raw columns of sessionCols.
+type row struct {
+	s                                                 Session
+	amr, agent                                        string
+	auth, created, seen, abs, suspect, vouched, ended int64
+}
+
+// dest lists the scan targets in the order of sessionCols.
+func (r *row) dest() []any {
+	return []any{
+		(*string)(&r.s.ID), (*string)(&r.s.Account), (*string)(&r.s.Device), (*string)(&r.s.Kind), &r.s.Family, &r.s.ACR, &r.amr,
+		&r.auth, (*string)(&r.s.Key), &r.s.JKT, &r.s.Remember, &r.created, &r.seen, &r.abs, &r.s.Addr, &r.agent,
+		&r.s.epoch, &r.suspect, &r.vouched, &r.ended, &r.s.EndedWhy, &r.s.ReachMS, &r.s.Version,
+	}
+}
+
+func (r *row) session() (Session, error) {
+	s := r.s
+	s.AuthTime, s.CreatedAt, s.LastSeen, s.AbsExp = store.Time(r.auth), store.Time(r.created), store.Time(r.seen), store.Time(r.abs)
+	s.SuspectAt, s.VouchedAt, s.EndedAt = timeOrZero(r.suspect), timeOrZero(r.vouched), timeOrZero(r.ended)
+	s.Agent.Browser, s.Agent.System, _ = strings.Cut(r.agent, "|")
+	if err := json.Unmarshal([]byte(r.amr), &s.AMR); err != nil {
+		return Session{}, err
+	}
+	return s, nil
+}
+
+// encodeAgent keeps browser and system apart, so that pages can say them in the
+// owner's language. Neither word can hold a bar: they come from our own table.
+func encodeAgent(u device.UserAgent) string { return u.Browser + "|" + u.System }
+
+func timeOrZero(micros int64) time.Time {
+	if micros == 0 {
+		return time.Time{}
+	}
+	return store.Time(micros)
+}
+
+// forRefresh reads everything a refresh decides on in one statement.
+func (s *Service) forRefresh(tx *store.Tx, f *family) error {
+	var r row
+	var kid, prevAt, idle, abs int64
+	dest := append([]any{&f.gen, &kid, &f.curHash, &f.prevHash, &prevAt, &idle, &abs, &f.jkt, &f.epoch, &f.state}, r.dest()...)
+	if err := tx.Row(sqlForRefresh, f.id).Scan(append(dest, &f.accountEpoch)...); err != nil {
+		return err
+	}
+	f.curKID, f.prevAt, f.idleExp, f.absExp = uint32(kid), timeOrZero(prevAt), store.Time(idle), store.Time(abs)
+	var err error
+	f.ses, err = r.session()
+	return err
+}
+
+func (s *Service) epoch(tx *store.Tx, acc account.ID) (epoch int64, err error) {
+	err = tx.Row(sqlEpoch, string(acc)).Scan(&epoch)
+	if err == store.ErrNoRows {
+		return 0, nil
+	}
+	return epoch, err
+}
+
+// ByID reads one session of an account, live or not. ErrUnknown when it is not
+// theirs: an id guessed from another account looks like one that never was.
+func (s *Service) ByID(tx *store.Tx, acc account.ID, id ID) (Session, error) {
+	var r row
+	var epoch int64
+	if err := tx.Row(sqlByID, string(acc), string(id)).Scan(append(r.dest(), &epoch)...); err != nil {
+		if err == store.ErrNoRows {
+			return Session{}, ErrUnknown
+		}
+		return Session{}, err
+	}
+	return r.session()
+}
+
+// List returns the account's sessions, newest first: those that can act, and
+// those that ended in the last 30 days with the reason.
+func (s *Service) List(tx *store.Tx, acc account.ID) (live, ended []Session, err error) {
+	since := store.Micros(tx.Now.Add(-endedShown))
+	rows, err := tx.Rows(sqlList, string(acc), since)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var r row
+		var epoch, epochAt, idle int64
+		var epochWhy string
+		if err := rows.Scan(append(r.dest(), &epoch, &epochAt, &epochWhy, &idle)...); err != nil {
+			return nil, nil, err
+		}
+		ses, err := r.session()
+		if err != nil {
+			return nil, nil, err
+		}
+		ses.IdleExp = store.Time(idle)
+		switch {
+		case !ses.EndedAt.IsZero():
+		case ses.epoch != epoch:
+			ses.EndedAt, ses.EndedWhy = store.Time(epochAt), epochWhy
+		case !tx.Now.Before(ses.AbsExp):
+			ses.EndedAt, ses.EndedWhy = ses.AbsExp, EndedAbsolute
+		case !tx.Now.Before(ses.IdleExp):
+			ses.EndedAt, ses.EndedWhy = ses.IdleExp, EndedIdle
+		default:
+			if seen, ok := s.cache.seenAt(ses.ID); ok && seen.After(ses.LastSeen) {
+				ses.LastSeen = seen
+			}
+			live = append(live, ses)
+			continue
+		}
+		ended = append(ended, ses)
+	}
+	return live, ended, rows.Err()
+}

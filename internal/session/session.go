@@ -1,0 +1,269 @@
+package session
+
+import (
+	"encoding/json"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"keyward/internal/account"
+	"keyward/internal/audit"
+	"keyward/internal/device"
+	"keyward/internal/edge"
+	"keyward/internal/keyring"
+	"keyward/internal/store"
+)
+
+// ID names a session: "ses_…".
+type ID string
+
+// Kind tells which door a session came in by.
+type Kind string
+
+const (
+	Web Kind = "web" // cookies in a browser
+	API Kind = "api" // tokens in an app, DPoP-bound
+)
+
+// Why a session ended. Stored, so never renamed.
+const (
+	EndedByOwner   = "owner"    // from this or another device
+	EndedSignOut   = "sign_out" // on itself
+	EndedNotMe     = "not_me"
+	EndedReplaced  = "replaced" // signed in again on the same device
+	EndedReuse     = "reuse"    // a spent token was replayed
+	EndedSnapshot  = "snapshot" // a restored copy presented an old token
+	EndedFreeze    = "freeze"
+	EndedAll       = "ended_all"
+	EndedDevice    = "device_removed"
+	EndedKey       = "key_removed"
+	EndedIdle      = "idle"     // not stored: computed from the family
+	EndedAbsolute  = "absolute" // not stored: computed
+	EndedClosed    = "closed"
+	EndedSuspended = "suspended"
+	EndedRestored  = "restored" // the database was behind its anchor
+)
+
+// Session is one sign-in on one device. Times are UTC.
+type Session struct {
+	ID        ID
+	Account   account.ID
+	Device    device.ID
+	Kind      Kind
+	Family    string
+	ACR       string
+	AMR       []string
+	AuthTime  time.Time // when the owner last proved presence with user verification or a code
+	Key       device.KeyID
+	JKT       string // RFC 7638 thumbprint of the binding key; "" when unbound
+	Remember  bool
+	CreatedAt time.Time
+	LastSeen  time.Time
+	IdleExp   time.Time
+	AbsExp    time.Time
+	Addr      string
+	Agent     device.UserAgent
+	SuspectAt time.Time // a copy of its token was presented without its key
+	VouchedAt time.Time // the owner said "this was me"
+	EndedAt   time.Time // zero while live
+	EndedWhy  string
+	ReachMS   int64 // ms until every gate refused it; -1 not measured
+	Version   int64
+
+	epoch int64
+}
+
+// Issued is what a sign-in, step-up or refresh hands out. The strings are
+// secrets: they go into the answer and nowhere else.
+type Issued struct {
+	Session    ID
+	Account    account.ID
+	Access     string
+	AccessExp  time.Time
+	Refresh    string
+	RefreshExp time.Time // when the refresh token dies if nothing happens
+	Bound      bool
+	Remember   bool
+	Gen        int64
+	Retry      bool // the same child again: nothing was written
+}
+
+// LogValue keeps tokens out of logs even when somebody prints the struct.
+func (i Issued) LogValue() slog.Value { return slog.StringValue("issued for " + string(i.Session)) }
+
+// String does the same for fmt.
+func (i Issued) String() string { return "issued for " + string(i.Session) }
+
+var (
+	// ErrNotSignedIn: no token, or one we never made.
+	ErrNotSignedIn = edge.E("not_signed_in")
+	// ErrAccessExpired: ours, but its minutes are over; refresh.
+	ErrAccessExpired = edge.E("access_expired")
+	// ErrEnded: the session is over.
+	ErrEnded = edge.E("session_ended")
+	// ErrProofMissing: a bound session is used from another network without its key.
+	ErrProofMissing = edge.E("proof_missing")
+	// ErrProofReplayed: this DPoP proof was used before (RFC 9449 §11.1).
+	ErrProofReplayed = edge.E("proof_replayed")
+	// ErrUnknown: no such session of this account.
+	ErrUnknown = edge.E("session_unknown")
+	// ErrUnbound: "remember this device" needs a bound key (MISSION B8).
+	ErrUnbound = edge.E("proof_missing")
+
+	ErrRefreshInvalid    = edge.E("refresh_invalid")
+	ErrRefreshSuperseded = edge.E("refresh_superseded")
+	ErrRefreshReused     = edge.E("refresh_reused")
+	ErrRefreshWrongKey   = edge.E("refresh_wrong_key")
+)
+
+// Service is the one owner of session_* tables and of every token.
+type Service struct {
+	db     *store.DB
+	ring   *keyring.Ring
+	log    *audit.Log
+	life   Lifetimes
+	access *keyring.MAC
+	netMAC *keyring.MAC
+	cache  cache
+	flight flight
+	met    Metrics
+}
+
+// Metrics are the counters DESIGN §6 names. Each func must not block; nil funcs
+// are not called.
+type Metrics struct {
+	Retry, Superseded, Mismatch func()
+	Reuse                       func(class string) // unbound | snapshot
+}
+
+// New wires the service. fresh reports whether the process may answer from
+// memory right now (audit.Watch.Valid); nil means it always may, which is right
+// for the one process on SQLite, whose cache is told in the same commit.
+func New(db *store.DB, ring *keyring.Ring, log *audit.Log, life Lifetimes, fresh func() bool, met Metrics) *Service {
+	s := &Service{db: db, ring: ring, log: log, life: life, access: ring.MAC("session/access"), netMAC: ring.MAC("session/network"), met: met}
+	s.cache.init(fresh)
+	s.flight.init()
+	return s
+}
+
+// Begin says how somebody signed in. Exactly one of Proof and Code is set.
+type Begin struct {
+	Account  account.ID
+	Device   device.ID
+	Kind     Kind
+	Proof    *device.Proof // a passkey touch
+	Code     bool          // a recovery code: fallback powers only
+	JKT      string
+	Remember bool
+	Addr     netip.Addr
+	Agent    device.UserAgent
+}
+
+// Start writes a session with its first family and hands out the first tokens.
+// Rows only: the caller appends the event, with the effects returned. An older
+// session of the same account on the same device is replaced, not added
+// (ux.md A3.4), so one browser is one line in the list.
+func (s *Service) Start(tx *store.Tx, b Begin) (Issued, []audit.Effect, error) {
+	if b.Remember && b.JKT == "" {
+		return Issued{}, nil, ErrUnbound
+	}
+	acr, amr, at, key := ACRFallback, []string{"otp"}, tx.Now, device.KeyID("")
+	switch {
+	case b.Proof != nil && !b.Code:
+		if b.Proof.Account() != b.Account {
+			return Issued{}, nil, ErrNotSignedIn
+		}
+		acr, amr, at, key = proofLevel(*b.Proof)
+	case b.Proof == nil && b.Code:
+	default:
+		return Issued{}, nil, ErrNotSignedIn
+	}
+	effects, err := s.endWhere(tx, sqlEndOnDevice, EndedReplaced, string(b.Account), string(b.Device), string(b.Kind))
+	if err != nil {
+		return Issued{}, nil, err
+	}
+	life := s.life.Absolute
+	if b.Remember {
+		life = s.life.Remember
+	}
+	epoch, err := s.epoch(tx, b.Account)
+	if err != nil {
+		return Issued{}, nil, err
+	}
+	ses := Session{
+		ID: ID(keyring.NewID("ses_", tx.Now)), Account: b.Account, Device: b.Device, Kind: b.Kind,
+		ACR: acr, AMR: amr, AuthTime: at, Key: key, JKT: b.JKT, Remember: b.Remember,
+		CreatedAt: tx.Now, LastSeen: tx.Now, AbsExp: tx.Now.Add(life), Agent: b.Agent, Version: 1, epoch: epoch,
+	}
+	if b.Addr.IsValid() {
+		ses.Addr = b.Addr.Unmap().String()
+	}
+	iss, err := s.newFamily(tx, &ses, b.Addr)
+	if err != nil {
+		return Issued{}, nil, err
+	}
+	amrJSON, _ := json.Marshal(ses.AMR)
+	if _, err := tx.Exec(sqlInsertSession, string(ses.ID), string(ses.Account), string(ses.Device), string(ses.Kind), ses.Family,
+		ses.ACR, string(amrJSON), store.Micros(ses.AuthTime), string(ses.Key), ses.JKT, ses.Remember,
+		store.Micros(ses.CreatedAt), store.Micros(ses.LastSeen), store.Micros(ses.AbsExp), ses.Addr, encodeAgent(ses.Agent), ses.epoch); err != nil {
+		return Issued{}, nil, err
+	}
+	return iss, append(effects, audit.Effect{Kind: "session", ID: string(ses.ID), Version: 1}), nil
+}
+
+// proofLevel translates a touch into the words of RFC 8176 and our ACR ladder.
+func proofLevel(p device.Proof) (acr string, amr []string, at time.Time, key device.KeyID) {
+	acr = ACRPhr
+	amr = []string{"swk", "user"}
+	if p.Grade() == device.Hardware {
+		acr = ACRPhrh
+		amr = []string{"hwk", "user"}
+	}
+	return acr, amr, p.At(), p.Key()
+}
+
+// newFamily starts a chain of refresh tokens for ses and mints its first pair.
+func (s *Service) newFamily(tx *store.Tx, ses *Session, addr netip.Addr) (Issued, error) {
+	kid := s.ring.CurrentRefreshKID()
+	mac, ok := s.ring.RefreshKey(kid)
+	if !ok {
+		return Issued{}, keyring.ErrNoKey
+	}
+	t := refreshToken{kid: kid, family: keyring.NewID("fam_", tx.Now), gen: 1, secret: [secretLen]byte(keyring.Random(secretLen))}
+	ses.Family = t.family
+	ses.IdleExp = s.idle(tx.Now, ses.AbsExp, ses.Remember)
+	refresh := encodeRefresh(mac, t)
+	hash := keyring.Hash(refresh)
+	if _, err := tx.Exec(sqlInsertFamily, t.family, string(ses.ID), int64(kid), hash[:],
+		store.Micros(ses.IdleExp), store.Micros(ses.AbsExp), ses.JKT, ses.epoch); err != nil {
+		return Issued{}, err
+	}
+	return s.issue(tx.Now, ses, refresh, 1, addr), nil
+}
+
+// idle is when a family dies without use. A remembered device is bound and
+// explicit, so only its absolute end counts (MISSION B8).
+func (s *Service) idle(now, abs time.Time, remember bool) time.Time {
+	if remember {
+		return abs
+	}
+	if t := now.Add(s.life.Idle); t.Before(abs) {
+		return t
+	}
+	return abs
+}
+
+func (s *Service) issue(now time.Time, ses *Session, refresh string, gen int64, addr netip.Addr) Issued {
+	exp := now.Add(s.life.Access)
+	if ses.AbsExp.Before(exp) {
+		exp = ses.AbsExp
+	}
+	a := accessToken{session: string(ses.ID), family: ses.Family, exp: store.Micros(exp)}
+	if ses.JKT != "" {
+		a.net = s.network(addr)
+	}
+	return Issued{
+		Session: ses.ID, Account: ses.Account, Access: encodeAccess(s.access, a), AccessExp: exp,
+		Refresh: refresh, RefreshExp: ses.IdleExp, Bound: ses.JKT != "", Remember: ses.Remember, Gen: gen,
+	}
+}

@@ -1,0 +1,72 @@
+package signin
+
+import (
+	"context"
+
+	"keyward/internal/account"
+	"keyward/internal/audit"
+	"keyward/internal/device"
+	"keyward/internal/session"
+	"keyward/internal/store"
+)
+
+// AddContact adds a mail address, unverified: notify reads the event and sends
+// the check. It needs a touch, because a contact is where notices go.
+func (s *Service) AddContact(ctx context.Context, cause store.Cause, ses session.Session, mail string) (account.Contact, error) {
+	if !session.Reaches(ses.ACR, session.ACRPhr) {
+		return account.Contact{}, ErrPower
+	}
+	mail, err := account.NormalizeMail(mail)
+	if err != nil {
+		return account.Contact{}, err
+	}
+	var c account.Contact
+	err = s.db.Update(ctx, cause, func(tx *store.Tx) error {
+		if _, err := s.need(tx, ses, device.Act{Kind: device.ActContactsChange}); err != nil {
+			return err
+		}
+		if c, err = s.accounts.AddContact(tx, ses.Account, mail); err != nil {
+			return err
+		}
+		_, err = s.log.Append(tx, audit.Event{
+			Action: "contact.added", Account: string(ses.Account), Target: c.ID,
+			Effects: []audit.Effect{{Kind: "contact", ID: c.ID, Version: 1}},
+			Payload: map[string]string{"mail": mail},
+		})
+		return err
+	})
+	return c, err
+}
+
+// RemoveContact removes a mail address, never the last verified one.
+func (s *Service) RemoveContact(ctx context.Context, cause store.Cause, ses session.Session, id string) error {
+	if !session.Reaches(ses.ACR, session.ACRPhr) {
+		return ErrPower
+	}
+	return s.db.Update(ctx, cause, func(tx *store.Tx) error {
+		if _, err := s.need(tx, ses, device.Act{Kind: device.ActContactsChange}); err != nil {
+			return err
+		}
+		c, err := s.accounts.RemoveContact(tx, ses.Account, id)
+		if err != nil {
+			return err
+		}
+		_, err = s.log.Append(tx, audit.Event{
+			Action: "contact.removed", Account: string(ses.Account), Target: id,
+			Effects: []audit.Effect{{Kind: "contact", ID: id, Version: 2}},
+			Payload: map[string]string{"mail": c.Value},
+		})
+		return err
+	})
+}
+
+// ConfirmContact follows the link in the check mail. It works once and can only
+// verify: no session is needed and none is given.
+func (s *Service) ConfirmContact(ctx context.Context, cause store.Cause, token string) (account.Contact, error) {
+	var c account.Contact
+	err := s.db.Update(ctx, cause, func(tx *store.Tx) (err error) {
+		c, err = s.accounts.ConfirmContact(tx, token)
+		return err
+	})
+	return c, err
+}

@@ -1,0 +1,119 @@
+package signin
+
+import (
+	"context"
+
+	"keyward/internal/account"
+	"keyward/internal/audit"
+	"keyward/internal/device"
+	"keyward/internal/session"
+	"keyward/internal/store"
+)
+
+// BeginAddKey returns creation options for one more passkey. The touch for
+// keys.add must be there already: nobody is led through the system dialog for a
+// key that would then be refused.
+func (s *Service) BeginAddKey(ctx context.Context, ses session.Session) (options []byte, err error) {
+	if !session.Reaches(ses.ACR, session.ACRPhr) {
+		return nil, ErrPower
+	}
+	var acc account.Account
+	var exclude [][]byte
+	err = s.db.View(ctx, func(tx *store.Tx) error {
+		kept, err := s.devices.Kept(tx, string(ses.ID), ses.Account, device.Act{Kind: device.ActKeysAdd})
+		if err != nil {
+			return err
+		}
+		if !kept {
+			return device.StepUp(device.Act{Kind: device.ActKeysAdd})
+		}
+		if acc, err = s.accounts.ByID(tx, ses.Account); err != nil {
+			return err
+		}
+		exclude, err = s.devices.AcceptedCredentialIDs(tx, ses.Account)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	name, err := s.displayName(ctx, ses.Account)
+	if err != nil {
+		return nil, err
+	}
+	return s.devices.BeginRegister(device.RegisterFor{Account: ses.Account, Handle: acc.Handle, UserName: name, DisplayName: name, Exclude: exclude}, string(ses.ID))
+}
+
+// displayName is what the system dialog shows beside the key.
+func (s *Service) displayName(ctx context.Context, acc account.ID) (string, error) {
+	name := string(acc)
+	err := s.db.View(ctx, func(tx *store.Tx) error {
+		contacts, err := s.accounts.Contacts(tx, acc)
+		if len(contacts) > 0 {
+			name = contacts[0].Value
+		}
+		return err
+	})
+	return name, err
+}
+
+// FinishAddKey adds the passkey, using up the touch for keys.add. A recovery
+// code session never reaches the redeem: its powers are checked first, and no
+// touch exists that could lift them (DESIGN §5).
+func (s *Service) FinishAddKey(ctx context.Context, cause store.Cause, ses session.Session, name string, response []byte) (device.Key, error) {
+	if !session.Reaches(ses.ACR, session.ACRPhr) {
+		return device.Key{}, ErrPower
+	}
+	var acc account.Account
+	if err := s.db.View(ctx, func(tx *store.Tx) (err error) {
+		acc, err = s.accounts.ByID(tx, ses.Account)
+		return err
+	}); err != nil {
+		return device.Key{}, err
+	}
+	att, err := s.devices.ParseRegister(ctx, device.RegisterFor{Account: ses.Account, Handle: acc.Handle}, string(ses.ID), response)
+	if err != nil {
+		return device.Key{}, err
+	}
+	var key device.Key
+	err = s.db.Update(ctx, cause, func(tx *store.Tx) error {
+		proof, err := s.need(tx, ses, device.Act{Kind: device.ActKeysAdd})
+		if err != nil {
+			return err
+		}
+		key, err = s.devices.Add(tx, ses.Account, att, ses.Device, name, proof)
+		if err != nil {
+			return err
+		}
+		_, err = s.log.Append(tx, audit.Event{
+			Action: "key.added", Account: string(ses.Account), Target: string(key.ID),
+			Effects: []audit.Effect{{Kind: "key", ID: string(key.ID), Version: 1}},
+			Payload: map[string]string{"key": key.Name, "agent": ses.Agent.String()},
+		})
+		return err
+	})
+	return key, err
+}
+
+// RenameKey changes what a passkey is called. It widens nothing, so it needs no
+// touch; a recovery-code session may not touch keys at all.
+func (s *Service) RenameKey(ctx context.Context, cause store.Cause, ses session.Session, id device.KeyID, name string) error {
+	if !session.Reaches(ses.ACR, session.ACRPhr) {
+		return ErrPower
+	}
+	return s.db.Update(ctx, cause, func(tx *store.Tx) error {
+		old, err := s.devices.Key(tx, ses.Account, id)
+		if err != nil {
+			return err
+		}
+		key, err := s.devices.Rename(tx, ses.Account, id, name)
+		if err != nil {
+			return err
+		}
+		_, err = s.log.Append(tx, audit.Event{
+			Action: "key.renamed", Account: string(ses.Account), Target: string(id),
+			Effects: []audit.Effect{{Kind: "key", ID: string(id), Version: key.Version}},
+			Payload: map[string]string{"old": old.Name, "key": key.Name},
+		})
+		return err
+	})
+}

@@ -1,0 +1,62 @@
+package signin
+
+import (
+	"context"
+
+	"keyward/internal/audit"
+	"keyward/internal/device"
+	"keyward/internal/session"
+	"keyward/internal/store"
+)
+
+// BeginStepUp returns request options whose challenge is bound to this account,
+// this session and this act.
+func (s *Service) BeginStepUp(ctx context.Context, ses session.Session, act device.Act) ([]byte, error) {
+	return s.devices.BeginAssert(act, ses.Account, string(ses.ID))
+}
+
+// FinishStepUp keeps the touch for one use of the act within five minutes and
+// gives the session new secrets (ASVS 7.2.4). Any older token of the session is
+// dead, so this is also how an owner makes a leaked one worthless.
+func (s *Service) FinishStepUp(ctx context.Context, cause store.Cause, ses session.Session, act device.Act, response []byte, f From) (session.Issued, error) {
+	as, err := s.devices.ParseAssert(ctx, s.db, act, ses.Account, string(ses.ID), response)
+	if err != nil {
+		return session.Issued{}, err
+	}
+	if err := s.spendProof(ctx, f); err != nil {
+		return session.Issued{}, err
+	}
+	var iss session.Issued
+	err = s.db.Update(ctx, cause, func(tx *store.Tx) error {
+		proof, err := s.devices.Prove(tx, as)
+		if err != nil {
+			return err
+		}
+		now, err := s.sessions.ByID(tx, ses.Account, ses.ID) // as it is now, not as the cache saw it
+		if err != nil {
+			return err
+		}
+		var effects []audit.Effect
+		iss, effects, err = s.sessions.Elevate(tx, now, proof, f.JKT, f.Remember, f.Addr)
+		if err != nil {
+			return err
+		}
+		if act.Kind != device.ActConfirmMe {
+			if err := s.devices.Keep(tx, proof, string(ses.ID)); err != nil {
+				return err
+			}
+		}
+		_, err = s.log.Append(tx, audit.Event{
+			Action: "session.stepped_up", Account: string(ses.Account), Target: string(ses.ID), Effects: effects,
+			Payload: map[string]string{"act": act.Kind, "agent": ses.Agent.String(), "key": as.KeyName()},
+		})
+		return err
+	})
+	return iss, err
+}
+
+// need redeems a kept touch for an act, or says which touch is missing and where
+// to give it.
+func (s *Service) need(tx *store.Tx, ses session.Session, act device.Act) (device.Proof, error) {
+	return s.devices.Need(tx, string(ses.ID), ses.Account, act)
+}

@@ -1,0 +1,89 @@
+package web
+
+import (
+	"net/http"
+
+	"keyward/internal/edge"
+)
+
+// Routes puts the pages on a mux. Limits stand beside the routes they guard.
+func (s *Server) Routes(mux *http.ServeMux, e *edge.Edge) {
+	open := func(pattern string, h http.HandlerFunc) { mux.Handle(pattern, e.Limit(edge.ClassPage, h)) }
+	in := func(pattern string, h func(*visit) error) { open(pattern, s.signedIn(h)) }
+	limited := func(pattern string, c edge.Class, h http.HandlerFunc) { mux.Handle(pattern, e.Limit(c, h)) }
+
+	mux.Handle("GET /static/", s.Renderer.Static())
+
+	open("GET /signup", s.signUpPage)
+	open("POST /signup", s.signUpMail)
+	open("POST /signup/passkey", s.signUpNoScript)
+	limited("POST /signup/begin", edge.ClassSignUp, s.signUpBegin)
+	limited("POST /signup/finish", edge.ClassSignUp, s.signUpFinish)
+
+	open("GET /signin", s.signInPage)
+	open("POST /signin", s.signInNoScript)
+	limited("POST /signin/begin", edge.ClassSignInBegin, s.signInBegin)
+	limited("POST /signin/finish", edge.ClassSignInFinish, s.signInFinish)
+	open("GET /signin/code", s.codePage)
+	limited("POST /signin/code", edge.ClassSignInFinish, s.codeSignIn)
+	in("POST /signout", s.signOut)
+
+	open("GET /session/renew", s.renewPage)
+	limited("POST /session/renew", edge.ClassRefresh, s.renew)
+	limited("GET /session/state", edge.ClassRefresh, s.sessionState)
+
+	in("GET /stepup", s.stepUpPage)
+	in("POST /stepup", s.stepUpNoScript)
+	in("POST /stepup/begin", s.stepUpBegin)
+	in("POST /stepup/finish", s.stepUpFinish)
+
+	in("GET /{$}", s.home)
+	in("GET /passkeys", s.passkeys)
+	in("GET /passkeys/add", s.passkeyAdd)
+	in("POST /passkeys/add", s.passkeyAddNoScript)
+	in("POST /passkeys/begin", s.passkeyBegin)
+	in("POST /passkeys/finish", s.passkeyFinish)
+	in("GET /passkeys/{id}/rename", s.passkeyRenamePage)
+	in("POST /passkeys/{id}/rename", s.passkeyRename)
+	in("GET /passkeys/{id}/remove", s.passkeyRemovePage)
+	in("POST /passkeys/{id}/remove", s.passkeyRemove)
+
+	in("GET /devices", s.devices)
+	in("POST /devices/{id}/mine", s.deviceMine)
+	in("GET /devices/{id}/not-me", s.deviceNotMePage)
+	in("POST /devices/{id}/not-me", s.deviceNotMe)
+	in("GET /devices/{id}/remove", s.deviceRemovePage)
+	in("POST /devices/{id}/remove", s.deviceRemove)
+	in("GET /sessions/{id}/end", s.sessionEndPage)
+	in("POST /sessions/{id}/end", s.sessionEnd)
+	in("POST /sessions/end-others", s.endOthers)
+
+	in("GET /codes", s.codes)
+	in("GET /codes/new", s.codesNewPage)
+	in("POST /codes/new", s.codesNew)
+	in("GET /codes/confirm", s.codesConfirmPage)
+	in("POST /codes/confirm", s.codesConfirm)
+	in("POST /codes/check", s.codesCheck)
+
+	in("GET /activity", s.activity)
+	in("GET /activity/{id}/not-me", s.activityNotMePage)
+	in("POST /activity/{id}/not-me", s.activityNotMe)
+
+	open("GET /freeze", s.freezePage)
+	in("POST /freeze", s.freeze)
+	limited("POST /freeze/mail", edge.ClassMail, s.freezeMail)
+	open("GET /freeze/link", s.freezeLinkPage)
+	open("POST /freeze/link", s.freezeLink)
+	in("GET /freeze/lift", s.liftPage)
+	in("POST /freeze/lift", s.lift)
+
+	open("GET /mail/verify", s.verifyPage)
+	open("POST /mail/verify", s.verify)
+	in("POST /mail/verify/send", s.verifySend)
+
+	in("GET /handoff", s.handoff)
+	open("POST /look", s.look)
+	open("GET /lost-phone", s.lostPhone)
+	open("GET /official", s.official)
+	open("GET /help", s.help)
+}

@@ -1,0 +1,134 @@
+package web
+
+import (
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"keyward/internal/account"
+	"keyward/internal/audit"
+	"keyward/internal/contain"
+	"keyward/internal/device"
+	"keyward/internal/edge"
+	"keyward/internal/keyring"
+	"keyward/internal/notify"
+	"keyward/internal/proof"
+	"keyward/internal/session"
+	"keyward/internal/signin"
+	"keyward/internal/store"
+)
+
+// Parts are what the pages stand on.
+type Parts struct {
+	DB       *store.DB
+	Ring     *keyring.Ring
+	Log      *audit.Log
+	Accounts *account.Service
+	Devices  *device.Service
+	Sessions *session.Service
+	SignIn   *signin.Service
+	Contain  *contain.Service
+	Notify   *notify.Service
+	Limiter  *edge.Limiter
+	Renderer *Renderer
+	Logger   *slog.Logger
+}
+
+// Settings are what the pages say about this deployment.
+type Settings struct {
+	PublicURL string // scheme and host, no slash at the end
+	Product   string // the name beside the mark
+	Official  []OfficialHost
+	MailFrom  []string
+	Lifetimes session.Lifetimes
+	Handoffs  []HandoffTarget
+	Demo      bool
+}
+
+// HandoffTarget is one address of the exchange that a signed-in person may be
+// sent back to with a one-time code.
+type HandoffTarget struct{ Client, URL string }
+
+// Server answers for all pages.
+type Server struct {
+	Parts
+	set    Settings
+	host   string
+	domain string
+	nonces proof.Nonces
+	flash  *keyring.MAC
+}
+
+// NewServer wires the pages.
+func NewServer(p Parts, set Settings) *Server {
+	host := set.PublicURL[strings.Index(set.PublicURL, "://")+3:]
+	return &Server{
+		Parts: p, set: set, host: host, domain: p.Devices.RPID(),
+		nonces: proof.Nonces{MAC: p.Ring.MAC("web/dpop-nonce")}, flash: p.Ring.MAC("web/receipt"),
+	}
+}
+
+// base is what every page needs.
+func (s *Server) base(r *http.Request) Base {
+	b := Base{
+		Lang: edge.Lang(r), Product: s.set.Product, Host: s.host, RequestID: edge.RequestID(r.Context()),
+		Now: s.DB.Now(), Demo: s.set.Demo, Path: "/",
+	}
+	if s.host != s.domain && strings.HasSuffix(s.host, "."+s.domain) {
+		b.Domain = s.domain
+	}
+	if r.Method == http.MethodGet {
+		b.Path = localPath(r.URL.RequestURI())
+	}
+	if t, ok := edge.ThemeCookie.Read(r); ok && (t == string(Light) || t == string(Dark)) {
+		b.Theme = Theme(t)
+	}
+	return b
+}
+
+// localPath keeps a path on this site. Anything a browser could read as another
+// host ("//evil", "/\evil", control characters) becomes "/": the value comes
+// from links, and an open redirect is how a phishing page borrows our address.
+func localPath(to string) string {
+	if len(to) == 0 || len(to) > 512 || to[0] != '/' {
+		return "/"
+	}
+	if len(to) > 1 && (to[1] == '/' || to[1] == '\\') {
+		return "/"
+	}
+	for _, c := range []byte(to) {
+		if c <= ' ' || c == 0x7f || c == '\\' {
+			return "/"
+		}
+	}
+	return to
+}
+
+// show renders a page or, should that fail, the problem.
+func (s *Server) show(w http.ResponseWriter, r *http.Request, status int, v View) {
+	if err := s.Renderer.Render(w, status, v); err != nil {
+		s.Logger.ErrorContext(r.Context(), "page failed", "cause", err)
+		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
+	}
+}
+
+// Problem renders a refusal as a page; wire it to edge.Options.Pages.
+func (s *Server) Problem(w http.ResponseWriter, r *http.Request, p edge.Problem) {
+	v := &ErrorPage{Base: s.base(r), Status: p.Status, Code: p.Code, Title: p.Title, Detail: p.Detail, RetryIn: p.RetryAfter}
+	switch p.Code {
+	case "not_signed_in", "session_ended", "access_expired", "proof_missing":
+		v.Next = []NextStep{NextSignIn, NextHelp}
+	case "busy", "unavailable", "rate_limited", "internal":
+		v.Next = []NextStep{NextReload, NextHome}
+	case "account_frozen":
+		v.Next = []NextStep{NextSignIn, NextHelp}
+	default:
+		v.Next = []NextStep{NextHome, NextHelp}
+	}
+	s.show(w, r, p.Status, v)
+}
+
+// seconds rounds a life to what a cookie understands; never "until the browser
+// closes" by accident.
+func seconds(now, until time.Time) time.Duration { return max(until.Sub(now), time.Second) }
