@@ -113,3 +113,18 @@ func (d *desk) verified() Report {
 }
 
 func name(i int) string { return fmt.Sprintf("%04d", i) }
+
+func contextWithCancel(t testing.TB) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(t.Context())
+	t.Cleanup(cancel)
+	return ctx, cancel
+}
+
+func eventually(t testing.TB, patience time.Duration, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !ok(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("not so after %v", patience)
+		}
+	}
+}
