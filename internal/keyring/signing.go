@@ -88,7 +88,7 @@ func (r *Ring) readSigning(plain []byte) (signing, error) {
 }
 
 // signingKey derives number n of the signing keys: candidates of 32 bytes until one is a scalar of P-256
-// (FIPS 186-5 A.2.2, testing candidates). All but one in 2^32 fit at once.
+// (FIPS 186-5 A.2.2, rejection sampling). All but one in 2^32 fit at once.
 func (r *Ring) signingKey(n uint32) (*Signer, error) {
 	for try := range 8 {
 		candidate := r.derive(forSigning, strconv.FormatUint(uint64(n), 10)+"/"+strconv.Itoa(try))

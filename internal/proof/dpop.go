@@ -151,7 +151,9 @@ func readBody(text string, want Want, now time.Time) (Proof, error) {
 	if !goodJTI(jti) {
 		return Proof{}, ErrJTI
 	}
-	if htm != want.Method {
+	// Exact, as RFC 9110 §9.1 has methods case-sensitive. An empty want is a mistake of the caller's and
+	// must not match an empty claim.
+	if htm != want.Method || htm == "" {
 		return Proof{}, ErrMethod
 	}
 	if !sameURL(htu, want.URL) {
@@ -183,8 +185,8 @@ func readBody(text string, want Want, now time.Time) (Proof, error) {
 	return Proof{JTI: jti, IAT: iat, Nonce: nonce}, nil
 }
 
-// seconds is a NumericDate (RFC 7519 §2), its fraction dropped. Exponents and dates beyond the year 9999
-// are refused: nobody means them.
+// seconds is a NumericDate (RFC 7519 §2), its fraction dropped. Exponents and numbers that JavaScript cannot
+// hold exactly are refused: nobody means them.
 func (m members) seconds(name string) (at time.Time, present, ok bool) {
 	for i := range m {
 		if m[i].name != name {
@@ -192,7 +194,7 @@ func (m members) seconds(name string) (at time.Time, present, ok bool) {
 		}
 		whole, _, _ := strings.Cut(m[i].text, ".")
 		n, err := strconv.ParseInt(whole, 10, 64)
-		ok := m[i].kind == 'n' && err == nil && n >= 0 && n <= 253402300799 && strings.IndexAny(m[i].text, "eE") < 0
+		ok := m[i].kind == 'n' && err == nil && n >= 0 && n < 1<<53 && strings.IndexAny(m[i].text, "eE") < 0
 		return time.Unix(n, 0).UTC(), true, ok
 	}
 	return time.Time{}, false, false

@@ -134,28 +134,30 @@ func (r *reader) value(depth int) (member, bool) {
 		return member{}, false
 	}
 	start := r.at
-	kind := r.in[r.at]
-	ok := false
-	switch kind {
+	var kind byte
+	var ok bool
+	switch r.in[r.at] {
 	case '"':
 		text, ok := r.str()
 		return member{kind: 's', text: text}, ok
 	case '{':
-		_, ok = r.object(nil, depth+1)
 		kind = 'o'
+		_, ok = r.object(nil, depth+1)
 	case '[':
-		ok = r.array(depth + 1)
 		kind = 'a'
+		ok = r.array(depth + 1)
 	case 't':
+		kind = 't'
 		ok = r.word("true")
 	case 'f':
+		kind = 'f'
 		ok = r.word("false")
 	case 'n':
-		ok = r.word("null")
 		kind = 'z'
+		ok = r.word("null")
 	default:
-		ok = r.number()
 		kind = 'n'
+		ok = r.number()
 	}
 	return member{kind: kind, text: r.in[start:r.at]}, ok
 }
