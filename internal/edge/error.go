@@ -113,3 +113,7 @@ var reserved = map[string]bool{
 	"type": true, "title": true, "status": true, "detail": true, "instance": true,
 	"code": true, "request_id": true, "docs": true, "errors": true,
 }
+
+// Extra reads an extension member back, for callers that turn a refusal into
+// something else than a problem (a redirect to the touch that is missing).
+func (e *Error) Extra(member string) any { return e.extension[member] }
