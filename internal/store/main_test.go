@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"runtime"
 	"testing"
 	"time"
 
@@ -18,6 +19,9 @@ func TestMain(m *testing.M) {
 	}
 	goleak.VerifyTestMain(m)
 }
+
+// goexit leaves as testing.T.FailNow does.
+func goexit() { runtime.Goexit() }
 
 var errRefused = errors.New("refused")
 
