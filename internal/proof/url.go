@@ -68,17 +68,24 @@ func normalAuthority(scheme, authority string) (string, bool) {
 	if i := strings.LastIndexByte(authority, ':'); i > strings.LastIndexByte(authority, ']') {
 		host, port = authority[:i], authority[i+1:]
 	}
-	if host == "" || strings.Trim(port, "0123456789") != "" {
-		return "", false
-	}
-	if host[0] != '[' && strings.ContainsAny(host, ":[]") {
-		return "", false
-	}
 	host = strings.ToLower(host)
+	if strings.Trim(port, "0123456789") != "" || !goodHost(host) {
+		return "", false
+	}
 	if port == "" || scheme == "https" && port == "443" || scheme == "http" && port == "80" {
 		return host, true
 	}
 	return host + ":" + port, true
+}
+
+// goodHost takes a name or an IPv4 address, or an IPv6 address in its brackets; not the zones and future
+// forms of RFC 3986 §3.2.2, which no request to us has.
+func goodHost(host string) bool {
+	if inner, ok := strings.CutPrefix(host, "["); ok {
+		inner, ok = strings.CutSuffix(inner, "]")
+		return ok && inner != "" && strings.Trim(inner, "0123456789abcdef:.") == ""
+	}
+	return host != "" && !strings.ContainsAny(host, ":[]")
 }
 
 // normalEscapes writes percent-escapes in upper case and undoes those that were not needed

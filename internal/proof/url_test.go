@@ -49,6 +49,9 @@ func TestURLs(t *testing.T) {
 		{"a letter outside ASCII", "https://login.example.com/a/b%20ç", want, false},
 		{"half an escape", "https://login.example.com/a/b%2", "https://login.example.com/a/b", false},
 		{"only a path", "/a/b%20c", want, false},
+		{"an IPv6 address without its end", "http://[::", "http://[::/", false},
+		{"something behind an IPv6 address", "http://[::1]x/", "http://[::1]/", false},
+		{"a zone in an IPv6 address", "http://[fe80::1%25eth0]/", "http://[fe80::1]/", false},
 		{"no host", "https:///a/b%20c", want, false},
 		{"a port that is no number", "https://login.example.com:https/a/b%20c", want, false},
 		{"a colon too many", "https://login.example.com:1:443/a/b%20c", want, false},
@@ -71,7 +74,7 @@ func TestURLs(t *testing.T) {
 // Normalising twice changes nothing more, and net/url, which routes the request, reads the same host and
 // path out of the normal form as out of the original.
 func FuzzURL(f *testing.F) {
-	for _, s := range []string{"https://login.example.com/a/b%20c", "HTTP://[::1]:80/%7e/../x", "https://a:443", "https://a//./..//%2f", "http://a:b@c/", "https://a/%", "https://a%2eb/"} {
+	for _, s := range []string{"https://login.example.com/a/b%20c", "HTTP://[::1]:80/%7e/../x", "https://a:443", "https://a//./..//%2f", "http://a:b@c/", "https://a/%", "https://a%2eb/", "HTTP://[::"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -96,8 +99,9 @@ func FuzzURL(f *testing.F) {
 		if u.User != nil || !strings.EqualFold(u.Hostname(), v.Hostname()) || !strings.EqualFold(u.Scheme, v.Scheme) {
 			t.Errorf("%q is read as %q by net/url, as %q in normal form", s, u.Host, v.Host)
 		}
-		// JoinPath resolves dot segments in its own way, which also merges slashes; compare without those.
-		if !strings.Contains(u.Path, "//") && !strings.Contains(u.EscapedPath(), ".") && u.Path != "" && u.Path != v.Path {
+		// net/url leaves dot segments in the path, so compare without those; and without escaped slashes,
+		// which it does not tell from slashes.
+		if !strings.Contains(u.Path, "//") && !strings.Contains(u.Path, "/.") && u.Path != "" && u.Path != v.Path {
 			t.Errorf("%q has the path %q, in normal form %q", s, u.Path, v.Path)
 		}
 	})
