@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -73,12 +75,21 @@ func (d *desk) signIn(account string) string {
 	})
 }
 
+// signIns writes n of them, several at once so that they share commits.
 func (d *desk) signIns(n int) (account string) {
 	d.t.Helper()
 	account = newAccount()
-	for range n {
-		d.signIn(account)
+	var left atomic.Int64
+	left.Store(int64(n))
+	var g sync.WaitGroup
+	for range min(n, 16) {
+		g.Go(func() {
+			for left.Add(-1) >= 0 {
+				d.signIn(account)
+			}
+		})
 	}
+	g.Wait()
 	return account
 }
 

@@ -44,6 +44,13 @@ func openCheckpoint(signed string, v note.Verifier) (checkpoint, error) {
 	if err != nil {
 		return checkpoint{}, fmt.Errorf("audit: checkpoint: %w", err)
 	}
+	// One spelling: no foreign signature lines, no spare bits in the last digit.
+	if len(n.Sigs) != 1 || len(n.UnverifiedSigs) != 0 {
+		return checkpoint{}, errBadCheckpoint
+	}
+	if _, err := base64.StdEncoding.Strict().DecodeString(n.Sigs[0].Base64); err != nil {
+		return checkpoint{}, errBadCheckpoint
+	}
 	lines := strings.Split(n.Text, "\n")
 	if len(lines) != 5 {
 		return checkpoint{}, errBadCheckpoint
@@ -85,9 +92,21 @@ func checkpointKey(seed [32]byte) (note.Signer, string) {
 func (l *Log) Key() string { return l.key }
 
 func (l *Log) verifier() note.Verifier {
-	v, err := note.NewVerifier(l.key)
+	v, err := openKey(l.key)
 	if err != nil {
 		panic(err) // made by checkpointKey
 	}
 	return v
+}
+
+// openKey reads a verifier key of this log, in its one spelling.
+func openKey(key string) (note.Verifier, error) {
+	v, err := note.NewVerifier(key)
+	if err != nil {
+		return nil, err
+	}
+	if !strings.HasPrefix(key, fmt.Sprintf("%s+%08x+", origin, v.KeyHash())) {
+		return nil, errors.New("audit: not the key of an event log")
+	}
+	return v, nil
 }

@@ -51,9 +51,25 @@ func (f *Refusals) Count(credential, reason string) {
 	defer f.mu.Unlock()
 	key := refusal{credential, reason}
 	if _, ok := f.counts[key]; !ok && len(f.counts) >= maxRefusals {
-		key.credential = everyoneElse
+		f.thinOut()
 	}
 	f.counts[key]++
+}
+
+// thinOut adds the smallest counters up. The large ones stay, so an attacker who
+// tries one credential in earnest cannot hide it behind a flood of invented ones.
+func (f *Refusals) thinOut() {
+	for most := int64(1); len(f.counts) > maxRefusals/2; most *= 2 {
+		for k, n := range f.counts {
+			if n <= most && k.credential != everyoneElse {
+				delete(f.counts, k)
+				f.counts[refusal{everyoneElse, k.reason}] += n
+			}
+		}
+		if most > 1<<40 {
+			return // nothing but the common counters is left
+		}
+	}
 }
 
 // Run writes the counters each minute, and once more when ctx ends.

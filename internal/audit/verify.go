@@ -168,7 +168,7 @@ func (v *exportVerifier) readHead(want Expect) (ok bool, err error) {
 		v.rep.fault(v.line, -1, "signed by another key")
 		return false, nil
 	}
-	if v.key, err = note.NewVerifier(head.Key); err != nil {
+	if v.key, err = openKey(head.Key); err != nil {
 		v.rep.fault(v.line, -1, "no key")
 		return false, nil
 	}
@@ -223,7 +223,7 @@ func (v *exportVerifier) checkpoint(signed string) {
 	switch {
 	case err != nil:
 		v.rep.fault(v.line, -1, "a checkpoint is not signed by the key")
-	case c.size != v.tree.size:
+	case c.size != v.tree.size, c.size <= v.rep.Signed:
 		v.rep.fault(v.line, -1, "a checkpoint of %d events stands after %d", c.size, v.tree.size)
 	case c.root != v.tree.root():
 		v.rep.fault(v.line, -1, "the first %d events are not those that were signed", c.size)
