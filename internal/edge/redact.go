@@ -30,12 +30,34 @@ const redacted = "[redacted]"
 func (r redactor) Enabled(ctx context.Context, l slog.Level) bool { return r.next.Enabled(ctx, l) }
 
 func (r redactor) Handle(ctx context.Context, rec slog.Record) error {
+	// Most lines carry nothing to hide and pass as they are.
+	dirty := suspicious(rec.Message)
+	if !dirty {
+		rec.Attrs(func(a slog.Attr) bool {
+			dirty = r.hidden || secretKey(a.Key) || !harmless(a.Value)
+			return !dirty
+		})
+	}
+	if !dirty {
+		return r.next.Handle(ctx, rec)
+	}
 	clean := slog.NewRecord(rec.Time, rec.Level, Scrub(rec.Message), rec.PC)
 	rec.Attrs(func(a slog.Attr) bool {
 		clean.AddAttrs(r.scrub(a))
 		return true
 	})
 	return r.next.Handle(ctx, clean)
+}
+
+// harmless: kinds that cannot hold a token, and text without the shape of one.
+func harmless(v slog.Value) bool {
+	switch v.Kind() {
+	case slog.KindString:
+		return !suspicious(v.String())
+	case slog.KindAny, slog.KindGroup, slog.KindLogValuer:
+		return false
+	}
+	return true
 }
 
 func (r redactor) WithAttrs(attrs []slog.Attr) slog.Handler {
@@ -129,6 +151,9 @@ var secretPrefixes = []string{"kwr_", "kwa_", "kwh_", "kws_", "kwv_", "eyJ", "Be
 
 // Scrub replaces every token-shaped part of a text.
 func Scrub(s string) string {
+	if !suspicious(s) {
+		return s
+	}
 	for _, p := range secretPrefixes {
 		for from := 0; ; {
 			i := strings.Index(s[from:], p)
@@ -140,7 +165,7 @@ func Scrub(s string) string {
 			for end < len(s) && tokenByte(s[end]) {
 				end++
 			}
-			if end-start < 8 { // the prefix in prose, or already redacted
+			if end-start < shortestSecret { // the prefix in prose, or already redacted
 				from = start
 				continue
 			}
@@ -149,6 +174,28 @@ func Scrub(s string) string {
 		}
 	}
 	return scrubCodes(s)
+}
+
+// shortestSecret: what follows a prefix in prose is shorter than any token.
+const shortestSecret = 8
+
+// suspicious is one cheap pass: could there be anything for Scrub to do?
+func suspicious(s string) bool {
+	for i := 0; i+3+shortestSecret <= len(s); i++ {
+		switch s[i] {
+		case 'k', 'e', 'B', 'D':
+			for _, p := range secretPrefixes {
+				if strings.HasPrefix(s[i:], p) {
+					return true
+				}
+			}
+		case '-': // the first of a recovery code's four
+			if i >= 5 && i+24 <= len(s) && s[i+6] == '-' {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func tokenByte(c byte) bool {

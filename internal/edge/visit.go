@@ -122,7 +122,7 @@ func (e *Edge) logVisit(r *http.Request, s scope, tw *tallyWriter, took time.Dur
 	if problem != "" {
 		attrs = append(attrs, slog.String("problem", problem))
 	}
-	if why != nil {
+	if why != nil && why.Error() != problem { // a bare refusal has no cause beside its code
 		attrs = append(attrs, slog.String("cause", why.Error()))
 	}
 	attrs = append(attrs, slog.String("agent", shortened(r.UserAgent(), 160)))
