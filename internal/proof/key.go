@@ -6,7 +6,6 @@ import (
 	"crypto/elliptic"
 	"crypto/sha256"
 	"encoding/base64"
-	"math/big"
 	"strings"
 )
 
@@ -79,8 +78,27 @@ func (k publicKey) verify(signed, signature string) bool {
 		return ed25519.Verify(k.ed, []byte(signed), sig[:])
 	}
 	digest := sha256.Sum256([]byte(signed))
-	var r, s big.Int
-	return ecdsa.Verify(k.ec, digest[:], r.SetBytes(sig[:32]), s.SetBytes(sig[32:]))
+	var room [72]byte
+	return ecdsa.VerifyASN1(k.ec, digest[:], asn1Signature(room[:0], sig))
+}
+
+// asn1Signature writes R ‖ S as the SEQUENCE of two INTEGERs that crypto/ecdsa verifies; its other form, two
+// big.Int, costs ten allocations more. R and S are below 2^256, so every length fits one byte.
+func asn1Signature(dst []byte, sig [64]byte) []byte {
+	dst = append(dst, 0x30, 0)
+	for _, n := range [...][]byte{sig[:32], sig[32:]} {
+		for len(n) > 1 && n[0] == 0 {
+			n = n[1:] // DER: no leading zeros,
+		}
+		if n[0] >= 0x80 {
+			dst = append(dst, 0x02, byte(len(n)+1), 0) // but one before a high bit, which would mean minus
+		} else {
+			dst = append(dst, 0x02, byte(len(n)))
+		}
+		dst = append(dst, n...)
+	}
+	dst[1] = byte(len(dst) - 2)
+	return dst
 }
 
 var strict = base64.RawURLEncoding.Strict()
