@@ -221,6 +221,9 @@ func TestWhatErrorsBecome(t *testing.T) {
 			if tc.code == "internal" && strings.Contains(w.Body.String(), tc.err.Error()) {
 				t.Errorf("the cause is shown: %s", w.Body)
 			}
+			if CodeOf(tc.err) != tc.code {
+				t.Errorf("CodeOf = %s", CodeOf(tc.err))
+			}
 			if !strings.Contains(g.log.String(), `"problem":"`+tc.code) {
 				t.Errorf("not in the log: %s", g.log)
 			}

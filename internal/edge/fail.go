@@ -149,6 +149,10 @@ func classify(err error) *Error {
 	return errInternal
 }
 
+// CodeOf is the code that Fail would answer with, for protocols that have a
+// form of their own (OAuth, RFC 6749 §5.2) and for metrics.
+func CodeOf(err error) string { return classify(err).Code }
+
 // wantsPage: programs get JSON on their own addresses whatever they accept,
 // and scripts of our pages (Accept: */*) get JSON as well.
 func wantsPage(r *http.Request) bool {

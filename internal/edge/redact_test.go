@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 )
 
 // logged writes one line through the redactor and returns it in both formats.
@@ -83,6 +84,18 @@ func TestWhatOperatorsNeedStaysReadable(t *testing.T) {
 		if strings.Count(out, want) != 2 {
 			t.Errorf("%q is missing in\n%s", want, out)
 		}
+	}
+}
+
+func TestTheLogIsInUTC(t *testing.T) {
+	var b bytes.Buffer
+	h := Redact(slog.NewTextHandler(&b, nil))
+	seoul := time.FixedZone("KST", 9*60*60)
+	if err := h.Handle(t.Context(), slog.NewRecord(time.Date(2026, 3, 1, 18, 0, 0, 0, seoul), slog.LevelInfo, "m", 0)); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(b.String(), "time=2026-03-01T09:00:00.000Z") {
+		t.Error(b.String())
 	}
 }
 
