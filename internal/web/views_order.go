@@ -57,16 +57,6 @@ func (v *Devices) Others() (n int) {
 	return n
 }
 
-// OtherDevices counts the devices they are on.
-func (v *Devices) OtherDevices() (n int) {
-	for _, d := range v.List {
-		if slices.ContainsFunc(d.Sessions, func(s Session) bool { return !s.Here }) {
-			n++
-		}
-	}
-	return n
-}
-
 // HasNew says whether a device was seen for the first time that day.
 func (d WeekDay) HasNew() bool {
 	return slices.ContainsFunc(d.Marks, func(m Mark) bool { return m.New })
@@ -128,12 +118,14 @@ func (v *MailMessage) Parts() []Span {
 	return append(parts, Span{Text: rest})
 }
 
-// ZoneFrom reads the cookie kw_zone, in which page.js leaves the browser's zone (an IANA name). Anything else is nil: unknown.
+// ZoneFrom reads the cookie kw_zone, in which page.js leaves the browser's zone: an IANA name with "." for "/" and "~" for "+",
+// because our cookies hold neither. Anything else is nil: unknown.
 func ZoneFrom(cookie string) *time.Location {
-	if cookie == "" || len(cookie) > 64 || cookie == "Local" {
+	name := strings.NewReplacer(".", "/", "~", "+").Replace(cookie)
+	if name == "" || len(name) > 64 || name == "Local" {
 		return nil
 	}
-	zone, err := time.LoadLocation(cookie) // refuses "..", "/" and "\" at the front
+	zone, err := time.LoadLocation(name)
 	if err != nil {
 		return nil
 	}

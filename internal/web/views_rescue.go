@@ -57,7 +57,7 @@ func (*FreezeLift) page() (string, string) { return "freeze-lift", "" }
 //	GET /lost-phone
 type LostPhone struct{ Base }
 
-func (*LostPhone) page() (string, string) { return "lost-phone", "lost" }
+func (*LostPhone) page() (string, string) { return "lost-phone", "" }
 
 // Official lists the addresses that are ours.
 //

@@ -1,0 +1,8 @@
+// Package pictures looks at every page in a real browser: it measures each at 320 px for sideways scroll and small targets,
+// listens for refusals of the content security policy, and takes pictures at 360, 768 and 1280 px in both themes and languages.
+//
+//	KEYWARD_PICTURES=/tmp/pictures go test ./e2e/pictures
+//	KEYWARD_PICTURES_ONLY='^devices' …   only fixtures that match
+//
+// It draws the fixtures of internal/web and needs Chromium; nothing else runs it.
+package pictures
