@@ -22,8 +22,10 @@ type Log struct {
 	watches []*Watch
 }
 
-// saltLen: 128 bits, so that nobody tries names against an erased payload's hash.
-const saltLen = 16
+const (
+	saltLen = 16 // 128 bits, so that nobody tries names against an erased payload's hash
+	macLen  = 16 // 128 bits: a forger has one guess per inserted row, and each shows
+)
 
 // New makes the log of a deployment: MAC and checkpoint key come from its root.
 func New(ring *keyring.Ring) *Log {
@@ -109,7 +111,7 @@ func (l *Log) row(tx *store.Tx, e Event) (*row, error) {
 		return nil, err
 	}
 	mac := l.mac.Sum(nil, h, r.payloadHash)
-	r.mac = mac[:]
+	r.mac = mac[:macLen]
 	return r, nil
 }
 

@@ -13,10 +13,10 @@ CREATE TABLE audit_event (
   payload      TEXT,                    -- personal, JSON with sorted keys; NULL when erased
   salt         BYTEA,
   payload_hash BYTEA NOT NULL,          -- SHA-256(salt ‖ payload)
-  mac          BYTEA NOT NULL
+  mac          BYTEA NOT NULL           -- 128 bits, over header and payload_hash
 );
 CREATE INDEX audit_event_account ON audit_event (account, shown, id) WHERE account <> '';
-CREATE INDEX audit_event_request ON audit_event (request, id) WHERE request <> '';
+CREATE INDEX audit_event_request ON audit_event (request) WHERE request <> '';
 
 -- The order of the log, insert-only and without gaps. Only the sealer writes it:
 -- writers that took numbers themselves would wait for each other or leave gaps.

@@ -13,10 +13,10 @@ CREATE TABLE audit_event (
   payload      TEXT,                    -- personal, JSON with sorted keys; NULL when erased
   salt         BLOB,
   payload_hash BLOB NOT NULL,           -- SHA-256(salt ‖ payload)
-  mac          BLOB NOT NULL
+  mac          BLOB NOT NULL            -- 128 bits, over header and payload_hash
 ) WITHOUT ROWID;
 CREATE INDEX audit_event_account ON audit_event (account, shown, id) WHERE account <> '';
-CREATE INDEX audit_event_request ON audit_event (request, id) WHERE request <> '';
+CREATE INDEX audit_event_request ON audit_event (request) WHERE request <> '';
 
 -- The order of the log, insert-only and without gaps. SQLite has one writer, so
 -- the place is given in the event's own transaction, by the trigger: an event
