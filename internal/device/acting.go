@@ -63,3 +63,21 @@ func (s *Service) Forget(tx *store.Tx, acc account.ID, id ID) error {
 	}
 	return err
 }
+
+// Roaming reports whether the key came over a cable, near-field or Bluetooth and
+// not from inside a phone or computer: a security key (WebAuthn L3 §5.8.4).
+func (k Key) Roaming() bool {
+	outside := false
+	for _, t := range k.Transports {
+		switch t {
+		case "internal", "hybrid":
+			return false
+		case "usb", "nfc", "ble", "smart-card":
+			outside = true
+		}
+	}
+	return outside
+}
+
+// Default is the name a device has until its owner gives it one.
+func (d Device) Default() string { return UserAgent{d.Browser, d.Platform}.String() }

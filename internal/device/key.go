@@ -2,6 +2,7 @@ package device
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"strings"
 	"time"
@@ -44,6 +45,7 @@ type Key struct {
 	Version   int64
 
 	CredentialID []byte
+	Transports   []string // as the browser said: "internal", "usb", "nfc", "ble", "hybrid"
 }
 
 // AddFirst gives an account its first key. It works while the account has no
@@ -217,10 +219,14 @@ func scanKey(r interface{ Scan(...any) error }) (Key, error) {
 	var (
 		k                      Key
 		aaguid                 []byte
+		transports             string
 		created, used, removed int64
 	)
-	err := r.Scan(&k.ID, &k.Account, &k.Device, &k.Name, &aaguid, &k.Grade, &k.BE, &k.BS, &k.Counter, &created, &used, &removed, &k.Version, &k.CredentialID)
+	err := r.Scan(&k.ID, &k.Account, &k.Device, &k.Name, &aaguid, &k.Grade, &k.BE, &k.BS, &k.Counter, &created, &used, &removed, &k.Version, &k.CredentialID, &transports)
 	if err != nil {
+		return Key{}, err
+	}
+	if err := json.Unmarshal([]byte(transports), &k.Transports); err != nil {
 		return Key{}, err
 	}
 	copy(k.AAGUID[:], aaguid)

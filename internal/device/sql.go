@@ -20,7 +20,7 @@ RETURNING device, key_id, grade, regressed, at`
 	sqlForgetDevice = `DELETE FROM device_device WHERE id = $1 AND account = $2`
 )
 
-const keyCols = `id, account, device, name, aaguid, grade, be, bs, counter, created_at, last_used, removed_at, version, credential_id`
+const keyCols = `id, account, device, name, aaguid, grade, be, bs, counter, created_at, last_used, removed_at, version, credential_id, transports`
 
 const keyInsert = `INSERT INTO device_key (id, account, device, handle, name, credential_id, public_key, alg, aaguid,
  grade, be, bs, counter, counter_before, transports, attestation, client_data, format, source, created_at, last_used, removed_at, removed_by, version) `

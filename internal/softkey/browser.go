@@ -28,6 +28,7 @@ type answer struct {
 	topOrigin   string
 	rpID        string
 	handle      []byte // whose passkey to use; nil: the newest
+	id          []byte // the credential id to claim; nil: the real one
 	flags       byte
 	counter     func(uint32) uint32
 	lies        bool // not a browser: claims any origin it likes
@@ -101,6 +102,9 @@ func (b *Browser) Create(options []byte, tricks ...Trick) ([]byte, error) {
 	}
 	key := newSigner(alg)
 	p := a.keys.add(o.RP.ID, handle, o.User.Name, key)
+	if a.id != nil {
+		p.id = a.id
+	}
 
 	client := a.clientDataJSON()
 	auth := head(a.rpID, a.flags|flagAT, a.counter(0))

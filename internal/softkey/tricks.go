@@ -154,3 +154,7 @@ func UnknownMember(a *answer) {
 func TrailingJSON(a *answer) {
 	a.body = func(b []byte) []byte { return append(b, ` {}`...) }
 }
+
+// CredentialID claims a credential id that another authenticator made. Without
+// attestation nothing in a registration is signed, so this looks perfect.
+func CredentialID(id []byte) Trick { return func(a *answer) { a.id = id } }

@@ -1,0 +1,148 @@
+package device
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+	"time"
+
+	"keyward/internal/keyring/keyringtest"
+)
+
+// Each parser that faces the network has a target. None may panic, and what one
+// accepts must survive being written and read again.
+
+func FuzzClientData(f *testing.F) {
+	for _, s := range []string{
+		`{"type":"webauthn.get","challenge":"AAAA","origin":"https://example.com","crossOrigin":false}`,
+		`{"type":"webauthn.create","challenge":"","origin":"android:apk-key-hash:x","crossOrigin":true,"topOrigin":"https://example.org"}`,
+		`{"type":"webauthn.get","challenge":"AA","challenge":"AB","origin":"x"}`,
+		`{"type":"webauthn.get","\u0063hallenge":"AA","challenge":"AB","origin":"x"}`,
+		`{"Type":"webauthn.get","CHALLENGE":"AA","origin":"x"}`,
+		`{"type":null,"challenge":"AAB","origin":1}`, `{} {}`, `[]`, ``, "\xef\xbb\xbf{}", "{\"\xff\":1}",
+		`{"type":"t","challenge":"AA","origin":"o","crossOrigin":"true"}`,
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		c, err := parseClientData(b)
+		if err != nil {
+			return
+		}
+		m, err := members(b)
+		if err != nil {
+			t.Fatalf("client data without members: %v", err)
+		}
+		if again, err := m.bytes("challenge"); err != nil || !bytes.Equal(again, c.challenge) {
+			t.Fatalf("challenge %x, then %x", c.challenge, again)
+		}
+		if bytes.Count(b, []byte(`"challenge":`)) > 1 && bytes.Count(b, []byte(`{`)) == 1 && !bytes.Contains(b, []byte(`\`)) {
+			t.Fatalf("two challenges in %q", b)
+		}
+	})
+}
+
+func FuzzAuthData(f *testing.F) {
+	head := bytes.Repeat([]byte{1}, 32)
+	f.Add(append(head[:32:32], flagUP|flagUV, 0, 0, 0, 1))
+	f.Add(append(head[:32:32], flagUP|flagUV, 0, 0, 0, 1, 0))
+	f.Add(append(head[:32:32], flagUP|flagED, 0, 0, 0, 1, 0xa0))
+	f.Add(append(head[:32:32], flagUP|flagED, 0, 0, 0, 1, 0xa2, 0x61, 'a', 1, 0x61, 'a', 1))
+	key := append(head[:32:32], flagUP|flagUV|flagAT, 0, 0, 0, 0)
+	key = append(key, make([]byte, 16)...)
+	f.Add(append(key[:len(key):len(key)], 0, 2, 9, 9, 0xa1, 1, 2))
+	f.Add(append(key[:len(key):len(key)], 0xff, 0xff, 9, 9))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		a, err := parseAuthData(b)
+		if err != nil {
+			return
+		}
+		if len(a.credentialID) > maxCredentialID || a.has(flagAT) != (a.publicKey != nil) {
+			t.Fatalf("flags %08b, id of %d bytes, key of %d bytes", a.flags, len(a.credentialID), len(a.publicKey))
+		}
+		if len(b) < maxAuthData {
+			if _, err := parseAuthData(append(bytes.Clone(b), 0)); err == nil {
+				t.Fatal("a byte more is accepted too")
+			}
+		}
+		if a.publicKey != nil {
+			_, _ = checkKey(a.publicKey)
+		}
+	})
+}
+
+func FuzzAttestation(f *testing.F) {
+	for _, b := range seedAttestations(f) {
+		f.Add(b)
+		f.Add(append(bytes.Clone(b), 0))
+		f.Add(b[:len(b)-1])
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		o, err := parseAttestation(b)
+		if err != nil {
+			return
+		}
+		if !formats[o.Format] {
+			t.Fatalf("format %q", o.Format)
+		}
+		// The whole judgement, library included, must not panic.
+		st := site{rpID: "example.com", origins: []string{"https://example.com"}, unverified: true}
+		cd := clientData{typ: "webauthn.create", challenge: make([]byte, 16), origin: "https://example.com"}
+		raw := []byte(`{"type":"webauthn.create","challenge":"AAAAAAAAAAAAAAAAAAAAAA","origin":"https://example.com"}`)
+		id := make([]byte, 16)
+		if ad, err := parseAuthData(o.AuthData); err == nil && ad.credentialID != nil {
+			id = ad.credentialID
+		}
+		_, _ = st.create(cd.challenge, cd, &response{id: id, clientData: raw, attestation: b})
+		_ = st.checkStatement(cd, &response{id: id, clientData: raw, attestation: b})
+	})
+}
+
+func FuzzCredential(f *testing.F) {
+	for _, s := range []string{
+		`{"id":"AAAAAAAAAAAAAAAAAAAAAA","rawId":"AAAAAAAAAAAAAAAAAAAAAA","type":"public-key","response":{"clientDataJSON":"e30","attestationObject":"oA","transports":["usb","internal"]},"clientExtensionResults":{"credProps":{"rk":true}}}`,
+		`{"id":"AAAAAAAAAAAAAAAAAAAAAA","rawId":"AAAAAAAAAAAAAAAAAAAAAA","type":"public-key","response":{"clientDataJSON":"e30","authenticatorData":"AA","signature":"AA","userHandle":"AA"},"clientExtensionResults":{}}`,
+		`{"id":"AAAAAAAAAAAAAAAAAAAAAA","rawId":"AAAAAAAAAAAAAAAAAAAAAB","type":"public-key","response":{}}`,
+		`{"id":"AA","rawId":"AA","type":"public-key","response":null}`,
+		`{"id":"AAAAAAAAAAAAAAAAAAAAAA","rawId":"AAAAAAAAAAAAAAAAAAAAAA","type":"public-key","response":{"clientDataJSON":"e30","attestationObject":"oA","transports":[null,1]}}`,
+		`{"response":{"clientDataJSON":"e30","clientDataJSON":"e31"}}`, `null`, `{`,
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		for _, ceremony := range []string{"create", "get"} {
+			r, err := parseResponse(b, ceremony)
+			if err != nil {
+				continue
+			}
+			if len(r.id) < minCredentialID || len(r.id) > maxCredentialID || len(r.userHandle) > maxHandle || len(r.signature) > maxSignature {
+				t.Fatalf("sizes: id %d, handle %d, signature %d", len(r.id), len(r.userHandle), len(r.signature))
+			}
+		}
+	})
+}
+
+func FuzzChallenge(f *testing.F) {
+	at := time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
+	s, err := New(Config{RPID: "example.com", RPName: "x", Origins: []string{"https://example.com"}, Now: func() time.Time { return at }},
+		keyringtest.NewTestRing(f), nil)
+	if err != nil {
+		f.Fatal(err)
+	}
+	p := purpose{ceremony: "get", account: "acc_1", act: Act{"keys.add", ""}, bind: "b"}
+	ours := s.issue(p)
+	f.Add(ours)
+	f.Add(ours[:challengeSize-1])
+	f.Add(append(bytes.Clone(ours), 0))
+	f.Add(make([]byte, challengeSize))
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		_, err := s.check(p, b)
+		if bytes.Equal(b, ours) != (err == nil) {
+			t.Fatalf("%x: %v", b, err)
+		}
+		if err != nil && !errors.Is(err, ErrNotAccepted) {
+			t.Fatalf("a forged challenge is told apart: %v", err)
+		}
+	})
+}
