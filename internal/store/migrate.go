@@ -157,7 +157,7 @@ func newMigrator(o Options) (migrator, error) {
 	if d == SQLite {
 		return sqliteMigrator(addr, o), nil
 	}
-	return postgresMigrator(addr, o)
+	return postgresSchema{addr, o.Now}, nil
 }
 
 // Plan names the migrations that Migrate would apply. It changes nothing and

@@ -2,14 +2,12 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/stdlib"
 )
 
 const (
@@ -23,40 +21,27 @@ const (
 	sqlTakeMigrationLock = `UPDATE store_migration SET at = $1 WHERE version = 0`
 )
 
-// postgresSchema migrates one PostgreSQL database.
+// postgresSchema migrates one PostgreSQL database, over connections of its own.
 type postgresSchema struct {
-	db   *sql.DB
-	now  func() time.Time
-	owns bool // close db when done
-}
-
-func postgresMigrator(url string, o Options) (migrator, error) {
-	db, err := openPool(url, 1)
-	if err != nil {
-		return nil, err
-	}
-	return postgresSchema{db: db, now: o.Now, owns: true}, nil
+	url string
+	now func() time.Time
 }
 
 func (postgresSchema) folder() string { return "postgres" }
 
 func (m postgresSchema) on(ctx context.Context, f func(*pgx.Conn) error) error {
-	c, err := m.db.Conn(ctx)
+	cfg, err := postgresConfig(m.url)
+	if err != nil {
+		return err
+	}
+	pc, err := pgx.ConnectConfig(ctx, cfg)
 	if err != nil {
 		return fmt.Errorf("store: connect: %w", err)
 	}
-	defer c.Close()
-	return c.Raw(func(dc any) error { return f(dc.(*stdlib.Conn).Conn()) })
-}
-
-func (m postgresSchema) close() {
-	if m.owns {
-		m.db.Close()
-	}
+	return errors.Join(f(pc), pc.Close(context.WithoutCancel(ctx)))
 }
 
 func (m postgresSchema) applied(ctx context.Context) (done []applied, err error) {
-	defer m.close()
 	err = m.on(ctx, func(pc *pgx.Conn) error {
 		var n int
 		if err := pc.QueryRow(ctx, sqlHasMigrationTable).Scan(&n); err != nil || n == 0 {
@@ -77,7 +62,6 @@ func postgresApplied(ctx context.Context, pc *pgx.Conn) ([]applied, error) {
 }
 
 func (m postgresSchema) apply(ctx context.Context, todo func([]applied) ([]migration, error)) (did []string, err error) {
-	defer m.close()
 	err = m.on(ctx, func(pc *pgx.Conn) error {
 		if err := bootstrap(ctx, pc); err != nil {
 			return err

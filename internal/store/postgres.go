@@ -38,8 +38,7 @@ const (
 	maxPause   = 50 * time.Millisecond
 )
 
-// openPool prepares a pool; nothing is dialled yet.
-func openPool(url string, conns int) (*sql.DB, error) {
+func postgresConfig(url string) (*pgx.ConnConfig, error) {
 	cfg, err := pgx.ParseConfig(url)
 	if err != nil {
 		return nil, fmt.Errorf("store: database URL: %w", err)
@@ -51,23 +50,21 @@ func openPool(url string, conns int) (*sql.DB, error) {
 	if cfg.RuntimeParams["idle_in_transaction_session_timeout"] == "" {
 		cfg.RuntimeParams["idle_in_transaction_session_timeout"] = "60s"
 	}
-	db := stdlib.OpenDB(*cfg)
-	db.SetMaxOpenConns(conns)
-	db.SetMaxIdleConns(conns) // fewer idle than open would dial anew under load
-	return db, nil
+	return cfg, nil
 }
 
 func openPostgres(ctx context.Context, url string, o Options) (*postgresEngine, error) {
-	db, err := openPool(url, o.MaxConns)
+	cfg, err := postgresConfig(url)
 	if err != nil {
 		return nil, err
 	}
-	e := &postgresEngine{db: db, log: o.Logger, bound: int64(o.MaxConns + o.Queue)}
-	if err := checkSchema(ctx, postgresSchema{db: db, now: o.Now}); err != nil {
-		db.Close()
+	if err := checkSchema(ctx, postgresSchema{url, o.Now}); err != nil {
 		return nil, err
 	}
-	return e, nil
+	db := stdlib.OpenDB(*cfg)
+	db.SetMaxOpenConns(o.MaxConns)
+	db.SetMaxIdleConns(o.MaxConns) // fewer idle than open would dial anew under load
+	return &postgresEngine{db: db, log: o.Logger, bound: int64(o.MaxConns + o.Queue)}, nil
 }
 
 func (e *postgresEngine) close() error {
@@ -169,6 +166,8 @@ type outcome struct {
 	err   error
 	after []func() // follow-ups of a commit
 	again bool     // nothing was committed, for a reason that may pass
+
+	unknown bool // the connection broke while the COMMIT was on its way
 }
 
 // write tries w until it commits, fails for a reason of its own, or its time is
@@ -191,6 +190,9 @@ func (e *postgresEngine) write(caller context.Context, w *work) error {
 	for pause := firstPause; ; pause = min(2*pause, maxPause) {
 		o := e.try(ctx, w)
 		switch {
+		case o.unknown:
+			e.log.Error("nobody knows whether a transaction was committed", "error", o.err, "request", w.cause.Request)
+			return o.err
 		case o.err == nil || !o.again && !errors.Is(o.err, context.DeadlineExceeded):
 			follow(o.after)
 			return o.err
@@ -250,7 +252,7 @@ func attempt(ctx context.Context, pc *pgx.Conn, w *work) outcome {
 	if cerr := s.commit(); cerr != nil {
 		again := s.passing(cerr)
 		s.rollback()
-		return outcome{err: cerr, again: again}
+		return outcome{err: cerr, again: again, unknown: s.unknown}
 	}
 	return outcome{err: err, after: tx.after}
 }
