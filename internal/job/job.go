@@ -24,6 +24,8 @@ const (
 	keepDone = 7 * 24 * time.Hour // as long as a Key guards against a second job
 	keepDead = 30 * 24 * time.Hour
 
+	purgeEvery = time.Hour
+
 	maxPayload = 64 << 10
 	maxKey     = 200
 )

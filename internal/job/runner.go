@@ -60,6 +60,8 @@ func (r *Runner) Run(ctx context.Context) error {
 	defer running.Wait()
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
+	sweep := time.NewTicker(purgeEvery)
+	defer sweep.Stop()
 	for {
 		for {
 			took, err := r.take(ctx, free, &running)
@@ -75,6 +77,10 @@ func (r *Runner) Run(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		case <-r.kick:
+		case <-sweep.C:
+			if _, err := Purge(ctx, r.db); err != nil && ctx.Err() == nil {
+				r.log.Warn("old jobs were not purged", "error", err)
+			}
 		}
 	}
 }
@@ -222,7 +228,11 @@ func (r *Runner) settle(ctx context.Context, j claimed, err error, stopping bool
 		case known && f.Final, j.tries >= maxTries && !stopping:
 			n, serr = tx.Exec(sqlDie, text, now, j.id, j.lease)
 		default:
-			n, serr = tx.Exec(sqlRetry, store.Micros(tx.Now.Add(pause(j.tries))), text, j.id, j.lease)
+			after := pause(j.tries)
+			if stopping {
+				after = 0 // we were told to stop; that is no fault of the job
+			}
+			n, serr = tx.Exec(sqlRetry, store.Micros(tx.Now.Add(after)), text, j.id, j.lease)
 		}
 		if serr != nil {
 			return serr
