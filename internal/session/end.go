@@ -149,5 +149,16 @@ func (s *Service) Heard(e audit.Effect) {
 	}
 }
 
-// Lapsed empties the cache: the tail was not heard for a while.
-func (s *Service) Lapsed() { s.cache.forgetAll() }
+// EndEverywhere ends every live session of every account: only for a database
+// that was restored. Rows only.
+func (s *Service) EndEverywhere(tx *store.Tx, why string) error {
+	_, err := tx.Exec(sqlEndEverywhere, store.Micros(tx.Now), why)
+	tx.AfterCommit(s.cache.forgetAll)
+	return err
+}
+
+// Erase takes addresses and browsers out of the account's sessions. Rows only.
+func (s *Service) Erase(tx *store.Tx, acc account.ID) error {
+	_, err := tx.Exec(sqlErase, string(acc))
+	return err
+}

@@ -69,6 +69,10 @@ WHERE account = $2 AND id = $3 AND ended_at = 0 RETURNING version`
 
 	sqlSeen = `UPDATE session_session SET last_seen = $1 WHERE id = $2 AND last_seen < $1`
 
+	sqlEndEverywhere = `UPDATE session_session SET ended_at = $1, ended_why = $2, version = version + 1 WHERE ended_at = 0`
+
+	sqlErase = `UPDATE session_session SET addr = '', agent = '|' WHERE account = $1`
+
 	sqlByID = `SELECT ` + sessionCols + `, COALESCE(e.epoch, 0)
 FROM session_session s LEFT JOIN session_epoch e ON e.account = s.account WHERE s.account = $1 AND s.id = $2`
 )

@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
-	"time"
 
 	"keyward/internal/keyring"
 )
@@ -179,5 +178,3 @@ func (s *Service) network(addr netip.Addr) uint32 {
 	}
 	return n
 }
-
-func expiry(now time.Time, life time.Duration) time.Time { return now.Add(life).Truncate(time.Second) }

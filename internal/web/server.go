@@ -129,6 +129,17 @@ func (s *Server) Problem(w http.ResponseWriter, r *http.Request, p edge.Problem)
 	s.show(w, r, p.Status, v)
 }
 
+// Frame is what a page outside this package (the demo's) needs to look like one
+// of ours: the frame of the person who is signed in, or of nobody.
+func (s *Server) Frame(w http.ResponseWriter, r *http.Request) Base { return s.baseMaybe(w, r) }
+
+// Show renders a page for a package outside this one.
+func (s *Server) Show(w http.ResponseWriter, r *http.Request, status int, v View) { s.show(w, r, status, v) }
+
+// Hand puts the tokens of a finished sign-in into the browser; the demo's
+// software passkey signs in through it.
+func (s *Server) Hand(w http.ResponseWriter, in signin.Entered, remember bool) { s.handEntered(w, in, remember) }
+
 // seconds rounds a life to what a cookie understands; never "until the browser
 // closes" by accident.
 func seconds(now, until time.Time) time.Duration { return max(until.Sub(now), time.Second) }

@@ -173,7 +173,7 @@ func (s *Server) proved(r *http.Request) (proof.Proof, error) {
 		return proof.Proof{}, errProof.Because(err)
 	}
 	now := s.DB.Now()
-	p, err := proof.VerifyDPoP(h, proof.Want{Method: r.Method, URL: s.set.PublicURL + r.URL.Path, Nonce: s.nonces.At(now)}, now)
+	p, err := proof.VerifyDPoP(h, proof.Want{Method: r.Method, URL: s.set.PublicURL + r.URL.EscapedPath(), Nonce: s.nonces.At(now)}, now)
 	if errors.Is(err, proof.ErrNonce) {
 		return proof.Proof{}, errNonce.Because(err).Header("DPoP-Nonce", s.nonces.Mint(now))
 	}

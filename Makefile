@@ -1,0 +1,49 @@
+# Every target sets up what it needs. `make` alone lists them.
+SHELL := /bin/bash
+GO ?= go
+export GOFLAGS ?= -buildvcs=false
+
+.PHONY: help run test quick race fuzz vet vuln bench soak vectors build setup clean
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
+
+run: ## run the demo: pages, API, demo exchange, mail catcher, stage
+	$(GO) run ./cmd/keyward demo
+
+build: ## build bin/keyward, small and reproducible
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o bin/keyward ./cmd/keyward
+
+setup: ## install what the tests need (Debian packages, analysis tools)
+	scripts/setup.sh
+
+test: setup ## everything, failing where a test would have to skip
+	scripts/test.sh
+
+quick: ## go test ./... with what is installed, under 30 s; says what it skipped
+	$(GO) test ./...
+
+race: ## the race detector over all packages
+	$(GO) test -race -timeout 20m ./...
+
+fuzz: ## each fuzz target for FUZZTIME (10s)
+	scripts/fuzz.sh $${FUZZTIME:-10s}
+
+vet: ## gofmt, go vet, staticcheck
+	scripts/vet.sh
+
+vuln: setup ## govulncheck; needs the public vulnerability database, or GOVULNDB
+	"$$($(GO) env GOPATH)/bin/govulncheck" ./...
+
+bench: setup ## speed, each figure beside its limit in the same run
+	$(GO) run ./bench
+
+soak: setup ## the long figures
+	$(GO) run ./bench -soak
+
+vectors: ## vectors nobody here wrote; KEYWARD_VECTORS names their folder
+	@test -n "$$KEYWARD_VECTORS" || { echo "set KEYWARD_VECTORS to the folder with the vector files" >&2; exit 1; }
+	$(GO) test -count=1 -run 'Vectors' ./internal/...
+
+clean: ## remove what was built
+	rm -rf bin

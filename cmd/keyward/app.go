@@ -1,0 +1,298 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"keyward/internal/account"
+	"keyward/internal/api"
+	"keyward/internal/audit"
+	"keyward/internal/config"
+	"keyward/internal/contain"
+	"keyward/internal/device"
+	"keyward/internal/edge"
+	"keyward/internal/job"
+	"keyward/internal/keyring"
+	"keyward/internal/notify"
+	"keyward/internal/session"
+	"keyward/internal/signin"
+	"keyward/internal/store"
+	"keyward/internal/web"
+)
+
+// core is what every subcommand that touches the database needs.
+type core struct {
+	cfg  config.Config
+	db   *store.DB
+	ring *keyring.Ring
+	log  *audit.Log
+}
+
+// openCore opens database and keys. It creates the root key file only for a
+// database that holds nothing yet: a missing file beside a used database means
+// it was lost or not mounted, and a new one could open nothing.
+func openCore(ctx context.Context, cfg config.Config, logger *slog.Logger) (*core, error) {
+	db, err := store.Open(ctx, store.Options{URL: cfg.Database.URL, MaxConns: cfg.Database.MaxConns, Logger: logger})
+	if err != nil {
+		return nil, err
+	}
+	ring, err := openRing(ctx, cfg, db)
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return &core{cfg: cfg, db: db, ring: ring, log: audit.New(ring)}, nil
+}
+
+func openRing(ctx context.Context, cfg config.Config, db *store.DB) (*keyring.Ring, error) {
+	kek, err := keyring.OpenKeyFile(cfg.KeyFile, cfg.KeyFileGroupReadable)
+	if errors.Is(err, keyring.ErrKeyMissing) {
+		used, err2 := keyring.HasRoot(ctx, db)
+		if err2 != nil || used {
+			return nil, errors.Join(err, err2)
+		}
+		if err := keyring.CreateKeyFile(cfg.KeyFile); err != nil {
+			return nil, err
+		}
+		kek, err = keyring.OpenKeyFile(cfg.KeyFile, cfg.KeyFileGroupReadable)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return keyring.Open(ctx, kek, db, db.Now)
+}
+
+// domains are the floors between the log and HTTP, wired once.
+type domains struct {
+	accounts *account.Service
+	devices  *device.Service
+	sessions *session.Service
+	signin   *signin.Service
+	contain  *contain.Service
+	watch    *audit.Watch
+}
+
+func (c *core) domains(met session.Metrics) (*domains, error) {
+	host, _ := os.Hostname()
+	d := &domains{accounts: account.New(c.log, c.ring)}
+	var err error
+	d.devices, err = device.New(device.Config{RPID: c.cfg.RP.ID, RPName: c.cfg.RP.Name, Origins: c.cfg.RP.Origins, Now: c.db.Now}, c.ring, c.log)
+	if err != nil {
+		return nil, err
+	}
+	d.watch = audit.NewWatch(c.db, c.log, host, time.Now)
+	d.watch.OfflineFor = c.cfg.Sessions.Access
+	life := session.Lifetimes{Access: c.cfg.Sessions.Access, Idle: c.cfg.Sessions.Idle, Absolute: c.cfg.Sessions.Absolute, Remember: c.cfg.Sessions.Remember}
+	d.sessions = session.New(c.db, c.ring, c.log, life, d.watch.Valid, met)
+	d.watch.OnEffect(func(e audit.Effect, _ audit.Record) { d.sessions.Heard(e) })
+	d.signin = signin.New(signin.Parts{DB: c.db, Ring: c.ring, Log: c.log, Accounts: d.accounts, Devices: d.devices, Sessions: d.sessions, SelfSignUp: c.cfg.SelfSignUp})
+	d.contain = contain.New(c.db, c.log, d.accounts, d.devices, d.sessions, d.watch)
+	return d, nil
+}
+
+// app is the running server.
+type app struct {
+	*core
+	*domains
+	logger  *slog.Logger
+	metrics *edge.Metrics
+	edge    *edge.Edge
+	web     *web.Server
+	notify  *notify.Service
+	sealer  *audit.Sealer
+	jobs    *job.Runner
+	ops     *edge.Ops
+	public  http.Handler
+}
+
+// extras are what a demo adds to the server it runs.
+type extras struct {
+	mailer    notify.Mailer
+	templates string // read pages from this folder instead of the binary
+	demo      bool
+	routes    func(*http.ServeMux, *app) // more pages
+	forms     []string                   // origins that forms of ours may end at
+}
+
+func newApp(ctx context.Context, cfg config.Config, logger *slog.Logger, x extras) (*app, error) {
+	c, err := openCore(ctx, cfg, logger)
+	if err != nil {
+		return nil, err
+	}
+	a, err := c.build(ctx, logger, x)
+	if err != nil {
+		return nil, errors.Join(err, c.db.Close())
+	}
+	return a, nil
+}
+
+func (c *core) build(ctx context.Context, logger *slog.Logger, x extras) (*app, error) {
+	a := &app{core: c, logger: logger, metrics: edge.NewMetrics()}
+	if err := c.log.CheckAnchor(ctx, c.db, c.cfg.AnchorFile); err != nil {
+		return nil, err
+	}
+	var err error
+	a.domains, err = c.domains(session.Metrics{
+		Retry: a.metrics.RefreshRetry, Superseded: a.metrics.RefreshSuperseded, Mismatch: a.metrics.PoPMismatch, Reuse: a.metrics.Reuse,
+	})
+	if err != nil {
+		return nil, err
+	}
+	a.watch.LogTo(logger)
+	a.sealer = audit.NewSealer(c.db, c.log, c.cfg.AnchorFile, time.Now, logger)
+
+	if x.mailer == nil {
+		if x.mailer, err = mailer(c.cfg.Mail, logger); err != nil {
+			return nil, err
+		}
+	}
+	a.notify, err = notify.New(notify.Parts{
+		DB: c.db, Log: c.log, Ring: c.ring, Accounts: a.accounts, Mailer: x.mailer, Kick: func() { a.jobs.Kick() },
+	}, notify.Config{Origin: c.cfg.PublicURL, Brand: c.cfg.BrandName})
+	if err != nil {
+		return nil, err
+	}
+	a.jobs = job.NewRunner(c.db, logger, map[string]job.Handler{notify.JobKind: a.notify.Deliver})
+
+	render, err := web.NewRenderer(x.templates)
+	if err != nil {
+		return nil, err
+	}
+	a.edge, err = edge.New(edge.Options{
+		Now: c.db.Now, Logger: logger, PublicURL: c.cfg.PublicURL, Proxies: c.cfg.TrustedProxies, Language: c.cfg.Languages.Default,
+		FormOrigins: append(handoffOrigins(c.cfg), x.forms...), MaxBody: c.cfg.Limits.BodyBytes, Timeout: c.cfg.Limits.RequestTimeout,
+		RateFactor: c.cfg.Limits.RateFactor, Metrics: a.metrics,
+		Pages: func(w http.ResponseWriter, r *http.Request, p edge.Problem) { a.web.Problem(w, r, p) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	a.web = web.NewServer(web.Parts{
+		DB: c.db, Ring: c.ring, Log: c.log, Accounts: a.accounts, Devices: a.devices, Sessions: a.sessions, SignIn: a.signin,
+		Contain: a.contain, Notify: a.notify, Limiter: a.edge.Limiter, Renderer: render, Logger: logger,
+	}, pageSettings(c.cfg, x.demo))
+
+	mux := http.NewServeMux()
+	a.web.Routes(mux, a.edge)
+	api.New(api.Parts{
+		DB: c.db, Ring: c.ring, Log: c.log, Accounts: a.accounts, Devices: a.devices, Sessions: a.sessions, SignIn: a.signin,
+		Contain: a.contain, Limiter: a.edge.Limiter, Logger: logger,
+	}, api.Settings{PublicURL: c.cfg.PublicURL, Backends: c.cfg.Backends}).Routes(mux, a.edge)
+	if x.routes != nil {
+		x.routes(mux, a)
+	}
+	a.public = a.edge.Handler(edge.Routes(mux))
+	a.ops = edge.NewOps(logger, a.metrics, a.checks()...)
+	return a, nil
+}
+
+// checks are what /readyz asks.
+func (a *app) checks() []edge.Check {
+	return []edge.Check{
+		{Name: "database", Run: func(ctx context.Context) error {
+			var one int
+			return a.db.Get(ctx, "SELECT 1").Scan(&one)
+		}},
+		{Name: "audit", Run: func(context.Context) error {
+			if err := a.sealer.Err(); errors.Is(err, audit.ErrForged) {
+				return err
+			}
+			return nil
+		}},
+	}
+}
+
+// background runs everything that follows the log or the clock, until ctx ends.
+// It returns when all of it has stopped.
+func (a *app) background(ctx context.Context) {
+	report := func(part string) func(error) {
+		return func(err error) {
+			a.logger.WarnContext(ctx, "background work failed, will try again", "part", part, "cause", err)
+		}
+	}
+	var wg sync.WaitGroup
+	run := func(part string, f func(context.Context) error) {
+		wg.Go(func() {
+			if err := f(ctx); err != nil && ctx.Err() == nil {
+				report(part)(err)
+			}
+		})
+	}
+	// The sealer outlives the rest: what the others write last is sealed too.
+	sealCtx, stopSealer := context.WithCancel(context.WithoutCancel(ctx))
+	sealed := make(chan struct{})
+	go func() {
+		defer close(sealed)
+		if err := a.sealer.Run(sealCtx); err != nil {
+			report("sealer")(err)
+		}
+	}()
+	run("watch", a.watch.Run)
+	run("jobs", a.jobs.Run)
+	run("notify", func(ctx context.Context) error { a.notify.Run(ctx, report("notify")); return nil })
+	run("sessions", func(ctx context.Context) error { a.sessions.Run(ctx, report("sessions")); return nil })
+	run("keys", func(ctx context.Context) error { a.ring.Follow(ctx, time.Minute, report("keys")); return nil })
+	run("sweep", a.sweep)
+	wg.Wait()
+	stopSealer()
+	<-sealed
+}
+
+// sweepEvery: expired rows of housekeeping tables are small; hours would do.
+const sweepEvery = 10 * time.Minute
+
+// sweep forgets what has expired: spent challenges, kept touches, answers of
+// idempotent calls, finished jobs.
+func (a *app) sweep(ctx context.Context) error {
+	t := time.NewTicker(sweepEvery)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-t.C:
+		}
+		err := a.db.Housekeeping(ctx, func(tx *store.Tx) error {
+			return errors.Join(a.devices.Sweep(tx), a.accounts.Sweep(tx))
+		})
+		if _, err2 := job.Purge(ctx, a.db); err2 != nil {
+			err = errors.Join(err, err2)
+		}
+		if err != nil && ctx.Err() == nil {
+			a.logger.WarnContext(ctx, "sweeping failed, will try again", "cause", err)
+		}
+	}
+}
+
+func (a *app) close() error { return a.db.Close() }
+
+// mailer is the SMTP relay of the configuration. Without one, mails wait as jobs
+// and say why.
+func mailer(m config.Mail, logger *slog.Logger) (notify.Mailer, error) {
+	if m.Host == "" {
+		logger.Warn("no mail relay is configured (mail.host): mails are kept until there is one")
+		return noMail{}, nil
+	}
+	return notify.NewSMTP(notify.SMTPOptions{
+		Host: m.Host, Port: m.Port, TLS: notify.TLSMode(m.TLS), Username: m.Username, Password: m.Password, From: m.From,
+	})
+}
+
+type noMail struct{}
+
+func (noMail) Send(context.Context, notify.Message) error {
+	return fmt.Errorf("no mail relay is configured (mail.host)")
+}
+
+func handoffOrigins(cfg config.Config) []string {
+	var out []string
+	for _, h := range handoffTargets(cfg) {
+		out = append(out, originOf(h.URL))
+	}
+	return out
+}

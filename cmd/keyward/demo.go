@@ -1,0 +1,227 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"keyward/examples/exchange"
+	"keyward/internal/config"
+	"keyward/internal/demo"
+	"keyward/internal/keyring"
+	"keyward/internal/notify"
+	"keyward/internal/store"
+)
+
+// demoCmd runs everything on this machine with a throw-away database.
+type demoCmd struct {
+	Tour      bool   `help:"Play the whole story on free ports with software keys, print each step, and stop."`
+	Curl      bool   `help:"With --tour: print each step as the curl command that does the same."`
+	TLS       bool   `name:"tls" help:"Serve https with a certificate made for this run."`
+	Dir       string `help:"Keep the database here instead of a temporary folder." type:"path"`
+	Database  string `help:"Use this PostgreSQL database instead of SQLite; it must be empty or one of ours."`
+	Templates string `help:"Read pages from this folder instead of the binary." type:"existingdir"`
+}
+
+// Demo doors, fixed because people type them (DESIGN §9).
+const (
+	demoPublic   = "localhost:7480"
+	demoExchange = "localhost:7490"
+	demoOps      = "127.0.0.1:7489"
+)
+
+func (cmd demoCmd) Run(e *env) error {
+	d, err := cmd.open(e)
+	if err != nil {
+		return err
+	}
+	defer d.close()
+	if cmd.Tour {
+		return d.tour(e, cmd.Curl)
+	}
+	fmt.Fprintf(e.stdout, "Keyward demo\n\n  pages      %s\n  stage      %s/demo\n  mail       %s/demo/mail\n  exchange   %s\n  ops        http://%s/metrics\n\nEverything is in %s and goes when you stop it (Ctrl-C).\n",
+		d.origin, d.origin, d.origin, d.exchangeOrigin, d.opsL.Addr(), d.dir)
+	return d.run(e.ctx)
+}
+
+// demoRun is a demo with its doors open.
+type demoRun struct {
+	app            *app
+	env            *env
+	dir            string
+	temporary      bool
+	origin         string
+	exchangeOrigin string
+	publicL        net.Listener
+	exchangeL      net.Listener
+	opsL           net.Listener
+	exchange       http.Handler
+	catcher        *notify.Catcher
+	tls            *demo.Certificate
+}
+
+func (cmd demoCmd) open(e *env) (_ *demoRun, err error) {
+	d := &demoRun{env: e, dir: cmd.Dir, catcher: notify.NewCatcher()}
+	defer func() {
+		if err != nil {
+			d.close()
+		}
+	}()
+	if d.dir == "" {
+		if d.dir, err = os.MkdirTemp("", "keyward-demo-"); err != nil {
+			return nil, err
+		}
+		d.temporary = true
+	}
+	public, exch, ops := demoPublic, demoExchange, demoOps
+	if cmd.Tour {
+		public, exch, ops = "localhost:0", "localhost:0", "127.0.0.1:0"
+	}
+	if d.publicL, err = listen(public); err != nil {
+		return nil, err
+	}
+	if d.exchangeL, err = listen(exch); err != nil {
+		return nil, err
+	}
+	if d.opsL, err = listen(ops); err != nil {
+		return nil, err
+	}
+	scheme := "http"
+	if cmd.TLS {
+		scheme = "https"
+		if d.tls, err = demo.NewCertificate(d.dir, "localhost", "exchange.localhost"); err != nil {
+			return nil, err
+		}
+	}
+	d.origin = fmt.Sprintf("%s://localhost:%d", scheme, port(d.publicL))
+	d.exchangeOrigin = fmt.Sprintf("%s://exchange.localhost:%d", scheme, port(d.exchangeL))
+
+	secret := keyring.Secret()
+	cfg, err := d.config(cmd, secret)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := store.Migrate(e.ctx, store.Options{URL: cfg.Database.URL}); err != nil {
+		return nil, err
+	}
+	logger := e.logger(config.Log{Level: "warn", Format: "text"})
+	var stage *demo.Stage
+	d.app, err = newApp(e.ctx, cfg, logger, extras{
+		mailer: d.catcher, templates: cmd.Templates, demo: true, forms: []string{d.exchangeOrigin},
+		routes: func(mux *http.ServeMux, a *app) {
+			demo.Mailbox{Pages: a.web, Catcher: d.catcher, Origin: d.origin}.Routes(mux)
+			stage = demo.NewStage(demo.StageParts{
+				DB: a.db, Log: a.log, Pages: a.web, SignIn: a.signin, Sessions: a.sessions, Origin: d.origin, RPID: cfg.RP.ID,
+				Server: func() http.Handler { return a.public },
+			})
+			stage.Routes(mux)
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	d.exchange = exchange.New(exchange.Config{
+		Keyward: d.origin, Self: d.exchangeOrigin, Client: "exchange", Secret: secret, Transport: d.transport(),
+	})
+	return d, nil
+}
+
+// config is the demo's configuration, made in code and checked like any other.
+func (d *demoRun) config(cmd demoCmd, secret string) (config.Config, error) {
+	sum := keyring.Hash(secret)
+	cfg := config.Config{
+		PublicURL: d.origin, BrandName: "Keyward",
+		RP:       config.RP{ID: "localhost", Name: "Keyward demo", Origins: []string{d.origin}},
+		Listen:   config.Listen{Public: d.publicL.Addr().String(), Ops: d.opsL.Addr().String()},
+		Database: config.Database{URL: "sqlite:" + filepath.Join(d.dir, "keyward.db")},
+		KeyFile:  filepath.Join(d.dir, "keyward.key"), AnchorFile: filepath.Join(d.dir, "keyward.anchor"),
+		SelfSignUp:  true,
+		BehindProxy: !cmd.TLS,
+		Backends: []config.Backend{{
+			ID: "exchange", SecretSHA256: fmt.Sprintf("%x", sum[:]), HandoffURLs: []string{d.exchangeOrigin + "/enter"},
+			May: []string{config.MayProvision, config.MayHandoff, config.MayIntrospect, config.MayEnd},
+		}},
+		Limits: config.Limits{RateFactor: 20}, // one machine plays many people
+	}
+	if cmd.Database != "" {
+		cfg.Database.URL = cmd.Database
+	}
+	if d.tls != nil {
+		cfg.TLS = config.TLS{CertFile: d.tls.CertFile, KeyFile: d.tls.KeyFile}
+	}
+	// The stage's thief speaks from another address, which only a trusted proxy may
+	// claim; on loopback the demo trusts itself.
+	cfg.TrustedProxies = demo.Loopback()
+	return cfg.Complete()
+}
+
+func (d *demoRun) transport() http.RoundTripper {
+	if d.tls == nil {
+		return nil
+	}
+	return d.tls.Transport()
+}
+
+func (d *demoRun) run(ctx context.Context) error {
+	server := &http.Server{Handler: d.exchange, ReadHeaderTimeout: 5e9}
+	go func() {
+		tls := config.TLS{}
+		if d.tls != nil {
+			tls = config.TLS{CertFile: d.tls.CertFile, KeyFile: d.tls.KeyFile}
+		}
+		if err := serveHTTP(server, d.exchangeL, tls); err != nil {
+			d.app.logger.Error("the demo exchange stopped", "cause", err)
+		}
+	}()
+	defer server.Close()
+	return d.app.serveOn(ctx, d.app.logger, d.publicL, d.opsL)
+}
+
+// tour plays the story against a running demo.
+func (d *demoRun) tour(e *env, curl bool) error {
+	ctx, stop := context.WithCancel(e.ctx)
+	stopped := make(chan error, 1)
+	go func() { stopped <- d.run(ctx) }()
+	err := demo.Tour(ctx, demo.TourParts{
+		Out: e.stdout, Origin: d.origin, Exchange: d.exchangeOrigin, ExchangeAddr: d.exchangeL.Addr().String(),
+		Catcher: d.catcher, Transport: d.transport(), Curl: curl, Now: d.app.db.Now,
+		Verify: func(ctx context.Context) (demo.Proof, error) { return d.proof(ctx) },
+	})
+	stop()
+	return errors.Join(err, <-stopped)
+}
+
+// proof verifies the whole log, for the last line of the tour.
+func (d *demoRun) proof(ctx context.Context) (demo.Proof, error) {
+	rep, err := d.app.log.VerifyDB(ctx, d.app.db)
+	return demo.Proof{Size: rep.Size, Root: rep.Root}, err
+}
+
+func (d *demoRun) close() {
+	if d.app != nil {
+		d.app.close()
+	}
+	for _, l := range []net.Listener{d.publicL, d.exchangeL, d.opsL} {
+		if l != nil {
+			l.Close()
+		}
+	}
+	if d.temporary && strings.Contains(filepath.Base(d.dir), "keyward-demo-") {
+		os.RemoveAll(d.dir)
+	}
+}
+
+func listen(addr string) (net.Listener, error) {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w; is another demo running?", errUnavailable, err)
+	}
+	return l, nil
+}
+
+func port(l net.Listener) int { return l.Addr().(*net.TCPAddr).Port }

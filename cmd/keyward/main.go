@@ -1,0 +1,147 @@
+// Command keyward is the account-security server.
+//
+// main.go reads the command line, app.go wires the parts, the other files hold a
+// subcommand each. There are no rules here: what may happen is decided in the
+// packages it wires.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"keyward/internal/audit"
+	"keyward/internal/config"
+	"keyward/internal/edge"
+	"keyward/internal/keyring"
+	"keyward/internal/store"
+)
+
+// Exit codes (sysexits where they fit); documented, never changed.
+const (
+	exitOK          = 0
+	exitFailure     = 1
+	exitUsage       = 2
+	exitUnavailable = 69
+	exitTryAgain    = 75
+	exitPermission  = 77
+	exitConfig      = 78
+)
+
+// cli is every subcommand with its help.
+type cli struct {
+	Config string `short:"c" help:"Configuration file." default:"keyward.yaml" type:"path"`
+	JSON   bool   `name:"json" help:"Answer as JSON."`
+
+	Serve   serveCmd   `cmd:"" help:"Serve pages and API."`
+	Demo    demoCmd    `cmd:"" help:"Run everything on this machine with a throw-away database: pages, API, a demo exchange, a mail catcher and the stage."`
+	Conf    configCmd  `cmd:"" name:"config" help:"Check or print the configuration."`
+	Migrate migrateCmd `cmd:"" help:"Bring the database to this version's schema."`
+	Doctor  doctorCmd  `cmd:"" help:"Look for what would keep people from signing in."`
+	Account accountCmd `cmd:"" help:"Look up, freeze, close or erase an account."`
+	Session sessionCmd `cmd:"" help:"List and end sessions."`
+	Keys    keysCmd    `cmd:"" help:"Rotate the server's own keys."`
+	Audit   auditCmd   `cmd:"" help:"Export, follow and verify the log."`
+	Restore restoreCmd `cmd:"" help:"Take responsibility for a restored database."`
+	Version versionCmd `cmd:"" help:"Print the version."`
+}
+
+// env is what subcommands get.
+type env struct {
+	ctx    context.Context
+	cli    *cli
+	stdout io.Writer
+	stderr io.Writer
+	level  *slog.LevelVar
+}
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+func run(args []string, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	var c cli
+	usage := exitOK
+	parser, err := kong.New(&c, kong.Name("keyward"), kong.Writers(stdout, stderr),
+		kong.Description("Account security for exchanges, wallets and trading platforms."),
+		kong.UsageOnError(), kong.Exit(func(code int) { usage = code }))
+	if err != nil {
+		fmt.Fprintln(stderr, err)
+		return exitFailure
+	}
+	k, err := parser.Parse(args)
+	if err != nil {
+		fmt.Fprintln(stderr, "keyward:", err)
+		return exitUsage
+	}
+	if k == nil || k.Command() == "" {
+		return usage // --help
+	}
+	if err := k.Run(&env{ctx: ctx, cli: &c, stdout: stdout, stderr: stderr, level: new(slog.LevelVar)}); err != nil {
+		fmt.Fprintln(stderr, "keyward:", edge.Scrub(err.Error()))
+		return exitCode(err)
+	}
+	return exitOK
+}
+
+// exitCode sorts errors into the documented codes.
+func exitCode(err error) int {
+	var faults config.Faults
+	switch {
+	case errors.As(err, &faults), isAny(err, keyring.ErrKeyMissing, keyring.ErrKeyExists, keyring.ErrKeyReadable, keyring.ErrKeyFolder,
+		keyring.ErrKeyLink, keyring.ErrKeyOwner, keyring.ErrKeySize, keyring.ErrKeyForeign, keyring.ErrRootLost,
+		store.ErrSchemaNewer, store.ErrSchemaOlder, audit.ErrBehindAnchor, audit.ErrAnchorForeign):
+		return exitConfig
+	case errors.Is(err, store.ErrLocked), errors.Is(err, store.ErrBusy):
+		return exitTryAgain
+	case errors.Is(err, os.ErrPermission):
+		return exitPermission
+	case errors.Is(err, errUnavailable):
+		return exitUnavailable
+	}
+	return exitFailure
+}
+
+var errUnavailable = errors.New("unavailable")
+
+func isAny(err error, targets ...error) bool {
+	for _, t := range targets {
+		if errors.Is(err, t) {
+			return true
+		}
+	}
+	return false
+}
+
+// load reads the configuration.
+func (e *env) load() (config.Loaded, error) { return config.Load(e.cli.Config, os.Environ()) }
+
+// logger writes to standard error; edge.Redact keeps secrets out of it.
+func (e *env) logger(l config.Log) *slog.Logger {
+	var level slog.Level
+	if level.UnmarshalText([]byte(l.Level)) == nil {
+		e.level.Set(level)
+	}
+	opts := &slog.HandlerOptions{Level: e.level}
+	var h slog.Handler = slog.NewTextHandler(e.stderr, opts)
+	if l.Format == "json" {
+		h = slog.NewJSONHandler(e.stderr, opts)
+	}
+	return slog.New(edge.Redact(h))
+}
+
+// core opens database and keys for a subcommand.
+func (e *env) core() (*core, error) {
+	l, err := e.load()
+	if err != nil {
+		return nil, err
+	}
+	return openCore(e.ctx, l.Config, e.logger(l.Config.Log))
+}

@@ -1,0 +1,43 @@
+package main
+
+import (
+	"net/url"
+
+	"keyward/internal/config"
+	"keyward/internal/session"
+	"keyward/internal/web"
+)
+
+// pageSettings translates the configuration into what the pages say.
+func pageSettings(cfg config.Config, demo bool) web.Settings {
+	s := web.Settings{
+		PublicURL: cfg.PublicURL, Product: cfg.BrandName, Demo: demo, Handoffs: handoffTargets(cfg),
+		Lifetimes: session.Lifetimes{Access: cfg.Sessions.Access, Idle: cfg.Sessions.Idle, Absolute: cfg.Sessions.Absolute, Remember: cfg.Sessions.Remember},
+	}
+	for _, d := range cfg.RP.OfficialDomains {
+		s.Official = append(s.Official, web.OfficialHost{Host: d})
+	}
+	if cfg.Mail.From != "" {
+		s.MailFrom = []string{cfg.Mail.From}
+	}
+	return s
+}
+
+func handoffTargets(cfg config.Config) []web.HandoffTarget {
+	var out []web.HandoffTarget
+	for _, b := range cfg.Backends {
+		for _, u := range b.HandoffURLs {
+			out = append(out, web.HandoffTarget{Client: b.ID, URL: u})
+		}
+	}
+	return out
+}
+
+// originOf is scheme and host of an address the configuration has checked.
+func originOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	return u.Scheme + "://" + u.Host
+}

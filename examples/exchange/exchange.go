@@ -1,0 +1,228 @@
+// Package exchange is a demo exchange that lets Keyward say who is signed in. It
+// imports nothing of Keyward: everything it knows it learns over HTTP, as an
+// exchange's own engineers would write it.
+//
+// It keeps its own cookie on its own host, learns the account by redeeming a
+// one-time code with its back-end credentials, and asks for each page whether
+// that session still lives, so that "end this session" at Keyward is refused
+// here at once.
+package exchange
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"html/template"
+	"io"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+)
+
+// Config says where Keyward is and who we are to it.
+type Config struct {
+	Keyward   string // origin of Keyward
+	Self      string // our own origin
+	Client    string // back-end client id
+	Secret    string // its secret
+	Transport http.RoundTripper
+}
+
+// Exchange serves the demo's pages.
+type Exchange struct {
+	cfg    Config
+	client *http.Client
+	mux    *http.ServeMux
+
+	mu       sync.Mutex // guards visitors
+	visitors map[string]visitor
+}
+
+// visitor is who a cookie of ours stands for.
+type visitor struct{ account, session string }
+
+const (
+	cookieName  = "exchange_session"
+	maxVisitors = 1000 // a demo forgets; it never grows without bound
+)
+
+// New makes a demo exchange.
+func New(cfg Config) *Exchange {
+	e := &Exchange{cfg: cfg, visitors: map[string]visitor{}, mux: http.NewServeMux(), client: &http.Client{Timeout: 5 * time.Second, Transport: cfg.Transport}}
+	e.mux.HandleFunc("GET /{$}", e.home)
+	e.mux.HandleFunc("GET /enter", e.enter)
+	e.mux.HandleFunc("POST /leave", e.leave)
+	e.mux.HandleFunc("GET /style.css", style)
+	return e
+}
+
+// ServeHTTP answers with a policy as strict as a page without script allows.
+func (e *Exchange) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cache-Control", "no-store")
+	e.mux.ServeHTTP(w, r)
+}
+
+// home shows the balance to somebody whose Keyward session lives right now.
+func (e *Exchange) home(w http.ResponseWriter, r *http.Request) {
+	page := view{SignIn: e.cfg.Keyward + "/handoff?to=" + url.QueryEscape(e.cfg.Self+"/enter"), Security: e.cfg.Keyward}
+	if c, err := r.Cookie(cookieName); err == nil {
+		e.mu.Lock()
+		v, known := e.visitors[c.Value]
+		e.mu.Unlock()
+		if known {
+			live, err := e.alive(r, v)
+			switch {
+			case err != nil:
+				page.Trouble = true // fail closed: no answer is no session
+			case live:
+				page.Account = v.account
+			default:
+				page.Ended = true
+				e.forget(w, c.Value)
+			}
+		}
+	}
+	render(w, page)
+}
+
+// enter redeems the one-time code that came through the browser. The code says
+// nothing by itself: only our back end can turn it into a name.
+func (e *Exchange) enter(w http.ResponseWriter, r *http.Request) {
+	var out struct {
+		Account struct {
+			ID string `json:"id"`
+		} `json:"account"`
+		Session struct {
+			ID string `json:"id"`
+		} `json:"session"`
+	}
+	if err := e.call(r, http.MethodPost, "/api/v1/handoff/redeem", map[string]string{"code": r.URL.Query().Get("code")}, &out); err != nil || out.Account.ID == "" {
+		http.Error(w, "This sign-in code is not valid any more. Go back and sign in again.", http.StatusForbidden)
+		return
+	}
+	var raw [32]byte
+	rand.Read(raw[:])
+	id := base64.RawURLEncoding.EncodeToString(raw[:])
+	e.mu.Lock()
+	if len(e.visitors) >= maxVisitors {
+		clear(e.visitors)
+	}
+	e.visitors[id] = visitor{out.Account.ID, out.Session.ID}
+	e.mu.Unlock()
+	http.SetCookie(w, &http.Cookie{Name: cookieName, Value: id, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: true})
+	http.Redirect(w, r, "/", http.StatusSeeOther)
+}
+
+func (e *Exchange) leave(w http.ResponseWriter, r *http.Request) {
+	if c, err := r.Cookie(cookieName); err == nil {
+		e.forget(w, c.Value)
+	}
+	http.Redirect(w, r, "/", http.StatusSeeOther)
+}
+
+func (e *Exchange) forget(w http.ResponseWriter, id string) {
+	e.mu.Lock()
+	delete(e.visitors, id)
+	e.mu.Unlock()
+	http.SetCookie(w, &http.Cookie{Name: cookieName, Path: "/", MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: true})
+}
+
+// alive asks Keyward whether the session behind a cookie still lives.
+func (e *Exchange) alive(r *http.Request, v visitor) (bool, error) {
+	var out struct {
+		Live bool `json:"live"`
+	}
+	err := e.call(r, http.MethodGet, "/api/v1/accounts/"+url.PathEscape(v.account)+"/sessions/"+url.PathEscape(v.session), nil, &out)
+	return out.Live, err
+}
+
+var errRefused = errors.New("exchange: keyward refused")
+
+// call speaks to Keyward with our back-end credentials.
+func (e *Exchange) call(r *http.Request, method, path string, body, into any) error {
+	var in io.Reader
+	if body != nil {
+		b, err := json.Marshal(body)
+		if err != nil {
+			return err
+		}
+		in = bytes.NewReader(b)
+	}
+	req, err := http.NewRequestWithContext(r.Context(), method, e.cfg.Keyward+path, in)
+	if err != nil {
+		return err
+	}
+	req.SetBasicAuth(e.cfg.Client, e.cfg.Secret)
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	res, err := e.client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("%w: %s", errRefused, res.Status)
+	}
+	return json.NewDecoder(io.LimitReader(res.Body, 1<<20)).Decode(into)
+}
+
+type view struct {
+	SignIn, Security, Account string
+	Ended, Trouble            bool
+}
+
+func render(w http.ResponseWriter, v view) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	page.Execute(w, v)
+}
+
+var page = template.Must(template.New("page").Parse(`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>Demo exchange</title>
+<link rel="stylesheet" href="/style.css">
+</head>
+<body>
+<header><b>Demo exchange</b>{{if .Account}}<form method="post" action="/leave"><button>Leave</button></form>{{end}}</header>
+<main>
+{{if .Account}}<h1>0.42 <small>BTC</small></h1>
+<p>Balance of <bdi>{{.Account}}</bdi>. For this page we asked Keyward whether your session still lives.</p>
+<p><a href="{{.Security}}">Account security</a></p>
+{{else}}{{if .Ended}}<p class="note">Your session was ended. Nothing here can be seen with it any more.</p>{{end}}
+{{if .Trouble}}<p class="note">We could not ask whether your session still lives, so we show nothing.</p>{{end}}
+<h1>Your balance is one sign-in away</h1>
+<p>Keyward checks who you are. We never see your passkey.</p>
+<p><a class="button" href="{{.SignIn}}">Sign in with Keyward</a></p>
+{{end}}</main>
+</body>
+</html>
+`))
+
+func style(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "text/css; charset=utf-8")
+	io.WriteString(w, css)
+}
+
+const css = `:root{color-scheme:light dark;font:16px/1.6 system-ui,sans-serif}
+body{margin:0;background:light-dark(#f4f6fa,#10141c);color:light-dark(#151a24,#e9edf5)}
+header{display:flex;justify-content:space-between;align-items:center;padding:1rem 1.5rem;border-block-end:1px solid light-dark(#d9deea,#2b3344);min-height:44px}
+main{max-width:36rem;margin:4rem auto;padding:0 1.5rem}
+h1{font-size:clamp(2rem,6vw,3rem);line-height:1.15}
+small{font-size:1rem}
+.button,button{display:inline-block;min-height:44px;padding:.6rem 1.2rem;border:0;border-radius:10px;background:light-dark(#2f4fd0,#9db2ff);color:light-dark(#fff,#0c1330);text-decoration:none;font:inherit;font-weight:600;cursor:pointer}
+a{color:light-dark(#2f4fd0,#9db2ff)}
+.note{padding:1rem;border:1px solid light-dark(#d9deea,#2b3344);border-radius:10px}
+bdi{overflow-wrap:anywhere}
+`
