@@ -1,0 +1,180 @@
+package notify
+
+// Kind names one sort of mail. Stored in notify_sent, so never renamed.
+type Kind string
+
+const (
+	SignUpCheck  Kind = "signup_check"  // is this address read? the answer confirms it
+	ContactCheck Kind = "contact_check" // the same for an address added later
+	TakenSignUp  Kind = "taken_signup"  // instead of SignUpCheck, to the owner of the address
+	TakenContact Kind = "taken_contact" // instead of ContactCheck
+	FreezeLink   Kind = "freeze_link"   // asked for by whoever typed the address
+
+	AccountSuspended  Kind = "account_suspended"
+	AccountFrozen     Kind = "account_frozen"
+	AccountUnfrozen   Kind = "account_unfrozen"
+	AccountClosed     Kind = "account_closed"
+	ContactAdded      Kind = "contact_added"
+	ContactVerified   Kind = "contact_verified"
+	ContactRemoved    Kind = "contact_removed" // to the addresses that stay
+	ContactGone       Kind = "contact_gone"    // to the address that went
+	KeyAdded          Kind = "key_added"
+	KeyRemoved        Kind = "key_removed"
+	KeyCounter        Kind = "key_counter"
+	DeviceRemoved     Kind = "device_removed"
+	NewDevice         Kind = "new_device"
+	SessionsOthers    Kind = "sessions_ended_others"
+	SessionsAll       Kind = "sessions_ended_all"
+	SessionSuspect    Kind = "session_suspect"
+	SessionReuse      Kind = "session_reuse"
+	SessionSuperseded Kind = "session_superseded"
+	SessionRemembered Kind = "session_remembered"
+	CodesCreated      Kind = "codes_created"
+	CodesReplaced     Kind = "codes_replaced"
+	CodeUsed          Kind = "code_used"
+)
+
+// fact is one line of what is known.
+type fact int
+
+const (
+	factDevice fact = iota
+	factKey
+	factAddress
+	factWhen
+	factWhere
+	factUsedFrom // the same place under another label: where the copy was used
+	factHow
+	factLeft
+)
+
+// sheet says what a mail is made of. Titles and texts are keys of package lang.
+type sheet struct {
+	title, lead string
+	facts       []fact
+	verify      string // label of the button that confirms the address
+	freeze      bool   // "Not you? Freeze the account now." with its button
+	freezeMain  bool   // the freeze button is what the mail is for
+	aside       string // heading of a second paragraph, "" for none
+	asideText   string
+	after       string // one more sentence
+	page        string // where to look closer; "" leaves that sentence out
+	typed       bool   // strangers can cause it: counted, and its foot says so
+}
+
+var happened = []fact{factDevice, factWhen, factWhere}
+
+var sheets = map[Kind]sheet{
+	// Mails to addresses that are not confirmed say nothing about the account, and
+	// mails that strangers cause repeat nothing the stranger wrote: otherwise a
+	// sign-up form is a way to send one's own words with our signature under them.
+	SignUpCheck: {
+		title: "mail.signup_check.title", lead: "mail.signup_check.lead", facts: []fact{factWhen},
+		verify: "mail.signup_check.button", aside: "mail.check.not_you", asideText: "mail.signup_check.not_you", typed: true,
+	},
+	ContactCheck: {
+		title: "mail.contact_check.title", lead: "mail.contact_check.lead", facts: []fact{factWhen},
+		verify: "mail.contact_check.button", aside: "mail.check.not_you", asideText: "mail.contact_check.not_you", typed: true,
+	},
+	// Where the other person sits is not told: it may be an honest neighbour who
+	// mistyped one letter.
+	TakenSignUp: {
+		title: "mail.taken_signup.title", lead: "mail.taken_signup.lead", facts: []fact{factWhen},
+		aside: "mail.taken.you", asideText: "mail.taken_signup.you", after: "mail.taken_signup.not_you", typed: true,
+	},
+	TakenContact: {
+		title: "mail.taken_contact.title", lead: "mail.taken_contact.lead", facts: []fact{factWhen},
+		aside: "mail.taken.you", asideText: "mail.taken_contact.you", after: "mail.taken_contact.not_you", typed: true,
+	},
+	FreezeLink: {
+		title: "mail.freeze_link.title", lead: "mail.freeze_link.lead", facts: happened,
+		freezeMain: true, after: "mail.freeze_link.not_you", typed: true,
+	},
+
+	AccountSuspended: {
+		title: "mail.account_suspended.title", lead: "mail.account_suspended.lead", facts: []fact{factWhen}, page: "nav.activity",
+	},
+	AccountFrozen: {
+		title: "mail.account_frozen.title", lead: "mail.account_frozen.lead", facts: happened,
+		aside: "mail.account_frozen.do", asideText: "mail.account_frozen.how",
+	},
+	AccountUnfrozen: {
+		title: "mail.account_unfrozen.title", lead: "mail.account_unfrozen.lead", facts: []fact{factKey, factDevice, factWhen, factWhere},
+		freeze: true, page: "nav.activity",
+	},
+	AccountClosed: {
+		title: "mail.account_closed.title", lead: "mail.account_closed.lead", facts: []fact{factWhen},
+	},
+	ContactAdded: {
+		title: "mail.contact_added.title", lead: "mail.contact_added.lead", facts: []fact{factAddress, factDevice, factWhen, factWhere},
+		freeze: true, page: "nav.activity",
+	},
+	ContactVerified: {
+		title: "mail.contact_verified.title", lead: "mail.contact_verified.lead", facts: []fact{factAddress, factDevice, factWhen, factWhere},
+		freeze: true, page: "nav.activity",
+	},
+	ContactRemoved: {
+		title: "mail.contact_removed.title", lead: "mail.contact_removed.lead", facts: []fact{factAddress, factDevice, factWhen, factWhere},
+		freeze: true, page: "nav.activity",
+	},
+	ContactGone: {
+		title: "mail.contact_gone.title", lead: "mail.contact_gone.lead", facts: []fact{factAddress, factDevice, factWhen, factWhere},
+		freeze: true, page: "nav.activity",
+	},
+	KeyAdded: {
+		title: "mail.key_added.title", lead: "mail.key_added.lead", facts: []fact{factKey, factDevice, factWhen, factWhere},
+		freeze: true, page: "nav.passkeys",
+	},
+	KeyRemoved: {
+		title: "mail.key_removed.title", lead: "mail.key_removed.lead", facts: []fact{factKey, factDevice, factWhen, factWhere},
+		freeze: true, page: "nav.passkeys",
+	},
+	KeyCounter: {
+		title: "mail.key_counter.title", lead: "mail.key_counter.lead", facts: []fact{factKey, factDevice, factWhen, factWhere},
+		freeze: true, page: "nav.passkeys",
+	},
+	DeviceRemoved: {
+		title: "mail.device_removed.title", lead: "mail.device_removed.lead", facts: happened,
+		freeze: true, page: "nav.devices",
+	},
+	NewDevice: {
+		title: "mail.new_device.title", lead: "mail.new_device.lead", facts: []fact{factDevice, factWhen, factWhere, factHow},
+		freeze: true, page: "nav.devices",
+	},
+	SessionsOthers: {
+		title: "mail.sessions_ended_others.title", lead: "mail.sessions_ended_others.lead", facts: happened,
+		freeze: true, page: "nav.devices",
+	},
+	SessionsAll: {
+		title: "mail.sessions_ended_all.title", lead: "mail.sessions_ended_all.lead", facts: happened,
+		freeze: true, page: "nav.devices",
+	},
+	SessionSuspect: {
+		title: "mail.session_suspect.title", lead: "mail.session_suspect.lead", facts: []fact{factDevice, factWhen, factUsedFrom},
+		aside: "mail.session_suspect.do", asideText: "mail.session_suspect.how", freeze: true, page: "nav.devices",
+	},
+	SessionReuse: {
+		title: "mail.session_reuse.title", lead: "mail.session_reuse.lead", facts: []fact{factDevice, factWhen, factUsedFrom},
+		aside: "mail.session_reuse.do", asideText: "mail.session_reuse.how", freeze: true, page: "nav.devices",
+	},
+	SessionSuperseded: {
+		title: "mail.session_superseded.title", lead: "mail.session_superseded.lead", facts: []fact{factDevice, factWhen, factUsedFrom},
+		freeze: true, page: "nav.devices",
+	},
+	SessionRemembered: {
+		title: "mail.session_remembered.title", lead: "mail.session_remembered.lead", facts: happened,
+		freeze: true, page: "nav.devices",
+	},
+	CodesCreated: {
+		title: "mail.codes_created.title", lead: "mail.codes_created.lead", facts: happened,
+		freeze: true, page: "nav.codes",
+	},
+	CodesReplaced: {
+		title: "mail.codes_replaced.title", lead: "mail.codes_replaced.lead", facts: happened,
+		freeze: true, page: "nav.codes",
+	},
+	CodeUsed: {
+		title: "mail.code_used.title", lead: "mail.code_used.lead", facts: []fact{factLeft, factDevice, factWhen, factWhere, factHow},
+		freeze: true, page: "nav.codes",
+	},
+}
