@@ -2,6 +2,7 @@ package device_test
 
 import (
 	"errors"
+	"flag"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -15,7 +16,15 @@ import (
 // TestNeverWithoutAWayIn plays random lives of an account's keys against a
 // model: after every step the account has a live key, the keys it lists are the
 // ones the model has, and every live key signs in while no removed one does.
+//
+// Twenty lives of thirty steps by default; -rapid.checks asks for more.
 func TestNeverWithoutAWayIn(t *testing.T) {
+	if f := flag.Lookup("rapid.checks"); f.Value.String() == f.DefValue {
+		t.Cleanup(func() { _ = f.Value.Set(f.DefValue) })
+		if err := f.Value.Set("20"); err != nil {
+			t.Fatal(err)
+		}
+	}
 	w := &world{}
 	w.on(t, storetest.SQLite(t))
 	w.at = w.db.Now()
