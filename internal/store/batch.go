@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // together runs the batch in one transaction, each function in a savepoint.
@@ -82,6 +83,9 @@ func (w *writer) alone(r *request) {
 	}
 }
 
+// slow is how long one function may keep the others waiting before the log says so.
+const slow = 250 * time.Millisecond
+
 // call runs the function once and notes its answer. It reports whether the
 // changes are to be kept.
 func (w *writer) call(r *request) (commit bool) {
@@ -98,7 +102,11 @@ func (w *writer) call(r *request) (commit bool) {
 		}
 		// Otherwise it is a Goexit, which nothing stops; run carries on after it.
 	}()
+	begun := time.Now()
 	err := r.f(tx)
+	if d := time.Since(begun); d > slow {
+		w.log.Warn("a write kept all others waiting", "took", d, "actor", r.cause.Actor, "request", r.cause.Request)
+	}
 	commit, err = r.verdict(tx, err)
 	r.reply = answer{err: err}
 	if commit {

@@ -28,7 +28,7 @@ type checkpointer struct {
 }
 
 const (
-	kickEvery = 256  // writes between two checkpoints; one changes about 4 pages
+	kickEvery = 1024 // writes between two checkpoints; a page that many of them changed is copied once
 	longLog   = 8192 // pages, 32 MiB
 )
 

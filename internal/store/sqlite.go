@@ -238,5 +238,8 @@ func sqliteError(err error) error {
 	case sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_ROWID:
 		return fmt.Errorf("%w: %w", ErrUnique, err)
 	}
+	if e.Code()&0xff == sqlite3.SQLITE_BUSY { // another program, such as an operator's sqlite3, holds the file
+		return fmt.Errorf("%w: %w", ErrBusy, err)
+	}
 	return fmt.Errorf("store: %w", err)
 }

@@ -19,9 +19,16 @@ import (
 // PostgreSQL programs.
 const keeperEnv = "KEYWARD_STORETEST_KEEPER"
 
-// idle is how long the cluster outlives its last test process: long enough for
-// go test to build the next package.
-const idle = 20 * time.Second
+// idleEnv changes how long the cluster outlives its last test process.
+const idleEnv = "KEYWARD_STORETEST_IDLE"
+
+// idle is long enough for go test to build the next package.
+func idle() time.Duration {
+	if d, err := time.ParseDuration(os.Getenv(idleEnv)); err == nil {
+		return d
+	}
+	return 20 * time.Second
+}
 
 func init() {
 	if bin := os.Getenv(keeperEnv); bin != "" {
@@ -62,7 +69,7 @@ func (k *keeper) abandoned() bool {
 		return true
 	}
 	f.Close()
-	time.Sleep(idle)
+	time.Sleep(idle())
 	// Whoever comes from here on waits, and then starts a cluster of its own.
 	if k.starting, err = flock("start.lock", syscall.LOCK_EX); err != nil {
 		return true
