@@ -82,7 +82,8 @@ func (s *Service) takeIn(tx *store.Tx, events []audit.Record) error {
 		}
 		if wanted && len(orders) == 0 {
 			// An owner who could not be told is a fact somebody must be able to find.
-			o := order{ID: rec.ID + "/nobody", Event: rec.ID, Account: rec.Account}
+			spec, _ := audit.Describe(rec.Action)
+			o := order{ID: rec.ID + "/nobody", Event: rec.ID, Kind: Kind(spec.Mail), Account: rec.Account}
 			if _, err := s.open(tx, o, stateNobody, "no confirmed address"); err != nil {
 				return err
 			}

@@ -28,6 +28,8 @@ func sample(kind Kind, code string) letter {
 		l.phrase, l.payload["key"] = "고요한 항구, 등불 둘", "회사 휴대폰"
 	}
 	switch kind {
+	case AccountSuspended, AccountClosed:
+		l.actor, l.addr = "client:exchange", "10.0.0.5"
 	case SignUpCheck, ContactCheck:
 		l.phrase, l.freeze, l.payload, l.verify = "", "", nil, "https://login.exchange.example/mail/verify?t=VERIFY"
 	case TakenSignUp, TakenContact:
@@ -196,5 +198,58 @@ func TestReadsWithoutStyle(t *testing.T) {
 			t.Fatalf("%q is missing or out of order", word)
 		}
 		at += i
+	}
+}
+
+// TestWhatTheExchangeDidHasNoAddress: a server's address is no place of the owner's.
+func TestWhatTheExchangeDidHasNoAddress(t *testing.T) {
+	for actor, want := range map[string]string{
+		"client:exchange": "By: Example Exchange\n", "operator:kim": "By: The staff of Example Exchange\n", "system:risk": "By: Our own checks\n",
+	} {
+		l := sample(AccountFrozen, lang.EN)
+		l.actor = actor
+		_, text, _, err := l.render()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(text, want) || strings.Contains(text, l.addr) {
+			t.Errorf("%s: %s", actor, text)
+		}
+	}
+}
+
+// TestThePageOfMailsIsTrue reads docs/mails.md: every mail, every notice and
+// every state is on it, and each row says the truth about the freeze button.
+func TestThePageOfMailsIsTrue(t *testing.T) {
+	b, err := os.ReadFile("../../docs/mails.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc := string(b)
+	for kind := range sheets {
+		if !strings.Contains(doc, "`"+string(kind)+"`") {
+			t.Errorf("no mail %s", kind)
+		}
+	}
+	for _, a := range audit.Actions() {
+		spec, _ := audit.Describe(a)
+		if has := strings.Contains(doc, "| `"+string(a)+"` |"); has != (spec.Notice != audit.None) {
+			t.Errorf("%s on the page: %v, notice: %s", a, has, spec.Notice)
+		}
+	}
+	for _, s := range []State{stateTrying, stateSent, stateRefused, stateLimited, stateMoot, stateNobody} {
+		if !strings.Contains(doc, "| `"+string(s)+"` |") {
+			t.Errorf("no state %s", s)
+		}
+	}
+	for _, row := range strings.Split(doc, "\n") {
+		cells := strings.Split(row, "|")
+		if len(cells) != 6 || !strings.Contains(cells[2], "`") {
+			continue
+		}
+		kind := Kind(strings.Split(cells[2], "`")[1])
+		if says := strings.HasPrefix(strings.TrimSpace(cells[4]), "yes"); says != sheets[kind].freeze {
+			t.Errorf("%s: the page says freeze button %v", kind, says)
+		}
 	}
 }

@@ -92,7 +92,7 @@ var sheets = map[Kind]sheet{
 	},
 
 	AccountSuspended: {
-		title: "mail.account_suspended.title", lead: "mail.account_suspended.lead", facts: []fact{factWhen}, page: "nav.activity",
+		title: "mail.account_suspended.title", lead: "mail.account_suspended.lead", facts: []fact{factWhen, factWhere}, page: "nav.activity",
 	},
 	AccountFrozen: {
 		title: "mail.account_frozen.title", lead: "mail.account_frozen.lead", facts: happened,
@@ -103,7 +103,7 @@ var sheets = map[Kind]sheet{
 		freeze: true, page: "nav.activity",
 	},
 	AccountClosed: {
-		title: "mail.account_closed.title", lead: "mail.account_closed.lead", facts: []fact{factWhen},
+		title: "mail.account_closed.title", lead: "mail.account_closed.lead", facts: []fact{factWhen, factWhere},
 	},
 	ContactAdded: {
 		title: "mail.contact_added.title", lead: "mail.contact_added.lead", facts: []fact{factAddress, factDevice, factWhen, factWhere},

@@ -17,7 +17,8 @@ import (
 //   - any other error means "not now": the job runner tries again later, with
 //     the same Message-ID.
 //
-// Send must honour ctx and must be safe for concurrent use.
+// Send must honour ctx and be safe for concurrent use. The text of its errors
+// goes to the log: it repeats neither the address nor the mail.
 type Mailer interface {
 	Send(ctx context.Context, m Message) error
 }

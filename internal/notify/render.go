@@ -28,6 +28,7 @@ type letter struct {
 	event   string
 	request string
 	at      time.Time
+	actor   string // who did it, as the event has it
 	addr    string // client address of the event, "" unknown
 	payload map[string]string
 	verify  string // link that confirms the address
@@ -131,19 +132,15 @@ func (l letter) foot(s sheet) said {
 	if s.typed {
 		parts[0] = l.say("mail.foot.typed")
 	}
-	ids := []said{l.say("mail.foot.event", "event", apart(l.event))}
+	parts = append(parts, l.say("mail.foot.event", "event", apart(l.event)))
 	if l.request != "" {
-		ids = append(ids, l.say("mail.foot.request", "request", apart(l.request)))
+		parts = append(parts, l.say("mail.foot.request", "request", apart(l.request)))
 	}
-	parts = append(parts, join(ids, " · ", " · "))
-	return join(parts, "\n", "<br>\n")
-}
-
-func join(parts []said, text string, html template.HTML) (all said) {
+	var all said
 	for i, p := range parts {
 		if i > 0 {
-			all.Text += text
-			all.HTML += html
+			all.Text += "\n"
+			all.HTML += "<br>\n"
 		}
 		all.Text += p.Text
 		all.HTML += p.HTML
@@ -194,8 +191,13 @@ func (l letter) fact(f fact) (line, bool) {
 }
 
 // where never guesses: until there is a place, there is none, and the address is
-// given so that the owner can judge.
+// given so that the owner can judge. What the exchange or its staff did has no
+// place the owner could know: the address of a server would only alarm them.
 func (l letter) where(label string) line {
+	who, _, _ := strings.Cut(l.actor, ":")
+	if key, ours := map[string]string{"client": "mail.by.exchange", "operator": "mail.by.staff", "system": "mail.by.system"}[who]; ours {
+		return line{Label: l.say("mail.fact.by").Text, Value: l.say(key).Text}
+	}
 	out := line{Label: l.say(label).Text, Value: l.say("mail.where.place").Text}
 	if l.addr != "" {
 		out.Sub = l.say("mail.where.from", "addr", apart(l.addr))

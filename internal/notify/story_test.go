@@ -175,6 +175,21 @@ func TestContactChangesReachTheOldAddress(t *testing.T) {
 	})
 }
 
+func TestAMistypedAddressNeverGetsAButtonToFreeze(t *testing.T) {
+	each(t, func(w *world) {
+		acc := w.owner("owner@mail.example", "en")
+		c := w.adds(acc.ID, "onwer@mail.example")
+		w.settles()
+		w.empties()
+		w.removes(c)
+		w.settles()
+		w.wants("owner@mail.example: A mail address was removed")
+		if got := w.told(acc.ID); !slices.Contains(got, "contact_gone moot") {
+			t.Errorf("told: %q", got)
+		}
+	})
+}
+
 func TestRemovingTheAddressDoesNotSilenceTheNoticeBeforeIt(t *testing.T) {
 	each(t, func(w *world) {
 		acc := w.owner("old@mail.example", "en")
@@ -197,7 +212,7 @@ func TestAnOwnerWithoutAnAddressIsAFact(t *testing.T) {
 		acc := w.signsUp("never@mail.example", "en")
 		w.does(acc.ID, "key.added", "key_1", map[string]string{"key": "x"})
 		w.settles()
-		if got := w.told(acc.ID); !slices.Equal(got, []string{" nobody", "signup_check sent"}) {
+		if got := w.told(acc.ID); !slices.Equal(got, []string{"key_added nobody", "signup_check sent"}) {
 			t.Errorf("told: %q", got)
 		}
 	})
