@@ -9,9 +9,10 @@
 // the key (event, contact).
 //
 // The job ([Service.Deliver]) reads everything again at the moment of sending:
-// the event, the contact, the account's language and phrase. A job row holds ids
-// and nothing else; links are computed when the mail is written and are in no
-// row and no log. What became of a mail is kept in notify_sent.
+// the event, the contact, the account's language and phrase. A job row holds ids,
+// and where somebody asked for a freeze link, what they typed until it is done.
+// Links are computed when the mail is written and are in no row and no log. What
+// became of a mail is kept in notify_sent.
 //
 // # Two things a mail may carry, and one it may not
 //
