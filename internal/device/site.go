@@ -160,6 +160,16 @@ func (st site) checkAuthData(ad authData) error {
 // checkKey refuses keys we did not ask for and keys that are none, so that what
 // is stored can verify.
 func checkKey(cose []byte) (alg int64, err error) {
+	// §6.5.1: the parameters the key type requires, alg, and no others.
+	var params map[int64]any
+	if err := strict.Unmarshal(cose, &params); err != nil {
+		return 0, err
+	}
+	for label := range params {
+		if label != 1 && label != 3 && (label < -3 || label > -1) {
+			return 0, fmt.Errorf("a public key with parameter %d", label)
+		}
+	}
 	key, err := webauthncose.ParsePublicKey(cose)
 	if err != nil {
 		return 0, detail(err)
@@ -202,8 +212,11 @@ func checkRSA(modulus, exponent []byte) error {
 	for top := n[0]; top < 0x80; top <<= 1 {
 		bits--
 	}
-	if bits < minRSA || bits > maxRSA || len(exponent) == 0 || len(exponent) > 4 || exponent[len(exponent)-1]&1 == 0 {
+	switch {
+	case bits < minRSA || bits > maxRSA:
 		return fmt.Errorf("an RSA key of %d bits", bits)
+	case len(exponent) == 0 || len(exponent) > 4 || exponent[len(exponent)-1]&1 == 0:
+		return fmt.Errorf("an RSA key with the exponent %x", exponent)
 	}
 	return nil
 }
