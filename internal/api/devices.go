@@ -1,0 +1,113 @@
+package api
+
+import (
+	"context"
+
+	"keyward/internal/contain"
+	"keyward/internal/device"
+	"keyward/internal/edge"
+	"keyward/internal/session"
+	"keyward/internal/store"
+)
+
+// devices registers what is done to devices.
+func (s *Server) devices() {
+	add(s, operation{id: "devices-list", call: "GET /devices", tag: "devices", access: holder, limit: edge.ClassAPI, summary: "The account's devices with their sessions and passkeys"}, s.deviceList)
+	add(s, operation{id: "devices-rename", call: "PATCH /devices/{id}", tag: "devices", access: holder, limit: edge.ClassAPI, codes: "device_unknown", summary: "Name a device"}, s.deviceRename)
+	add(s, operation{
+		id: "devices-impact", call: "GET /devices/{id}/impact", tag: "devices", access: holder, limit: edge.ClassAPI,
+		codes: "device_unknown", summary: "What removing a device would stop", about: "Show it before the touch.",
+	}, s.deviceImpact)
+	add(s, operation{
+		id: "devices-remove", call: "DELETE /devices/{id}", tag: "devices", access: holder, limit: edge.ClassAPI,
+		codes: "device_unknown last_key step_up_required insufficient_power", summary: "Remove a device",
+		about: "Needs a touch for devices.remove with this id. Ends its sessions and removes the passkeys enrolled there, in one act; never the last passkey.",
+	}, s.deviceRemove)
+}
+
+type devicesOut struct{ Body List[Device] }
+
+func (s *Server) deviceList(ctx context.Context, _ *none) (*devicesOut, error) {
+	by := caller(ctx).Session
+	out := &devicesOut{List[Device]{Items: []Device{}}}
+	err := s.DB.View(ctx, func(tx *store.Tx) error {
+		all, err := s.Devices.Devices(tx, by.Account)
+		if err != nil {
+			return err
+		}
+		live, keys, err := s.holdings(tx, by)
+		for _, d := range all {
+			out.Body.Items = append(out.Body.Items, deviceOf(d, by, live, keys))
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// holdings is what can act for the account.
+func (s *Server) holdings(tx *store.Tx, by session.Session) (live []session.Session, keys []device.Key, err error) {
+	if live, _, err = s.Sessions.List(tx, by.Account); err != nil {
+		return nil, nil, err
+	}
+	keys, err = s.Devices.Keys(tx, by.Account)
+	return live, keys, err
+}
+
+type deviceOut struct{ Body Device }
+
+func (s *Server) deviceRename(ctx context.Context, in *nameIn) (*deviceOut, error) {
+	by, id := caller(ctx).Session, device.ID(in.ID)
+	if err := s.Contain.NameDevice(ctx, cause(ctx), by, id, in.Body.Name); err != nil {
+		return nil, err
+	}
+	out := &deviceOut{}
+	err := s.DB.View(ctx, func(tx *store.Tx) error {
+		d, err := s.Devices.Device(tx, by.Account, id)
+		if err != nil {
+			return err
+		}
+		live, keys, err := s.holdings(tx, by)
+		out.Body = deviceOf(d, by, live, keys)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// Impact is what an act would stop.
+type Impact struct {
+	Device   Device    `json:"device"`
+	Sessions []Session `json:"sessions" nullable:"false" doc:"Would end."`
+	Passkeys []Passkey `json:"passkeys" nullable:"false" doc:"Would be removed."`
+	LastKey  bool      `json:"last_key" doc:"They are the only way in, so the act would be refused."`
+	Self     bool      `json:"self" doc:"It is the device that asks."`
+}
+
+type impactOut struct{ Body Impact }
+
+func (s *Server) deviceImpact(ctx context.Context, in *idIn) (*impactOut, error) {
+	by := caller(ctx).Session
+	var im contain.Impact
+	err := s.DB.View(ctx, func(tx *store.Tx) (err error) {
+		im, err = s.Contain.PreviewDevice(tx, by, device.ID(in.ID))
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	d := deviceOf(im.Device, by, im.Sessions, im.Keys)
+	return &impactOut{Impact{Device: d, Sessions: d.Sessions, Passkeys: d.Passkeys, LastKey: im.LastKey, Self: im.Self}}, nil
+}
+
+func (s *Server) deviceRemove(ctx context.Context, in *idIn) (*effectOut, error) {
+	e, err := s.Contain.RemoveDevice(ctx, cause(ctx), caller(ctx).Session, device.ID(in.ID))
+	if err != nil {
+		return nil, err
+	}
+	return &effectOut{effectOf(e)}, nil
+}

@@ -1,0 +1,102 @@
+package api
+
+import (
+	"context"
+
+	"keyward/internal/account"
+	"keyward/internal/config"
+	"keyward/internal/edge"
+	"keyward/internal/session"
+	"keyward/internal/signin"
+	"keyward/internal/store"
+)
+
+// handoff registers how the exchange learns who is signed in, and whether it is
+// still so.
+func (s *Server) handoff() {
+	add(s, operation{
+		id: "handoff-redeem", call: "POST /handoff/redeem", tag: "hand-off", access: backend, power: config.MayHandoff, limit: edge.ClassAPI,
+		codes: "handoff_invalid", summary: "Learn who came back with a code",
+		about: "A code is for one back end, lives a minute and works once. Ask about the session, by its id, whenever it matters.",
+	}, s.handoffRedeem)
+	add(s, operation{
+		id: "account-session-read", call: "GET /accounts/{id}/sessions/{session}", tag: "hand-off", access: backend, power: config.MayIntrospect, limit: edge.ClassAPI,
+		codes: "session_unknown", summary: "Is this session alive right now",
+	}, s.standing)
+	add(s, operation{
+		id: "account-session-end", call: "DELETE /accounts/{id}/sessions/{session}", tag: "hand-off", access: backend, power: config.MayEnd, limit: edge.ClassAPI,
+		codes: "session_unknown", summary: "End a session", about: "Answers when it is refused everywhere.",
+	}, s.standingEnd)
+}
+
+type redeemIn struct {
+	Body struct {
+		Code string `json:"code" maxLength:"128"`
+	} `nameHint:"RedeemBody"`
+}
+
+// Standing is a session and whether it lives.
+type Standing struct {
+	Live bool `json:"live"`
+	Session
+}
+
+// Redeemed is who a code stands for.
+type Redeemed struct {
+	Account BackendAccount `json:"account"`
+	Session Standing       `json:"session"`
+}
+
+type redeemOut struct{ Body Redeemed }
+
+func (s *Server) handoffRedeem(ctx context.Context, in *redeemIn) (*redeemOut, error) {
+	r, err := s.SignIn.RedeemHandoff(ctx, cause(ctx), clientOf(ctx).ID, in.Body.Code)
+	if err != nil {
+		return nil, err
+	}
+	out := &redeemOut{}
+	err = s.DB.View(ctx, func(tx *store.Tx) error {
+		x, live, err := s.Contain.Standing(tx, r.Account.ID, r.Session.ID)
+		if err != nil {
+			return err
+		}
+		if !live { // frozen, ended with all others or idle since the code was made
+			return signin.ErrHandoff
+		}
+		out.Body.Session = Standing{live, sessionOf(x, "")}
+		out.Body.Account, err = s.backendAccount(tx, r.Account)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+type standingIn struct {
+	ID      string `path:"id" maxLength:"64"`
+	Session string `path:"session" maxLength:"64"`
+}
+
+type standingOut struct{ Body Standing }
+
+func (s *Server) standing(ctx context.Context, in *standingIn) (*standingOut, error) {
+	out := &standingOut{}
+	err := s.DB.View(ctx, func(tx *store.Tx) error {
+		x, live, err := s.Contain.Standing(tx, account.ID(in.ID), session.ID(in.Session))
+		out.Body = Standing{live, sessionOf(x, "")}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (s *Server) standingEnd(ctx context.Context, in *standingIn) (*effectOut, error) {
+	e, err := s.Contain.EndFor(ctx, cause(ctx), account.ID(in.ID), session.ID(in.Session))
+	if err != nil {
+		return nil, err
+	}
+	return &effectOut{effectOf(e)}, nil
+}
