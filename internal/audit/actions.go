@@ -10,10 +10,11 @@ import "slices"
 //	mail        a mail address
 //	method      how somebody signed in: passkey | code
 //	new_device  "yes" on a device not seen before
-//	why         why a session ended: sign_out (on itself) | owner (from elsewhere) | not_me | operator …
+//	why         why a session ended: sign_out (on itself) | owner (from elsewhere) | not_me | exchange | operator
 //	n, left     numbers
 //	reason      a word of the refusal table
-//	by, client  an operator's or a partner's name
+//	by          owner, when it was the owner
+//	client      the name of a service of the exchange
 //
 // Korean sentences end in 해요 style, and a name stands in quotes before a noun
 // of ours, so that no particle hangs on a word we do not know.
@@ -39,12 +40,13 @@ var actions = map[Action]Spec{
 	},
 	"account.suspended": {
 		Notice: Critical, Mail: "account_suspended", Shown: true, OCSF: OCSF{ocsfAccountChange, 5},
-		cases: []variant{{"by", "owner", text{"You limited what this account can do.", "이 계정에서 할 수 있는 일을 제한했어요."}}},
+		say:   text{"“{client}” limited what this account can do.", "“{client}” 서비스가 이 계정에서 할 수 있는 일을 제한했어요."},
 		plain: text{"What this account can do was limited.", "이 계정에서 할 수 있는 일이 제한됐어요."},
 	},
 	"account.frozen": {
 		Notice: Critical, Mail: "account_frozen", Shown: true, OCSF: OCSF{ocsfAccountChange, 9},
-		cases: []variant{{"by", "owner", text{"You froze this account. Withdrawals and new sign-ins are stopped.", "계정을 동결했어요. 출금과 새 로그인이 멈췄어요."}}},
+		cases: []variant{{"how", "link", text{"This account was frozen with the link in one of our mails. Withdrawals and new sign-ins are stopped.", "저희가 보낸 메일의 링크로 계정을 동결했어요. 출금과 새 로그인이 멈췄어요."}},
+			{"by", "owner", text{"You froze this account. Withdrawals and new sign-ins are stopped.", "계정을 동결했어요. 출금과 새 로그인이 멈췄어요."}}},
 		plain: text{"This account was frozen. Withdrawals and new sign-ins are stopped.", "계정이 동결됐어요. 출금과 새 로그인이 멈췄어요."},
 	},
 	"account.unfrozen": {
@@ -54,6 +56,7 @@ var actions = map[Action]Spec{
 	},
 	"account.closed": {
 		Notice: Critical, Mail: "account_closed", Shown: true, OCSF: OCSF{ocsfAccountChange, 5},
+		say:   text{"“{client}” closed this account.", "“{client}” 서비스가 이 계정을 닫았어요."},
 		plain: text{"This account was closed.", "계정이 닫혔어요."},
 	},
 	"account.erased": {
@@ -83,7 +86,7 @@ var actions = map[Action]Spec{
 	},
 	"key.renamed": {
 		Shown: true, OCSF: OCSF{ocsfEntity, 3},
-		say:   text{"You renamed the passkey “{old}” to “{key}”.", "“{old}” 패스키의 이름을 “{key}” 이름으로 바꿨어요."},
+		say:   text{"You renamed the passkey “{old}” to “{key}”.", "“{old}” 패스키에 “{key}” 이름을 새로 붙였어요."},
 		plain: text{"A passkey was renamed.", "패스키 이름이 변경됐어요."},
 	},
 	"key.removed": {
@@ -93,7 +96,7 @@ var actions = map[Action]Spec{
 	},
 	"device.named": {
 		Shown: true, OCSF: OCSF{ocsfEntity, 3},
-		say:   text{"You named a device “{device}”.", "기기 이름을 “{device}” 이름으로 정했어요."},
+		say:   text{"You named a device “{device}”.", "기기에 “{device}” 이름을 붙였어요."},
 		plain: text{"A device was named.", "기기 이름이 변경됐어요."},
 	},
 	"device.removed": {
@@ -118,6 +121,7 @@ var actions = map[Action]Spec{
 			{"why", "sign_out", text{"You signed out on {agent}.", "“{agent}” 기기에서 로그아웃했어요."}},
 			{"why", "owner", text{"You ended the session on {agent} from another device.", "다른 기기에서 “{agent}” 기기의 로그인을 끝냈어요."}},
 			{"why", "not_me", text{"You said “this was not me”: the session on {agent} was ended.", "‘내가 아니에요’를 선택해서 “{agent}” 기기의 로그인을 끝냈어요."}},
+			{"why", "exchange", text{"The exchange ended the session on {agent}.", "거래소에서 “{agent}” 기기의 로그인을 끝냈어요."}},
 			{"why", "operator", text{"Our staff ended the session on {agent}.", "담당 직원이 “{agent}” 기기의 로그인을 끝냈어요."}},
 		},
 		plain: text{"A session was ended.", "로그인 하나가 끝났어요."},
@@ -145,6 +149,11 @@ var actions = map[Action]Spec{
 		Notice: Critical, Mail: "session_reuse", Shown: true, OCSF: OCSF{ocsfFinding, 1},
 		say:   text{"A spent token of the session on {agent} was used again. That session was ended.", "“{agent}” 기기의 이미 사용된 로그인 정보가 다시 쓰여서 그 로그인을 끝냈어요."},
 		plain: text{"A spent token was used again. That session was ended.", "이미 사용된 로그인 정보가 다시 쓰여서 그 로그인을 끝냈어요."},
+	},
+	"session.vouched": {
+		Shown: true, OCSF: OCSF{ocsfAuthentication, ocsfOther},
+		say:   text{"You said that the session on {agent} is yours.", "“{agent}” 기기의 로그인이 내 것이라고 확인했어요."},
+		plain: text{"You said that a session is yours.", "로그인 하나를 내 것이라고 확인했어요."},
 	},
 	"session.superseded_late": {
 		Notice: Low, Mail: "session_superseded", Shown: true, OCSF: OCSF{ocsfAuthentication, 2},

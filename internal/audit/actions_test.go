@@ -199,23 +199,20 @@ func TestRefusalsAreCountedAndCapped(t *testing.T) {
 		recs := map[string]int{}
 		sum := 0
 		if err := db.View(t.Context(), func(tx *store.Tx) error {
-			rows, err := tx.Rows(`SELECT CAST(0 AS BIGINT), ` + columns + ` FROM audit_event e`)
+			list, err := find(tx, nil, `SELECT `+columns+` FROM audit_event`)
 			if err != nil {
 				return err
 			}
-			return scan(rows, func(_ int64, r *row) error {
-				rec, err := r.record(0)
-				if err != nil {
-					return err
-				}
+			all, err := parsed(list)
+			for _, rec := range all {
 				var n int
 				if _, err := fmt.Sscan(rec.Payload["n"], &n); err != nil {
 					return err
 				}
 				recs[rec.Target+" "+rec.Payload["reason"]] += n
 				sum += n
-				return nil
-			})
+			}
+			return err
 		}); err != nil {
 			t.Fatal(err)
 		}

@@ -105,15 +105,21 @@ func (l *Log) Export(ctx context.Context, db *store.DB, w io.Writer) error {
 			if err := marks.load(tx); err != nil {
 				return err
 			}
-			rows, err := tx.Rows(sqlSealed, n-1, readBatch)
+			list, err := sealed(tx, n-1, readBatch)
 			if err != nil {
 				return err
 			}
-			return scan(rows, func(at int64, r *row) error {
-				line, err := exported(at, r)
+			for _, p := range list {
+				if p.row == nil {
+					return fmt.Errorf("audit: event %d is missing; verify the database", p.n)
+				}
+				line, err := exported(p.n, p.row)
+				if err != nil {
+					return err
+				}
 				lines = append(lines, line)
-				return err
-			})
+			}
+			return nil
 		}); err != nil {
 			return err
 		}

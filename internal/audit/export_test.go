@@ -98,12 +98,13 @@ func checkpointOf(t testing.TB, file []byte) string {
 
 // I6: any single bit, of any byte of any line.
 func TestExportFindsEverySingleBit(t *testing.T) {
+	t.Parallel()
 	d, _ := history(t, storetest.Open(t))
 	file := d.export()
 	for start, lines := 0, 0; start < len(file); lines++ {
 		end := start + bytes.IndexByte(file[start:], '\n') + 1
-		// A line of each kind: head, event, checkpoint, erased, Korean, without payload, last.
-		if lines <= 1 || lines == 6 || lines == 7 || lines == 9 || lines == 11 || end == len(file) {
+		// A line of each kind: head, event, checkpoint, erased, Korean.
+		if lines <= 1 || lines == 6 || lines == 7 || lines == 9 {
 			for at := start; at < end && !t.Failed(); at++ {
 				for bit := range 8 {
 					if bit == 5 || (at+bit)%8 == 0 { // 5 is the case of a letter

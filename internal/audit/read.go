@@ -1,10 +1,11 @@
 package audit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"math"
+	"slices"
 
 	"keyward/internal/store"
 )
@@ -16,48 +17,138 @@ const maxUnsealed = 20_000
 // ErrBacklog: more events wait to be sealed than a tail reads at once.
 var ErrBacklog = errors.New("audit: too many unsealed events")
 
-// requestLimit: one request makes one event, a job a handful.
+// requestLimit: one request makes one event, a job a handful. Its index is not
+// ordered, so the bound is there for a request id that somebody reuses on purpose.
 const requestLimit = 200
 
-// scan reads rows of "n, columns".
-func scan(rows *store.Rows, each func(n int64, r *row) error) error {
+// placed is an event and its place: -1 while it has none. A nil row means that
+// the event is gone, which only an intruder can bring about.
+type placed struct {
+	n   int64
+	id  string
+	row *row
+}
+
+// scan reads rows of "columns".
+func scan(rows *store.Rows, each func(*row)) error {
 	defer rows.Close()
 	for rows.Next() {
-		var n int64
 		var r row
-		if err := rows.Scan(&n, &r.id, &r.at, &r.action, &r.actor, &r.account, &r.target, &r.request, &r.shown,
+		if err := rows.Scan(&r.id, &r.at, &r.action, &r.actor, &r.account, &r.target, &r.request, &r.shown,
 			&r.effects, &r.payload, &r.salt, &r.payloadHash, &r.mac); err != nil {
 			return err
 		}
-		if err := each(n, &r); err != nil {
-			return err
-		}
+		each(&r)
 	}
 	return rows.Err()
 }
 
-func query(tx *store.Tx, q string, args ...any) (recs []Record, err error) {
+// fetch reads the events of a list that has their ids.
+func fetch(tx *store.Tx, list []placed) error {
+	keys, at := make([]string, len(list)), make(map[string]int, len(list))
+	for i, p := range list {
+		keys[i], at[p.id] = p.id, i
+	}
+	return sqlEvents.each(keys, func(q string, args []any) error {
+		rows, err := tx.Rows(q, args...)
+		if err != nil {
+			return err
+		}
+		return scan(rows, func(r *row) { list[at[r.id]].row = r })
+	})
+}
+
+// sealed reads the events after a place, in order.
+func sealed(tx *store.Tx, after int64, limit int) (list []placed, err error) {
+	rows, err := tx.Rows(sqlSealed, after, limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var p placed
+		if err := rows.Scan(&p.n, &p.id); err != nil {
+			return nil, err
+		}
+		list = append(list, p)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return list, fetch(tx, list)
+}
+
+// unsealed reads the events without a place.
+func unsealed(tx *store.Tx, limit int) (list []placed, err error) {
+	rows, err := tx.Rows(sqlUnsealed, limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		p := placed{n: -1}
+		if err := rows.Scan(&p.id); err != nil {
+			return nil, err
+		}
+		list = append(list, p)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return list, fetch(tx, list)
+}
+
+// parsed are the records of a list, without those that are gone.
+func parsed(list []placed) ([]Record, error) {
+	recs := make([]Record, 0, len(list))
+	for _, p := range list {
+		if p.row == nil {
+			continue
+		}
+		rec, err := p.row.record(p.n)
+		if err != nil {
+			return nil, err
+		}
+		recs = append(recs, rec)
+	}
+	return recs, nil
+}
+
+// find reads events by a query over audit_event and looks up their places.
+func find(tx *store.Tx, list []placed, q string, args ...any) ([]placed, error) {
 	rows, err := tx.Rows(q, args...)
 	if err != nil {
 		return nil, err
 	}
-	err = scan(rows, func(n int64, r *row) error {
-		rec, err := r.record(n)
-		recs = append(recs, rec)
-		return err
-	})
-	return recs, err
+	err = scan(rows, func(r *row) { list = append(list, placed{-1, r.id, r}) })
+	return list, err
 }
 
-func records(ctx context.Context, db *store.DB, q string, args ...any) (recs []Record, err error) {
-	err = db.View(ctx, func(tx *store.Tx) error {
-		recs, err = query(tx, q, args...)
-		return err
+func locate(tx *store.Tx, list []placed) error {
+	keys, at := make([]string, len(list)), make(map[string]int, len(list))
+	for i, p := range list {
+		keys[i], at[p.id] = p.id, i
+	}
+	return sqlPlaces.each(keys, func(q string, args []any) error {
+		rows, err := tx.Rows(q, args...)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var n int64
+			var id string
+			if err := rows.Scan(&n, &id); err != nil {
+				return err
+			}
+			list[at[id]].n = n
+		}
+		return rows.Err()
 	})
-	return recs, err
 }
 
-// Tail returns at most limit sealed events with an index above after, in order,
+// Tail returns at most limit sealed events with an index above after (-1: from
+// the beginning), in order,
 // and every event that has no place yet. An event is seen unsealed first and
 // sealed later; followers that act once go by the sealed ones, caches by both.
 //
@@ -72,57 +163,66 @@ func (l *Log) Tail(ctx context.Context, db *store.DB, after int64, limit int) (s
 	return sealed, unsealed, err
 }
 
-func (l *Log) tail(tx *store.Tx, after int64, limit int) (sealed, unsealed []Record, err error) {
-	if sealed, err = query(tx, sqlSealed, after, limit); err != nil {
-		return nil, nil, err
-	}
-	rows, err := tx.Rows(sqlUnsealed, maxUnsealed+1)
+func (l *Log) tail(tx *store.Tx, after int64, limit int) (inPlace, waiting []Record, err error) {
+	list, err := sealed(tx, after, limit)
 	if err != nil {
 		return nil, nil, err
 	}
-	seen := 0
-	err = scan(rows, func(n int64, r *row) error {
-		if seen++; seen > maxUnsealed {
-			return ErrBacklog
-		}
-		if !l.ours(r) {
-			return nil
-		}
-		rec, err := r.record(n)
-		unsealed = append(unsealed, rec)
-		return err
-	})
-	return sealed, unsealed, err
+	if inPlace, err = parsed(list); err != nil {
+		return nil, nil, err
+	}
+	if list, err = unsealed(tx, maxUnsealed+1); err != nil {
+		return nil, nil, err
+	}
+	if len(list) > maxUnsealed {
+		return nil, nil, ErrBacklog
+	}
+	list = slices.DeleteFunc(list, func(p placed) bool { return p.row == nil || !l.ours(p.row) })
+	waiting, err = parsed(list)
+	return inPlace, waiting, err
 }
 
 // ForAccount returns an account's whole history, newest first. before is the id
 // of the last event of the page above, "" for the first page.
 func (l *Log) ForAccount(ctx context.Context, db *store.DB, account, before string, limit int) ([]Record, error) {
-	return records(ctx, db, sqlForAccount, account, orNewest(before), limit)
+	return page(ctx, db, account, before, limit, true, false)
 }
 
 // Activity is ForAccount without the events that owners are not shown, such as
 // every turn of a refresh token.
 func (l *Log) Activity(ctx context.Context, db *store.DB, account, before string, limit int) ([]Record, error) {
-	return records(ctx, db, sqlActivity, account, orNewest(before), limit)
+	return page(ctx, db, account, before, limit, true)
 }
 
-// orNewest: every id sorts before "~".
-func orNewest(before string) string {
+// page merges walks over one index: an order over both kinds at once would
+// read every refresh of the account to find its last ten events.
+func page(ctx context.Context, db *store.DB, account, before string, limit int, shown ...bool) ([]Record, error) {
 	if before == "" {
-		return "~"
+		before = "~" // every id sorts before it
 	}
-	return before
+	return read(ctx, db, func(tx *store.Tx) (list []placed, err error) {
+		for _, kind := range shown {
+			if list, err = find(tx, list, sqlOfAccount, account, kind, before, limit); err != nil {
+				return nil, err
+			}
+		}
+		slices.SortFunc(list, func(a, b placed) int { return cmp.Compare(b.id, a.id) })
+		return list[:min(limit, len(list))], nil
+	})
 }
 
-// ByRequest returns what one request changed.
+// ByRequest returns what one request changed, in the order of the ids.
 func (l *Log) ByRequest(ctx context.Context, db *store.DB, request string) ([]Record, error) {
-	return records(ctx, db, sqlByRequest, request, requestLimit)
+	return read(ctx, db, func(tx *store.Tx) ([]placed, error) {
+		list, err := find(tx, nil, sqlByRequest, request, requestLimit)
+		slices.SortFunc(list, func(a, b placed) int { return cmp.Compare(a.id, b.id) })
+		return list, err
+	})
 }
 
 // ByID returns one event, or store.ErrNoRows.
 func (l *Log) ByID(ctx context.Context, db *store.DB, id string) (Record, error) {
-	recs, err := records(ctx, db, sqlByID, id)
+	recs, err := read(ctx, db, func(tx *store.Tx) ([]placed, error) { return find(tx, nil, sqlByID, id) })
 	if err != nil {
 		return Record{}, err
 	}
@@ -132,9 +232,24 @@ func (l *Log) ByID(ctx context.Context, db *store.DB, id string) (Record, error)
 	return recs[0], nil
 }
 
+func read(ctx context.Context, db *store.DB, events func(*store.Tx) ([]placed, error)) (recs []Record, err error) {
+	err = db.View(ctx, func(tx *store.Tx) error {
+		list, err := events(tx)
+		if err != nil {
+			return err
+		}
+		if err := locate(tx, list); err != nil {
+			return err
+		}
+		recs, err = parsed(list)
+		return err
+	})
+	return recs, err
+}
+
 // Last is the index of the newest sealed event, -1 when there is none.
 func (l *Log) Last(ctx context.Context, db *store.DB) (int64, error) {
-	n := int64(math.MinInt64)
+	n := int64(-1)
 	err := db.Get(ctx, sqlLast).Scan(&n)
 	return n, err
 }

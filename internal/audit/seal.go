@@ -189,14 +189,16 @@ func (s *Sealer) integrate(ctx context.Context) error {
 		next := s.tree.clone()
 		var stored []tlog.Hash
 		if err := s.db.View(ctx, func(tx *store.Tx) error {
-			rows, err := tx.Rows(sqlSealed, next.size-1, sealBatch)
+			list, err := sealed(tx, next.size-1, sealBatch)
 			if err != nil {
 				return err
 			}
-			return scan(rows, func(n int64, r *row) (err error) {
-				stored, err = s.log.grown(next, stored, n, r)
-				return err
-			})
+			for _, p := range list {
+				if stored, err = s.log.grown(next, stored, p); err != nil {
+					return err
+				}
+			}
+			return nil
 		}); err != nil {
 			return err
 		}
@@ -213,15 +215,15 @@ func (s *Sealer) integrate(ctx context.Context) error {
 	}
 }
 
-// grown adds the event at n to the tree, unless it is not ours or not the next.
-func (l *Log) grown(f *frontier, stored []tlog.Hash, n int64, r *row) ([]tlog.Hash, error) {
-	if n != f.size {
+// grown adds an event to the tree, unless it is not ours or not the next.
+func (l *Log) grown(f *frontier, stored []tlog.Hash, p placed) ([]tlog.Hash, error) {
+	if p.n != f.size || p.row == nil {
 		return nil, fmt.Errorf("%w: event %d is missing", ErrForged, f.size)
 	}
-	if !l.ours(r) {
-		return nil, fmt.Errorf("%w: %s at %d", ErrForged, r.id, n)
+	if !l.ours(p.row) {
+		return nil, fmt.Errorf("%w: %s at %d", ErrForged, p.id, p.n)
 	}
-	leaf, err := r.leaf(n)
+	leaf, err := p.row.leaf(p.n)
 	if err != nil {
 		return nil, err
 	}
@@ -252,44 +254,37 @@ func (s *Sealer) place(ctx context.Context) error {
 func (s *Sealer) placeBatch(ctx context.Context) (full bool, err error) {
 	var next *frontier
 	err = s.db.Housekeeping(ctx, func(tx *store.Tx) error {
-		rows, err := tx.Rows(sqlUnsealed, sealBatch)
+		list, err := unsealed(tx, sealBatch)
 		if err != nil {
 			return err
 		}
+		full = len(list) == sealBatch
 		next = s.tree.clone()
 		var stored []tlog.Hash
-		var placed, refused []string
-		seen := 0
-		if err := scan(rows, func(_ int64, r *row) error {
-			seen++
-			if !s.log.ours(r) {
-				refused = append(refused, r.id)
-				return nil
+		var ids []string
+		for _, p := range list {
+			if p.row == nil || !s.log.ours(p.row) {
+				// It stays out of the log and out of the way; verify shows it.
+				s.slog.Error("an event that is not ours was refused", "event", p.id)
+				if err := tx.Later(sqlRefuse, p.id); err != nil {
+					return err
+				}
+				continue
 			}
-			placed = append(placed, r.id)
-			stored, err = s.log.grown(next, stored, next.size, r)
-			return err
-		}); err != nil {
-			return err
-		}
-		full = seen == sealBatch
-		for _, id := range refused {
-			// It stays out of the log and out of the way; verify shows it.
-			s.slog.Error("an event that is not ours was refused", "event", id)
-			if err := tx.Later(sqlRefuse, id); err != nil {
+			p.n = next.size
+			if stored, err = s.log.grown(next, stored, p); err != nil {
+				return err
+			}
+			ids = append(ids, p.id)
+			if err := tx.Later(sqlPlace, p.n, p.id, s.fence); err != nil {
 				return err
 			}
 		}
-		if len(placed) > 0 {
-			for i, id := range placed {
-				if err := tx.Later(sqlPlace, s.tree.size+int64(i), id, s.fence); err != nil {
-					return err
-				}
-			}
+		if len(ids) > 0 {
 			if err := tx.Later(sqlAddHashesFenced, tlog.StoredHashCount(s.tree.size), next.size, hashBytes(stored), s.fence); err != nil {
 				return err
 			}
-			if err := tx.Later(sqlDequeue, s.tree.size, next.size); err != nil {
+			if err := sqlDequeue.each(ids, func(q string, args []any) error { return tx.Later(q, args...) }); err != nil {
 				return err
 			}
 		}

@@ -61,27 +61,28 @@ func TestLeafIsTheDocumentedOne(t *testing.T) {
 		d.seal()
 		var tree []tlog.Hash
 		if err := db.View(t.Context(), func(tx *store.Tx) error {
-			rows, err := tx.Rows(sqlSealed, -1, 10)
+			list, err := sealed(tx, -1, 10)
 			if err != nil {
 				return err
 			}
-			return scan(rows, func(n int64, r *row) error {
+			m, err := cbor.CoreDetEncOptions().EncMode()
+			if err != nil {
+				return err
+			}
+			for _, p := range list {
+				r := p.row
 				if r.account != account {
 					t.Errorf("account = %q", r.account)
 				}
 				effects := sha256.Sum256([]byte(r.effects))
 				payload := sha256.Sum256(append(slices.Clone(r.salt), *r.payload...))
-				m, err := cbor.CoreDetEncOptions().EncMode()
-				if err != nil {
-					return err
-				}
-				b, err := m.Marshal([]any{n, []any{1, r.id, r.at, r.action, r.actor, r.account, r.target, r.request, r.shown, effects[:]}})
+				b, err := m.Marshal([]any{p.n, []any{1, r.id, r.at, r.action, r.actor, r.account, r.target, r.request, r.shown, effects[:]}})
 				if err != nil {
 					return err
 				}
 				tree = append(tree, sha256.Sum256(slices.Concat([]byte{0}, b, payload[:])))
-				return nil
-			})
+			}
+			return nil
 		}); err != nil {
 			t.Fatal(err)
 		}

@@ -12,6 +12,7 @@ import (
 // At most 1 KiB on disk for an event with all that hangs on it: its indexes, its
 // place, its share of the tree (DESIGN §11).
 func TestEventTakesLessThanOneKiB(t *testing.T) {
+	t.Parallel()
 	const events = 3000
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		d := newDesk(t, db)
@@ -74,7 +75,7 @@ func benchAppend(b *testing.B, d *desk) {
 	}
 }
 
-func stock(b *testing.B, d *desk, n int) {
+func stock(b testing.TB, d *desk, n int) {
 	for n > 0 {
 		m := min(n, 2000)
 		n -= m

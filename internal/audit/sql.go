@@ -1,8 +1,13 @@
 package audit
 
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
 const (
-	columns = `e.id, e.at, e.action, e.actor, e.account, e.target, e.request, e.shown,
-		e.effects, e.payload, e.salt, e.payload_hash, e.mac`
+	columns = `id, at, action, actor, account, target, request, shown, effects, payload, salt, payload_hash, mac`
 
 	// The place in the log (SQLite) or in the queue of the sealer (PostgreSQL) is
 	// given by a trigger, so this is one statement on both.
@@ -10,27 +15,14 @@ const (
 		effects, payload, salt, payload_hash, mac)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`
 
-	sqlSealed = `SELECT i.n, ` + columns + ` FROM audit_index i JOIN audit_event e ON e.id = i.event
-		WHERE i.n > $1 ORDER BY i.n LIMIT $2`
-	sqlUnsealed = `SELECT CAST(-1 AS BIGINT), ` + columns + ` FROM audit_pending p JOIN audit_event e ON e.id = p.event
-		WHERE NOT p.refused ORDER BY p.event LIMIT $1`
+	sqlSealed   = `SELECT n, event FROM audit_index WHERE n > $1 ORDER BY n LIMIT $2`
+	sqlUnsealed = `SELECT event FROM audit_pending WHERE refused = FALSE ORDER BY event LIMIT $1`
 
-	sqlActivity = `SELECT coalesce(i.n, -1), ` + columns + ` FROM audit_event e LEFT JOIN audit_index i ON i.event = e.id
-		WHERE e.account = $1 AND e.account <> '' AND e.shown AND e.id < $2 ORDER BY e.id DESC LIMIT $3`
-	// Two walks over one index, merged: an order over both kinds at once would
-	// read every refresh of the account to find its last ten events.
-	sqlForAccount = `SELECT coalesce(i.n, -1), ` + columns + ` FROM (
-		SELECT id FROM (SELECT id FROM audit_event
-			WHERE account = $1 AND account <> '' AND shown AND id < $2 ORDER BY id DESC LIMIT $3) a
-		UNION ALL
-		SELECT id FROM (SELECT id FROM audit_event
-			WHERE account = $1 AND account <> '' AND NOT shown AND id < $2 ORDER BY id DESC LIMIT $3) b
-		) w JOIN audit_event e ON e.id = w.id LEFT JOIN audit_index i ON i.event = e.id
-		ORDER BY e.id DESC LIMIT $3`
-	sqlByRequest = `SELECT coalesce(i.n, -1), ` + columns + ` FROM audit_event e LEFT JOIN audit_index i ON i.event = e.id
-		WHERE e.request = $1 AND e.request <> '' ORDER BY e.id LIMIT $2`
-	sqlByID = `SELECT coalesce(i.n, -1), ` + columns + ` FROM audit_event e LEFT JOIN audit_index i ON i.event = e.id
-		WHERE e.id = $1`
+	// shown stands as an equation because SQLite takes nothing less for its index.
+	sqlOfAccount = `SELECT ` + columns + ` FROM audit_event
+		WHERE account = $1 AND account <> '' AND shown = $2 AND id < $3 ORDER BY id DESC LIMIT $4`
+	sqlByRequest = `SELECT ` + columns + ` FROM audit_event WHERE request = $1 AND request <> '' LIMIT $2`
+	sqlByID      = `SELECT ` + columns + ` FROM audit_event WHERE id = $1`
 
 	sqlErase = `UPDATE audit_event SET payload = NULL, salt = NULL
 		WHERE account = $1 AND account <> '' AND payload IS NOT NULL`
@@ -56,8 +48,7 @@ const (
 		SELECT CAST($1 AS BIGINT), CAST($2 AS TEXT) FROM audit_sealer WHERE id = 'sealer' AND n = $3`
 	sqlAddHashesFenced = `INSERT INTO audit_hash (first, size, hashes)
 		SELECT CAST($1 AS BIGINT), CAST($2 AS BIGINT), CAST($3 AS BYTEA) FROM audit_sealer WHERE id = 'sealer' AND n = $4`
-	sqlDequeue = `DELETE FROM audit_pending WHERE event IN (SELECT event FROM audit_index WHERE n >= $1 AND n < $2)`
-	sqlWaiting = `SELECT EXISTS (SELECT 1 FROM audit_pending WHERE NOT refused)`
+	sqlWaiting = `SELECT EXISTS (SELECT 1 FROM audit_pending WHERE refused = FALSE)`
 	sqlRefuse  = `UPDATE audit_pending SET refused = TRUE WHERE event = $1`
 
 	sqlSealer     = `SELECT n, beat, free FROM audit_sealer WHERE id = 'sealer'`
@@ -85,3 +76,55 @@ const (
 	sqlQueue = `SELECT coalesce(sum(CASE WHEN refused THEN 0 ELSE 1 END), 0), coalesce(sum(CASE WHEN refused THEN 1 ELSE 0 END), 0)
 		FROM audit_pending`
 )
+
+// Rows are fetched by key, many at a time, and never by a join: a planner that
+// misjudges how few rows wait or are new walks through all events instead, every
+// 100 ms. The texts have places for few and for many keys; unused places repeat
+// the last key.
+var (
+	sqlEvents  = manyKeys(`SELECT ` + columns + ` FROM audit_event WHERE id IN (%s)`)
+	sqlPlaces  = manyKeys(`SELECT n, event FROM audit_index WHERE event IN (%s)`)
+	sqlDequeue = manyKeys(`DELETE FROM audit_pending WHERE event IN (%s)`)
+)
+
+const (
+	fewKeys = 16
+	maxKeys = 256
+)
+
+// keyed is one statement over a list of keys, in two sizes.
+type keyed struct{ few, many string }
+
+func manyKeys(format string) keyed {
+	list := func(n int) string {
+		var b strings.Builder
+		for i := range n {
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			b.WriteByte('$')
+			b.WriteString(strconv.Itoa(i + 1))
+		}
+		return fmt.Sprintf(format, b.String())
+	}
+	return keyed{list(fewKeys), list(maxKeys)}
+}
+
+// each runs f for every statement that is needed for all keys.
+func (k keyed) each(keys []string, f func(q string, args []any) error) error {
+	for len(keys) > 0 {
+		q, n := k.many, maxKeys
+		if len(keys) <= fewKeys {
+			q, n = k.few, fewKeys
+		}
+		args := make([]any, n)
+		for i := range args {
+			args[i] = keys[min(i, len(keys)-1)]
+		}
+		if err := f(q, args); err != nil {
+			return err
+		}
+		keys = keys[min(n, len(keys)):]
+	}
+	return nil
+}

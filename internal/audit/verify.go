@@ -257,16 +257,13 @@ func (l *Log) VerifyDB(ctx context.Context, db *store.DB) (Report, error) {
 			if err := marks.load(tx); err != nil {
 				return err
 			}
-			rows, err := tx.Rows(sqlSealed, tree.size-1, readBatch)
-			if err != nil {
-				return err
-			}
-			return scan(rows, func(n int64, r *row) error {
-				seen++
-				l.verifyRow(&rep, &tree, n, r)
+			list, err := sealed(tx, tree.size-1, readBatch)
+			for _, p := range list {
+				l.verifyRow(&rep, &tree, p)
 				rep.check(marks, &tree)
-				return nil
-			})
+			}
+			seen = len(list)
+			return err
 		})
 		if err != nil {
 			return rep, err
@@ -283,25 +280,31 @@ func (l *Log) VerifyDB(ctx context.Context, db *store.DB) (Report, error) {
 	return rep, rep.err()
 }
 
-func (l *Log) verifyRow(rep *Report, tree *frontier, n int64, r *row) {
-	for tree.size < n {
+func (l *Log) verifyRow(rep *Report, tree *frontier, p placed) {
+	for tree.size < p.n {
 		rep.fault(0, tree.size, "missing")
 		tree.add(tlog.Hash{})
 	}
+	r := p.row
+	if r == nil {
+		rep.fault(0, p.n, "%s: missing", p.id)
+		tree.add(tlog.Hash{})
+		return
+	}
 	if !r.payloadIntact() {
-		rep.fault(0, n, "%s: the personal part was changed", r.id)
+		rep.fault(0, p.n, "%s: the personal part was changed", r.id)
 	} else if !l.ours(r) {
-		rep.fault(0, n, "%s: changed, or not written by this deployment", r.id)
+		rep.fault(0, p.n, "%s: changed, or not written by this deployment", r.id)
 	}
 	if r.payload == nil {
 		rep.Erased++
 	}
-	if _, err := r.record(n); err != nil {
-		rep.fault(0, n, "%v", err)
+	if _, err := r.record(p.n); err != nil {
+		rep.fault(0, p.n, "%v", err)
 	}
-	leaf, err := r.leaf(n)
+	leaf, err := r.leaf(p.n)
 	if err != nil {
-		rep.fault(0, n, "%s: %v", r.id, err)
+		rep.fault(0, p.n, "%s: %v", r.id, err)
 	}
 	tree.add(leaf)
 }

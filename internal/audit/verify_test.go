@@ -11,6 +11,7 @@ import (
 
 // Whoever has the database password but not the root key.
 func TestVerifyFindsWhatAnInsiderDoes(t *testing.T) {
+	t.Parallel()
 	const at3 = `(SELECT event FROM audit_index WHERE n = 3)`
 	tricks := []struct {
 		name string
@@ -82,6 +83,7 @@ func TestVerifyFindsWhatAnInsiderDoes(t *testing.T) {
 }
 
 func TestVerifyReadsLogsLongerThanABatch(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t, storetest.Open(t))
 	account := d.signIns(readBatch + 500)
 	d.seal()
