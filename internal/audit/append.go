@@ -83,8 +83,11 @@ func (l *Log) row(tx *store.Tx, e Event) (*row, error) {
 		id: keyring.NewID("evt_", tx.Now), at: store.Micros(tx.Now), action: string(e.Action),
 		actor: tx.Cause.Actor, account: e.Account, target: e.Target, request: tx.Cause.Request, shown: spec.Shown,
 	}
-	if r.actor == "" {
+	switch r.actor {
+	case "":
 		r.actor = "system:keyward" // work that no request began
+	case "account:" + r.account:
+		r.actor = itself
 	}
 	for _, s := range []string{r.actor, r.account, r.target, r.request} {
 		if len(s) > maxID {

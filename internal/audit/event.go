@@ -85,11 +85,18 @@ type row struct {
 	mac                                         []byte
 }
 
+// itself is the stored actor when somebody acted on their own account, which is
+// nearly always: the account id stands beside it already.
+const itself = "account"
+
 // record parses what people and caches read.
 func (r *row) record(n int64) (Record, error) {
 	rec := Record{
 		Index: n, ID: r.id, At: store.Time(r.at), Action: Action(r.action), Actor: r.actor,
 		Account: r.account, Target: r.target, Request: r.request, Shown: r.shown, Erased: r.payload == nil,
+	}
+	if r.actor == itself {
+		rec.Actor = "account:" + r.account
 	}
 	var err error
 	if rec.Effects, err = parseEffects(r.effects); err != nil {

@@ -35,7 +35,7 @@ type exportEvent struct {
 	ID          string          `json:"id"`
 	At          int64           `json:"at"` // microseconds since 1970, UTC
 	Action      string          `json:"action"`
-	Actor       string          `json:"actor"`
+	Actor       string          `json:"actor"` // "account" alone is the account of this event
 	Account     string          `json:"account,omitempty"`
 	Target      string          `json:"target,omitempty"`
 	Request     string          `json:"request,omitempty"`

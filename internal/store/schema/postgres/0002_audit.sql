@@ -4,7 +4,7 @@ CREATE TABLE audit_event (
   id           TEXT PRIMARY KEY,
   at           BIGINT NOT NULL,
   action       TEXT NOT NULL,
-  actor        TEXT NOT NULL,
+  actor        TEXT NOT NULL,           -- 'account' alone: the account of this event
   account      TEXT NOT NULL,           -- whose history it is; '' for none
   target       TEXT NOT NULL,
   request      TEXT NOT NULL,
