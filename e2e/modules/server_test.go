@@ -95,7 +95,7 @@ func newEndpoints(t *testing.T) *endpoints {
 		w.Header().Set("Content-Security-Policy", policy)
 		mux.ServeHTTP(w, r)
 	}))
-	t.Cleanup(s.CloseClientConnections)
+	t.Cleanup(func() { s.CloseClientConnections(); s.Close() })
 	e.url = strings.Replace(s.URL, "127.0.0.1", "localhost", 1) // passkeys need a name, and browsers trust this one
 	return e
 }

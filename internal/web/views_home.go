@@ -77,7 +77,7 @@ func (v *Home) Checks() []Check {
 	}
 	for i := range needs {
 		needs[i].Needs = true
-		if i > 0 {
+		if i > 0 || v.Who.Frozen != nil { // while frozen, lifting is the one thing to do
 			needs[i].Button = "secondary"
 		}
 	}
