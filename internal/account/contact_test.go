@@ -286,8 +286,8 @@ func FuzzLink(f *testing.F) {
 	f.Add("cnt_01hzzzzzzzzzzzzzzzzzzzzzzz.AAAA")
 	f.Add("")
 	f.Add(".")
+	w := newLinkWorld(f)
 	f.Fuzz(func(t *testing.T, token string) {
-		w := newLinkWorld(t)
 		if _, err := w.OpenFreezeToken(token, time.Time{}); err == nil {
 			t.Fatalf("%q opens", token)
 		}

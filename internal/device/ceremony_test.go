@@ -163,7 +163,7 @@ var refused = []struct {
 	{"a byte after the authenticator data", softkey.TrailingBytes, "after the authenticator data"},
 	{"authenticator data cut off", softkey.ShortAuthData, "bytes"},
 	{"a body of ten megabytes", softkey.Huge, "bytes"},
-	{"a second JSON value after the first", softkey.TrailingJSON, "after the object"},
+	{"a second JSON value after the first", softkey.TrailingJSON, "one JSON value"},
 }
 
 func TestWrongRegistrationsAreRefused(t *testing.T) {

@@ -2,6 +2,7 @@ package device
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"testing"
 	"time"
@@ -38,6 +39,34 @@ func FuzzClientData(f *testing.F) {
 		}
 		if bytes.Count(b, []byte(`"challenge":`)) > 1 && bytes.Count(b, []byte(`{`)) == 1 && !bytes.Contains(b, []byte(`\`)) {
 			t.Fatalf("two challenges in %q", b)
+		}
+	})
+}
+
+// FuzzMembers compares our splitter with the standard library, which must read the
+// same values wherever both read anything.
+func FuzzMembers(f *testing.F) {
+	for _, s := range []string{
+		`{}`, ` { } `, `{"a":1}`, `{"a":"\\\"}","b":[{"c":"]"},{}],"d":{"e":{"f":null}},"g":-1.5e3,"h":true}`,
+		`{"a" : 1 ,"b"	:[ ] , "c":"x" }`, `{"a":1,"a":2}`, `{"a":1,"\u0061":2}`, `{"":{"":[]}}`, `[1]`, `"x"`, `{} {}`, `{"a":1,}`, `{"a"}`,
+		`{"\ud800":1,"\ufffd":2}`,
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		ours, err := members(b)
+		var std map[string]json.RawMessage
+		stdErr := json.Unmarshal(b, &std)
+		if err != nil {
+			return
+		}
+		if stdErr != nil || len(std) != len(ours) {
+			t.Fatalf("%q: %d members, the library has %d, %v", b, len(ours), len(std), stdErr)
+		}
+		for name, v := range std {
+			if !bytes.Equal(v, ours[name]) {
+				t.Fatalf("%q: member %q is %q, the library has %q", b, name, ours[name], v)
+			}
 		}
 	})
 }

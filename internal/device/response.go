@@ -105,7 +105,7 @@ func (r *response) readGet(inner object) (err error) {
 // readTransports keeps the browser's hints how to reach the authenticator. They
 // are unsigned and only ever handed back to browsers (§5.8.4 lets values grow,
 // so unknown ones are kept).
-func readTransports(raw json.RawMessage) (string, error) {
+func readTransports(raw []byte) (string, error) {
 	if len(raw) == 0 || string(raw) == "null" {
 		return "[]", nil
 	}

@@ -57,7 +57,6 @@ type Config struct {
 // Service is the one owner of device_* tables.
 type Service struct {
 	cfg       Config
-	log       *audit.Log
 	accounts  *account.Service
 	challenge *keyring.MAC
 }
@@ -69,7 +68,7 @@ func New(cfg Config, ring *keyring.Ring, log *audit.Log) (*Service, error) {
 		return nil, fmt.Errorf("device: %w", err)
 	}
 	cfg.Origins = slices.Clone(cfg.Origins)
-	return &Service{cfg: cfg, log: log, accounts: account.New(log, ring), challenge: ring.MAC("device/challenge")}, nil
+	return &Service{cfg: cfg, accounts: account.New(log, ring), challenge: ring.MAC("device/challenge")}, nil
 }
 
 // RPID is the domain passkeys belong to, for pages that show it before a key is
