@@ -48,8 +48,11 @@ func benchTables(b *testing.B, db *store.DB) {
 
 func benchID(prefix string, i int) string { return fmt.Sprintf("%s_%026d", prefix, i) }
 
+var benchTries atomic.Int64 // runs of the function, of which there are more than commits
+
 func refresh(db *store.DB, i int, header []byte) error {
 	return db.Update(context.Background(), store.Cause{}, func(tx *store.Tx) error {
+		benchTries.Add(1)
 		var gen int64
 		if err := tx.Row(benchRotate, header[:32], benchID("fam", i*7919%benchRows)).Scan(&gen); err != nil {
 			return err
@@ -89,7 +92,9 @@ func BenchmarkUpdate(b *testing.B) {
 				b.ReportAllocs()
 				b.ResetTimer()
 				next.Store(int64(warm))
+				benchTries.Store(0)
 				work(warm + b.N)
+				b.ReportMetric(float64(benchTries.Load())/float64(b.N), "tries/tx")
 				b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "tx/s")
 			})
 		})
@@ -103,6 +108,7 @@ func BenchmarkGet(b *testing.B) {
 				benchTables(b, db)
 				b.ReportAllocs()
 				b.SetParallelism(callers)
+				b.ResetTimer()
 				b.RunParallel(func(p *testing.PB) {
 					for i := 0; p.Next(); i++ {
 						var gen int64

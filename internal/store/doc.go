@@ -16,6 +16,19 @@
 // The function given to Update or Housekeeping may run more than once, and on
 // SQLite it runs on the writer's goroutine between other people's functions.
 // Inside it there is no mail, no HTTP, no channel send and no slow cryptography.
+// A panic in it is undone and goes on in the caller, as a [*Panic]; so does the
+// runtime.Goexit of a test that fails inside. A transaction inside a transaction
+// is refused with [ErrNested] when it is asked for with [Tx.Context].
+//
+// # Waiting
+//
+// A caller waits for its turn until the deadline of its context, or 2 s without
+// one, and then gets [ErrBusy]; when the queue is full it gets ErrBusy at once.
+// On SQLite a function that has begun runs to its end, whatever its caller does,
+// because it shares a commit with others. On PostgreSQL store retries what
+// serialization, a deadlock or a lost connection refused, within the same time.
+// A connection that breaks while a COMMIT is under way leaves the outcome
+// unknown; that is an error of its own and never retried.
 //
 // # Statements
 //
@@ -30,6 +43,10 @@
 // statement has failed the transaction is over: later statements and the commit
 // return that first error, on SQLite too, where the database itself would go
 // on. To tolerate a duplicate, write ON CONFLICT DO NOTHING.
+//
+// [Tx.Later] is for a statement whose result nobody needs, such as the insert of
+// the audit event: on PostgreSQL it saves a round trip. The texts of statements
+// are constants, because each connection keeps them prepared.
 //
 // # What it never does
 //

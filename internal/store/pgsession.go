@@ -125,9 +125,16 @@ func (s *postgresSession) query(q string, args []any) (cursor, error) {
 	return &postgresRows{Rows: rows, br: br}, nil
 }
 
+// maxPending bounds what one trip carries.
+const maxPending = 256
+
 // later keeps the statement for the next trip. Bytes are copied: on SQLite the
 // statement would have run already, so the caller may reuse its buffer.
 func (s *postgresSession) later(q string, args []any) error {
+	if len(s.pending) == maxPending {
+		_, err := s.exec(q, args)
+		return err
+	}
 	for i, a := range args {
 		if b, ok := a.([]byte); ok {
 			args[i] = bytes.Clone(b)

@@ -20,8 +20,9 @@ import (
 type postgresEngine struct {
 	db    *sql.DB
 	log   *slog.Logger
-	bound int64        // callers inside at once: one per connection and those who may wait
-	count atomic.Int64 // callers inside
+	slots chan struct{} // one per connection in use
+	bound int64         // callers inside at once: one per connection and those who may wait
+	count atomic.Int64  // callers inside
 
 	mu   sync.RWMutex // held shared while entering, so that close can wait for everybody
 	gone bool
@@ -64,7 +65,10 @@ func openPostgres(ctx context.Context, url string, o Options) (*postgresEngine, 
 	db := stdlib.OpenDB(*cfg)
 	db.SetMaxOpenConns(o.MaxConns)
 	db.SetMaxIdleConns(o.MaxConns) // fewer idle than open would dial anew under load
-	return &postgresEngine{db: db, log: o.Logger, bound: int64(o.MaxConns + o.Queue)}, nil
+	return &postgresEngine{
+		db: db, log: o.Logger, bound: int64(o.MaxConns + o.Queue),
+		slots: make(chan struct{}, o.MaxConns),
+	}, nil
 }
 
 func (e *postgresEngine) close() error {
@@ -98,7 +102,7 @@ func (e *postgresEngine) leave() {
 // When f panics the pool drops the connection, and with it the transaction.
 func (e *postgresEngine) on(ctx context.Context, f func(*pgx.Conn)) error {
 	wait, cancel := context.WithTimeout(ctx, patience)
-	c, err := e.db.Conn(wait)
+	c, err := e.take(wait)
 	cancel()
 	switch {
 	case err == nil:
@@ -107,11 +111,30 @@ func (e *postgresEngine) on(ctx context.Context, f func(*pgx.Conn)) error {
 	default:
 		return fmt.Errorf("%w: no connection: %w", ErrBusy, err)
 	}
-	defer c.Close()
+	defer func() {
+		c.Close()
+		<-e.slots
+	}()
 	return c.Raw(func(dc any) error {
 		f(dc.(*stdlib.Conn).Conn())
 		return nil
 	})
+}
+
+// take waits for a slot, and then finds a connection free. The pool's own queue
+// hands connections to random waiters, of whom some wait very long when there
+// are many; a channel serves them in order.
+func (e *postgresEngine) take(ctx context.Context) (*sql.Conn, error) {
+	select {
+	case e.slots <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	c, err := e.db.Conn(ctx)
+	if err != nil {
+		<-e.slots
+	}
+	return c, err
 }
 
 func (e *postgresEngine) get(ctx context.Context, q string, args, dst []any) error {

@@ -28,6 +28,8 @@ CREATE INDEX session_session_account ON session_session (account, created_at);
 CREATE TABLE session_family (
   id        TEXT PRIMARY KEY,
   session   TEXT NOT NULL,
+  account   TEXT NOT NULL,             -- whose session it is, so that one statement decides a turn
+  remember  BOOLEAN NOT NULL,
   gen       BIGINT NOT NULL,
   cur_kid   BIGINT NOT NULL,
   cur_hash  BYTEA NOT NULL,
