@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"keyward/examples/exchange"
 	"keyward/internal/config"
@@ -25,6 +26,7 @@ type demoCmd struct {
 	TLS       bool   `name:"tls" help:"Serve https with a certificate made for this run."`
 	Dir       string `help:"Keep the database here instead of a temporary folder." type:"path"`
 	Database  string `help:"Use this PostgreSQL database instead of SQLite; it must be empty or one of ours."`
+	Free      bool   `help:"Take free ports instead of the usual ones."`
 	Templates string `help:"Read pages from this folder instead of the binary." type:"existingdir"`
 }
 
@@ -79,7 +81,7 @@ func (cmd demoCmd) open(e *env) (_ *demoRun, err error) {
 		d.temporary = true
 	}
 	public, exch, ops := demoPublic, demoExchange, demoOps
-	if cmd.Tour {
+	if cmd.Tour || cmd.Free {
 		public, exch, ops = "localhost:0", "localhost:0", "127.0.0.1:0"
 	}
 	if d.publicL, err = listen(public); err != nil {
@@ -94,7 +96,7 @@ func (cmd demoCmd) open(e *env) (_ *demoRun, err error) {
 	scheme := "http"
 	if cmd.TLS {
 		scheme = "https"
-		if d.tls, err = demo.NewCertificate(d.dir, "localhost", "exchange.localhost"); err != nil {
+		if d.tls, err = demo.NewCertificate(d.dir, time.Now(), "localhost", "exchange.localhost"); err != nil {
 			return nil, err
 		}
 	}
@@ -110,16 +112,13 @@ func (cmd demoCmd) open(e *env) (_ *demoRun, err error) {
 		return nil, err
 	}
 	logger := e.logger(config.Log{Level: "warn", Format: "text"})
-	var stage *demo.Stage
 	d.app, err = newApp(e.ctx, cfg, logger, extras{
-		mailer: d.catcher, templates: cmd.Templates, demo: true, forms: []string{d.exchangeOrigin},
+		mailer: d.catcher, templates: cmd.Templates, demo: true,
 		routes: func(mux *http.ServeMux, a *app) {
 			demo.Mailbox{Pages: a.web, Catcher: d.catcher, Origin: d.origin}.Routes(mux)
-			stage = demo.NewStage(demo.StageParts{
-				DB: a.db, Log: a.log, Pages: a.web, SignIn: a.signin, Sessions: a.sessions, Origin: d.origin, RPID: cfg.RP.ID,
-				Server: func() http.Handler { return a.public },
-			})
-			stage.Routes(mux)
+			demo.NewStage(demo.StageParts{
+				DB: a.db, Log: a.log, Pages: a.web, SignIn: a.signin, Sessions: a.sessions, Catcher: d.catcher, Origin: d.origin, Transport: d.transport(),
+			}).Routes(mux)
 		},
 	})
 	if err != nil {
@@ -140,8 +139,8 @@ func (d *demoRun) config(cmd demoCmd, secret string) (config.Config, error) {
 		Listen:   config.Listen{Public: d.publicL.Addr().String(), Ops: d.opsL.Addr().String()},
 		Database: config.Database{URL: "sqlite:" + filepath.Join(d.dir, "keyward.db")},
 		KeyFile:  filepath.Join(d.dir, "keyward.key"), AnchorFile: filepath.Join(d.dir, "keyward.anchor"),
-		SelfSignUp:  true,
-		BehindProxy: !cmd.TLS,
+		SelfSignUp: true,
+		Mail:       config.Mail{Host: "localhost", TLS: "none", From: "security@localhost"}, // the catcher takes what would go there
 		Backends: []config.Backend{{
 			ID: "exchange", SecretSHA256: fmt.Sprintf("%x", sum[:]), HandoffURLs: []string{d.exchangeOrigin + "/enter"},
 			May: []string{config.MayProvision, config.MayHandoff, config.MayIntrospect, config.MayEnd},
@@ -154,15 +153,18 @@ func (d *demoRun) config(cmd demoCmd, secret string) (config.Config, error) {
 	if d.tls != nil {
 		cfg.TLS = config.TLS{CertFile: d.tls.CertFile, KeyFile: d.tls.KeyFile}
 	}
-	// The stage's thief speaks from another address, which only a trusted proxy may
-	// claim; on loopback the demo trusts itself.
+	cfg, err := cfg.Complete()
+	// After the rules, which rightly refuse it where nothing stands in front: the
+	// stage's thief speaks from another address, which only a trusted proxy may
+	// claim, and the demo hears this machine alone.
 	cfg.TrustedProxies = demo.Loopback()
-	return cfg.Complete()
+	return cfg, err
 }
 
-func (d *demoRun) transport() http.RoundTripper {
+// transport reaches our own doors.
+func (d *demoRun) transport() *http.Transport {
 	if d.tls == nil {
-		return nil
+		return http.DefaultTransport.(*http.Transport)
 	}
 	return d.tls.Transport()
 }

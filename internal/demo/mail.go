@@ -17,9 +17,9 @@ type Mailbox struct {
 
 // Routes puts the pages on a mux.
 func (m Mailbox) Routes(mux *http.ServeMux) {
-	mux.HandleFunc("GET /demo/mail", m.list)
-	mux.HandleFunc("GET /demo/mail/{id}", m.one)
-	mux.HandleFunc("GET /demo/mail/{id}/html", m.html)
+	mux.HandleFunc("GET /demo/mail", here(m.Origin, m.list))
+	mux.HandleFunc("GET /demo/mail/{id}", here(m.Origin, m.one))
+	mux.HandleFunc("GET /demo/mail/{id}/html", here(m.Origin, m.html))
 }
 
 func mailOf(x notify.Message) web.Mail {
