@@ -71,7 +71,8 @@ func (s *Server) description() huma.Config {
 				{Name: "hand-off", Description: "For back ends: who is signed in, and is it still so."},
 			},
 		},
-		Formats:                      map[string]huma.Format{"application/json": huma.DefaultJSONFormat},
+		// "json" stands for whatever ends in +json: huma believes to write problems.
+		Formats:                      map[string]huma.Format{"application/json": huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat},
 		DefaultFormat:                "application/json",
 		RejectUnknownQueryParameters: true,
 		Transformers:                 []huma.Transformer{catch},

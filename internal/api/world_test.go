@@ -59,9 +59,8 @@ type world struct {
 
 // clock runs with the real one and can be moved on.
 type clock struct {
-	mu     sync.Mutex // guards ahead
-	ahead  time.Duration
-	begins time.Time
+	mu    sync.Mutex // guards ahead
+	ahead time.Duration
 }
 
 func (c *clock) now() time.Time {
@@ -126,7 +125,14 @@ func (w *world) serve(options ...option) {
 	w.doc = w.readDocument()
 }
 
-// secrets of the back ends, by id.
+// in makes a subtest the one that fails.
+func (w *world) in(t *testing.T) {
+	was := w.t
+	w.t, w.doc.t = t, t
+	t.Cleanup(func() { w.t, w.doc.t = was, was })
+}
+
+// backends have one power each, and one has them all.
 func backends() []config.Backend {
 	b := func(id string, may ...string) config.Backend {
 		sum := sha256.Sum256([]byte("secret of " + id))
@@ -406,4 +412,9 @@ func (s *syncBuffer) String() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.b.String()
+}
+
+// signinFromBrowser is what the pages would say of a browser without a key.
+func signinFromBrowser() signin.From {
+	return signin.From{Agent: device.Agent("Firefox/130.0 (X11; Linux)"), Addr: netip.MustParseAddr("192.0.2.7"), Kind: session.Web}
 }
