@@ -82,7 +82,7 @@ func (s *Service) RemoveDevice(ctx context.Context, cause store.Cause, by sessio
 		if err := s.devices.Forget(tx, by.Account, id); err != nil {
 			return nil, err
 		}
-		eff = append(eff, audit.Effect{Kind: "device", ID: string(id), Version: 2})
+		eff = append(eff, audit.Effect{Kind: "device", ID: string(id), Version: im.Device.Version + 1})
 		_, err = s.log.Append(tx, audit.Event{
 			Action: "device.removed", Account: string(by.Account), Target: string(id), Effects: eff,
 			Payload: map[string]string{"device": im.Device.Name, "sessions": strconv.Itoa(len(im.Sessions)), "keys": strconv.Itoa(len(im.Keys))},
@@ -91,8 +91,12 @@ func (s *Service) RemoveDevice(ctx context.Context, cause store.Cause, by sessio
 	})
 }
 
-// NameDevice gives a device the name its owner calls it by.
+// NameDevice gives a device the name its owner calls it by. A session opened by a
+// recovery code only looks and stops things.
 func (s *Service) NameDevice(ctx context.Context, cause store.Cause, by session.Session, id device.ID, name string) error {
+	if !session.Reaches(by.ACR, session.ACRPhr) {
+		return ErrPower
+	}
 	return s.db.Update(ctx, cause, func(tx *store.Tx) error {
 		dev, err := s.devices.RenameDevice(tx, by.Account, id, name)
 		if err != nil {

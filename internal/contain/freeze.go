@@ -32,6 +32,10 @@ func (s *Service) Freeze(ctx context.Context, cause store.Cause, acc account.ID,
 		if err != nil {
 			return nil, err
 		}
+		// A freeze and a lift must not be a way out of a restriction.
+		if _, err := tx.Exec(sqlPutFreeze, string(acc), string(a.Status), store.Micros(tx.Now)); err != nil {
+			return nil, err
+		}
 		eff, err := s.sessions.EndAll(tx, acc, session.EndedFreeze)
 		if err != nil {
 			return nil, err
@@ -48,9 +52,14 @@ func (s *Service) Freeze(ctx context.Context, cause store.Cause, acc account.ID,
 	})
 }
 
-// Lift ends a freeze. It needs a touch for exactly this act (device.Proof).
+// Lift ends a freeze. It needs a touch for exactly this act (device.Proof). When
+// nothing is frozen it does nothing and leaves the touch unused.
 func (s *Service) Lift(ctx context.Context, cause store.Cause, by session.Session) error {
 	return s.db.Update(ctx, cause, func(tx *store.Tx) error {
+		a, err := s.accounts.ByID(tx, by.Account)
+		if err != nil || a.Status != account.Frozen {
+			return err
+		}
 		proof, err := s.devices.Need(tx, string(by.ID), by.Account, device.Act{Kind: device.ActFreezeLift})
 		if err != nil {
 			return err
@@ -59,10 +68,12 @@ func (s *Service) Lift(ctx context.Context, cause store.Cause, by session.Sessio
 	})
 }
 
-// LiftFreeze is the widening act itself: it cannot be called without a Proof.
+// LiftFreeze is the widening act itself: it cannot be called without a Proof. The
+// account gets back the status it had, which may be a restricted one.
 func (s *Service) LiftFreeze(tx *store.Tx, proof device.Proof) error {
-	if proof.Act() != (device.Act{Kind: device.ActFreezeLift}) {
-		return device.StepUp(device.Act{Kind: device.ActFreezeLift})
+	act := device.Act{Kind: device.ActFreezeLift}
+	if !proof.For(tx, proof.Account(), act) {
+		return device.StepUp(act)
 	}
 	a, err := s.accounts.ByID(tx, proof.Account())
 	if err != nil {
@@ -71,13 +82,22 @@ func (s *Service) LiftFreeze(tx *store.Tx, proof device.Proof) error {
 	if a.Status != account.Frozen {
 		return nil
 	}
-	version, err := s.accounts.SetStatus(tx, a.ID, account.Active)
+	was := string(account.Active)
+	if err := tx.Row(sqlTakeFreeze, string(a.ID)).Scan(&was); err != nil && err != store.ErrNoRows {
+		return err
+	}
+	version, err := s.accounts.SetStatus(tx, a.ID, account.Status(was))
+	if err != nil {
+		return err
+	}
+	key, err := s.devices.Key(tx, a.ID, proof.Key())
 	if err != nil {
 		return err
 	}
 	_, err = s.log.Append(tx, audit.Event{
 		Action: "account.unfrozen", Account: string(a.ID), Target: string(a.ID),
 		Effects: []audit.Effect{{Kind: "account", ID: string(a.ID), Version: version}},
+		Payload: map[string]string{"key": key.Name},
 	})
 	return err
 }

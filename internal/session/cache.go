@@ -2,6 +2,8 @@ package session
 
 import (
 	"hash/maphash"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -9,11 +11,20 @@ import (
 
 const cacheShards = 64
 
-// cache holds sessions this process looked up. Two things keep it honest:
-// fresh() says whether the process heard the audit tail lately (DESIGN §7), and a
-// reader takes its place here *before* it reads the database. A change removes
+// cache holds sessions this process looked up. Three things keep it honest:
+//
+// fresh() says whether the process heard the audit tail lately (DESIGN §7);
+// without it nothing is taken out of here and nothing put in. A process that has
+// just started hears only what comes after its first look at the log, so a session
+// read before that could have ended without anybody telling us.
+//
+// A reader takes its place here *before* it reads the database. A change removes
 // that place, so what was read before the change is filled into an entry nobody
 // finds any more: never a stale live one.
+//
+// Only good news is believed: a check that would refuse by what stands here asks
+// the database first, because a change may be heard here later than the client
+// that caused it comes by.
 type cache struct {
 	fresh  func() bool
 	seed   maphash.Seed
@@ -44,12 +55,11 @@ func (c *cache) shard(id ID) *cacheShard {
 	return &c.shards[maphash.String(c.seed, string(id))%cacheShards]
 }
 
+// trusted tells whether this process may answer from memory now. It is asked after
+// the request arrived and before the lookup (DESIGN §7).
+func (c *cache) trusted() bool { return c.fresh == nil || c.fresh() }
+
 func (c *cache) get(id ID, now time.Time) (*Session, bool) {
-	// Asked after the request arrived and before the lookup: a lease that lapsed
-	// in between makes us read the database (DESIGN §7).
-	if c.fresh != nil && !c.fresh() {
-		return nil, false
-	}
 	sh := c.shard(id)
 	sh.mu.RLock()
 	e := sh.entries[id]
@@ -75,6 +85,7 @@ type slot struct {
 }
 
 func (c *cache) reserve(id ID) slot {
+	id = ID(strings.Clone(string(id))) // it is part of a token, which is part of a request's headers
 	e := &entry{}
 	sh := c.shard(id)
 	sh.mu.Lock()
@@ -167,17 +178,26 @@ func (c *cache) seenAt(id ID) (time.Time, bool) {
 	return time.Unix(e.seen.Load(), 0).UTC(), true
 }
 
-// unflushed lists last uses the database does not know yet.
-func (c *cache) unflushed(each func(id ID, at time.Time)) {
+// use is a last use that the database does not know yet.
+type use struct {
+	id  ID
+	sec int64
+	e   *entry
+}
+
+// unflushed lists them in the order of their ids, so that two processes never
+// wait for each other's rows.
+func (c *cache) unflushed() (uses []use) {
 	for i := range c.shards {
 		sh := &c.shards[i]
 		sh.mu.RLock()
 		for id, e := range sh.entries {
-			if s := e.seen.Load(); s > e.flushed.Load() {
-				e.flushed.Store(s)
-				each(id, time.Unix(s, 0).UTC())
+			if sec := e.seen.Load(); sec > e.flushed.Load() {
+				uses = append(uses, use{id, sec, e})
 			}
 		}
 		sh.mu.RUnlock()
 	}
+	slices.SortFunc(uses, func(a, b use) int { return strings.Compare(string(a.id), string(b.id)) })
+	return uses
 }

@@ -35,7 +35,7 @@ func (s *Service) Check(ctx context.Context, presented string, addr netip.Addr, 
 	if !now.Before(exp) {
 		return Live{}, ErrAccessExpired
 	}
-	ses, err := s.lookup(ctx, ID(t.session), now)
+	ses, err := s.lookup(ctx, t, now)
 	if err != nil {
 		return Live{}, err
 	}
@@ -61,15 +61,30 @@ func (s *Service) Check(ctx context.Context, presented string, addr netip.Addr, 
 
 // lookup finds the session in memory while the process may trust it, in the
 // database otherwise. The result must not be changed.
-func (s *Service) lookup(ctx context.Context, id ID, now time.Time) (*Session, error) {
-	if ses, ok := s.cache.get(id, now); ok {
+func (s *Service) lookup(ctx context.Context, t accessToken, now time.Time) (*Session, error) {
+	id := ID(t.session)
+	if !s.cache.trusted() {
+		return s.read(ctx, id, now)
+	}
+	// Another family than the token's is bad news: the token may be the older one,
+	// or the owner stepped up at another process a moment ago. The row knows.
+	if ses, ok := s.cache.get(id, now); ok && ses.Family == t.family {
 		return ses, nil
 	}
 	slot := s.cache.reserve(id)
+	ses, err := s.read(ctx, id, now)
+	if err != nil {
+		slot.drop()
+		return nil, err
+	}
+	slot.fill(ses, now)
+	return ses, nil
+}
+
+func (s *Service) read(ctx context.Context, id ID, now time.Time) (*Session, error) {
 	var r row
 	var epoch int64
 	if err := s.db.Get(ctx, sqlForCheck, string(id)).Scan(append(r.dest(), &epoch)...); err != nil {
-		slot.drop()
 		if err == store.ErrNoRows {
 			return nil, ErrEnded
 		}
@@ -77,12 +92,10 @@ func (s *Service) lookup(ctx context.Context, id ID, now time.Time) (*Session, e
 	}
 	ses, err := r.session()
 	if err != nil {
-		slot.drop()
 		return nil, err
 	}
 	if ses.epoch != epoch && ses.EndedAt.IsZero() {
 		ses.EndedAt, ses.EndedWhy = now, EndedAll
 	}
-	slot.fill(&ses, now)
 	return &ses, nil
 }

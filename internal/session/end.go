@@ -16,7 +16,7 @@ import (
 
 // End ends one session. ErrUnknown when it is not live or not theirs.
 func (s *Service) End(tx *store.Tx, acc account.ID, id ID, why string) ([]audit.Effect, error) {
-	eff, err := s.endWhere(tx, sqlEndOne, why, string(acc), string(id))
+	eff, err := s.endWhere(tx, sqlEndOne, acc, why, string(id))
 	if err == nil && len(eff) == 0 {
 		return nil, ErrUnknown
 	}
@@ -25,17 +25,17 @@ func (s *Service) End(tx *store.Tx, acc account.ID, id ID, why string) ([]audit.
 
 // EndOthers ends every session of the account but one.
 func (s *Service) EndOthers(tx *store.Tx, acc account.ID, keep ID, why string) ([]audit.Effect, error) {
-	return s.endWhere(tx, sqlEndOthers, why, string(acc), string(keep), store.Micros(tx.Now))
+	return s.endWhere(tx, sqlEndOthers, acc, why, string(keep))
 }
 
 // EndOnDevice ends the sessions of one device.
 func (s *Service) EndOnDevice(tx *store.Tx, acc account.ID, dev device.ID, why string) ([]audit.Effect, error) {
-	return s.endWhere(tx, sqlEndDevice, why, string(acc), string(dev))
+	return s.endWhere(tx, sqlEndDevice, acc, why, string(dev))
 }
 
 // EndByKey ends the sessions that a removed passkey opened, except keep.
 func (s *Service) EndByKey(tx *store.Tx, acc account.ID, key device.KeyID, keep ID) ([]audit.Effect, error) {
-	return s.endWhere(tx, sqlEndByKey, EndedKey, string(acc), string(key), string(keep))
+	return s.endWhere(tx, sqlEndByKey, acc, EndedKey, string(key), string(keep))
 }
 
 // EndAll ends every session of the account in one write, however many there are.
@@ -48,8 +48,8 @@ func (s *Service) EndAll(tx *store.Tx, acc account.ID, why string) ([]audit.Effe
 	return []audit.Effect{{Kind: "epoch", ID: string(acc), Version: epoch}}, nil
 }
 
-func (s *Service) endWhere(tx *store.Tx, query, why string, args ...any) ([]audit.Effect, error) {
-	rows, err := tx.Rows(query, append([]any{store.Micros(tx.Now), why}, args...)...)
+func (s *Service) endWhere(tx *store.Tx, query string, acc account.ID, why string, which ...any) ([]audit.Effect, error) {
+	rows, err := tx.Rows(query, append([]any{store.Micros(tx.Now), string(acc), why}, which...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -73,11 +73,19 @@ func (s *Service) endWhere(tx *store.Tx, query, why string, args ...any) ([]audi
 
 // Elevate records a fresh touch on a session and gives it new secrets: every
 // token it had before is dead (ASVS 7.2.4; also how an owner's touch kills a
-// leaked token, DESIGN §6.5). jkt may bind a session that was unbound; a bound
-// one keeps its key unless the same touch brings a new one.
+// leaked token, DESIGN §6.5). At other processes an access token of before lives
+// until they have heard the log, 400 ms at most; refresh tokens die at once.
+// jkt may bind a session that was unbound; a bound one keeps its key unless the
+// same touch brings a new one.
+//
+// A session opened by a recovery code is never raised (ErrWeak), whoever touches
+// what: what a code let in adds no key (DESIGN §5). Its owner signs in anew.
 func (s *Service) Elevate(tx *store.Tx, ses Session, proof device.Proof, jkt string, remember bool, addr netip.Addr) (Issued, []audit.Effect, error) {
-	if proof.Account() != ses.Account {
+	if !proof.For(tx, ses.Account, proof.Act()) {
 		return Issued{}, nil, ErrUnknown
+	}
+	if ses.ACR == ACRFallback {
+		return Issued{}, nil, ErrWeak
 	}
 	if jkt != "" {
 		ses.JKT = jkt
@@ -92,7 +100,7 @@ func (s *Service) Elevate(tx *store.Tx, ses Session, proof device.Proof, jkt str
 	if err != nil {
 		return Issued{}, nil, err
 	}
-	if ses.epoch != epoch {
+	if ses.epoch != epoch || !ses.EndedAt.IsZero() {
 		return Issued{}, nil, ErrEnded
 	}
 	acr, amr, at, key := proofLevel(proof)
@@ -102,15 +110,15 @@ func (s *Service) Elevate(tx *store.Tx, ses Session, proof device.Proof, jkt str
 	if err != nil {
 		return Issued{}, nil, err
 	}
-	if _, err := tx.Exec(sqlEndFamily, old); err != nil {
+	if err := tx.Later(sqlEndFamily, old); err != nil {
 		return Issued{}, nil, err
 	}
 	amrJSON, _ := json.Marshal(amr)
 	var version int64
 	err = tx.Row(sqlElevate, ses.Family, acr, string(amrJSON), store.Micros(at), string(key), ses.JKT, ses.Remember,
-		store.Micros(ses.AbsExp), string(ses.ID)).Scan(&version)
+		store.Micros(ses.AbsExp), string(ses.ID), store.Micros(tx.Now), old).Scan(&version)
 	if err == store.ErrNoRows {
-		return Issued{}, nil, ErrEnded
+		return Issued{}, nil, ErrEnded // or it moved on since ses was read
 	}
 	if err != nil {
 		return Issued{}, nil, err

@@ -2,57 +2,59 @@ package session
 
 import (
 	"context"
-	"errors"
 	"sync"
 )
 
-type flightKey struct {
-	hash [32]byte
-	jkt  string
-}
-
-type call struct {
-	done chan struct{}
-	iss  Issued
-	err  error
-}
-
-// flight joins identical refreshes that are under way at the same moment. It
-// remembers nothing afterwards: a later retry is decided by the database.
+// flight lets identical refreshes that are under way at the same moment through
+// one at a time until one of them has turned the token; the others then find a
+// row that nobody is writing, and all pass at once. It remembers nothing
+// afterwards and lends no answer: the database decides each of them.
 type flight struct {
-	mu    sync.Mutex // guards calls
-	calls map[flightKey]*call
+	mu    sync.Mutex // guards turns
+	turns map[[32]byte]*attempt
 }
 
-func (f *flight) init() { f.calls = map[flightKey]*call{} }
+// attempt is one caller that went first.
+type attempt struct {
+	done   chan struct{}
+	turned bool // written before done is closed
+}
 
-// do runs fn for the first caller of key and lends its answer to the others.
-// A follower whose leader was cancelled runs by itself: one client's broken
-// connection must not fail another's refresh.
-func (f *flight) do(ctx context.Context, key flightKey, fn func() (Issued, error)) (iss Issued, err error, leader bool) {
-	f.mu.Lock()
-	if c, ok := f.calls[key]; ok {
+func (f *flight) init() { f.turns = map[[32]byte]*attempt{} }
+
+// pass runs fn. A caller whose forerunner failed, perhaps because its own client
+// went away, tries to go first itself: one broken connection must not fail
+// another's refresh.
+func (f *flight) pass(ctx context.Context, token [32]byte, fn func() error) error {
+	for {
+		f.mu.Lock()
+		first := f.turns[token]
+		if first == nil {
+			first = &attempt{done: make(chan struct{})}
+			f.turns[token] = first
+			f.mu.Unlock()
+			return f.lead(token, first, fn)
+		}
 		f.mu.Unlock()
 		select {
-		case <-c.done:
+		case <-first.done:
 		case <-ctx.Done():
-			return Issued{}, ctx.Err(), false
+			return ctx.Err()
 		}
-		if errors.Is(c.err, context.Canceled) || errors.Is(c.err, context.DeadlineExceeded) {
-			iss, err = fn()
-			return iss, err, true
+		if first.turned {
+			return fn()
 		}
-		return c.iss, c.err, false
 	}
-	c := &call{done: make(chan struct{}), err: errors.New("session: refresh panicked")}
-	f.calls[key] = c
-	f.mu.Unlock()
-	defer func() {
+}
+
+func (f *flight) lead(token [32]byte, a *attempt, fn func() error) error {
+	defer func() { // also when fn panics
 		f.mu.Lock()
-		delete(f.calls, key)
+		delete(f.turns, token)
 		f.mu.Unlock()
-		close(c.done)
+		close(a.done)
 	}()
-	c.iss, c.err = fn()
-	return c.iss, c.err, true
+	err := fn()
+	a.turned = err == nil
+	return err
 }

@@ -34,24 +34,22 @@ func (s *Service) Run(ctx context.Context, report func(error)) {
 
 // FlushSeen writes the coalesced last uses (DESIGN §3: never a write per check).
 func (s *Service) FlushSeen(ctx context.Context) error {
-	type use struct {
-		id ID
-		at time.Time
-	}
-	var uses []use
-	s.cache.unflushed(func(id ID, at time.Time) { uses = append(uses, use{id, at}) })
+	uses := s.cache.unflushed()
 	for len(uses) > 0 {
 		part := uses[:min(len(uses), 200)] // short transactions, so that a refresh never waits long behind one
 		uses = uses[len(part):]
 		if err := s.db.Housekeeping(ctx, func(tx *store.Tx) error {
 			for _, u := range part {
-				if _, err := tx.Exec(sqlSeen, store.Micros(u.at), string(u.id)); err != nil {
+				if err := tx.Later(sqlSeen, u.sec*1e6, string(u.id)); err != nil {
 					return err
 				}
 			}
 			return nil
 		}); err != nil {
 			return err
+		}
+		for _, u := range part {
+			u.e.flushed.Store(u.sec)
 		}
 	}
 	return nil
@@ -67,9 +65,16 @@ func (s *Service) Sweep(ctx context.Context) error {
 
 // Reached notes how long an end took to be refused everywhere, for the owner's
 // list ("ended everywhere in 0.8 s").
-func (s *Service) Reached(ctx context.Context, id ID, took time.Duration) error {
+func (s *Service) Reached(ctx context.Context, took time.Duration, ids ...ID) error {
+	if len(ids) == 0 {
+		return nil
+	}
 	return s.db.Housekeeping(ctx, func(tx *store.Tx) error {
-		_, err := tx.Exec(sqlReach, took.Milliseconds(), string(id))
-		return err
+		for _, id := range ids {
+			if err := tx.Later(sqlReach, took.Milliseconds(), string(id)); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }

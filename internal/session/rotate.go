@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"time"
 
@@ -19,6 +20,12 @@ type Refresh struct {
 	JTI       string // the proof's jti; used once
 	Addr      netip.Addr
 }
+
+// String keeps the token out of logs, as with Issued.
+func (r Refresh) String() string               { return "a refresh token" }
+func (r Refresh) GoString() string             { return r.String() }
+func (r Refresh) LogValue() slog.Value         { return slog.StringValue(r.String()) }
+func (r Refresh) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 
 // family is the row a refresh decides on.
 type family struct {
@@ -45,31 +52,41 @@ func (f *family) live(now time.Time) bool {
 // (never ours, or over), ErrRefreshSuperseded (a late tab: re-read your store),
 // ErrRefreshReused (replayed: the family is dead and that is committed),
 // ErrRefreshWrongKey (nothing changed but a mark), ErrProofReplayed.
-func (s *Service) Rotate(ctx context.Context, cause store.Cause, r Refresh) (Issued, error) {
+func (s *Service) Rotate(ctx context.Context, cause store.Cause, r Refresh) (iss Issued, err error) {
 	t, ok := s.parseRefresh(r.Presented)
 	if !ok {
 		return Issued{}, ErrRefreshInvalid
 	}
-	// Identical tokens that arrive together become one transaction: 64 clients on
-	// one row lose most of their tries under SERIALIZABLE otherwise. A follower
-	// brings its own proof, so its jti is still spent on its own.
+	// Identical tokens that arrive together go through one first and then the
+	// rest: 64 clients on one row lose most of their tries under SERIALIZABLE
+	// otherwise. Nothing is lent: each is decided by the database, with its own
+	// proof, so an answer never outlives a revocation.
 	hash := keyring.Hash(r.Presented)
-	iss, err, leader := s.flight.do(ctx, flightKey{hash, r.JKT}, func() (Issued, error) { return s.rotate(ctx, cause, t, hash, r) })
-	if leader || err != nil {
-		return iss, err
-	}
-	if err := s.db.Housekeeping(ctx, func(tx *store.Tx) error { return s.spendJTI(tx, r) }); err != nil {
+	err = s.flight.pass(ctx, hash, func() error {
+		iss, err = s.rotate(ctx, cause, t, hash, r)
+		return err
+	})
+	if err != nil {
 		return Issued{}, err
 	}
-	iss.Retry = true
-	s.count(s.met.Retry)
 	return iss, nil
 }
 
-func (s *Service) rotate(ctx context.Context, cause store.Cause, t refreshToken, hash [32]byte, r Refresh) (iss Issued, err error) {
-	err = s.db.Update(ctx, cause, func(tx *store.Tx) error {
+func (s *Service) rotate(ctx context.Context, cause store.Cause, t refreshToken, hash [32]byte, r Refresh) (Issued, error) {
+	// Made before the transaction: it depends on the token alone, and on SQLite
+	// everybody waits for what happens inside.
+	next, ok := s.childOf(t, s.ring.CurrentRefreshKID())
+	if !ok {
+		return Issued{}, keyring.ErrNoKey
+	}
+	var iss Issued
+	err := s.db.Update(ctx, cause, func(tx *store.Tx) (err error) {
+		iss, err = s.turn(tx, t, next, hash, r)
+		if err != store.ErrNoRows {
+			return err
+		}
 		f := family{id: t.family}
-		if err := s.forRefresh(tx, &f); err != nil {
+		if err = s.forRefresh(tx, &f); err != nil {
 			if err == store.ErrNoRows {
 				return ErrRefreshInvalid // ours by its tag, but the row is gone: an erased or restored database
 			}
@@ -78,14 +95,51 @@ func (s *Service) rotate(ctx context.Context, cause store.Cause, t refreshToken,
 		iss, err = s.decide(tx, &f, t, hash, r)
 		return err
 	})
+	if errors.Is(err, store.ErrUnique) {
+		err = ErrProofReplayed.Because(err)
+	}
+	if err == nil && iss.Retry && iss.Bound {
+		// A retry changes nothing, so it carries no event; its proof is used up on
+		// the side, before anything is handed out.
+		err = s.SpendProof(ctx, r.JKT, r.JTI)
+	}
 	s.meter(iss, err) // here and not inside: the function above may run twice
+	return iss, err
+}
+
+// turn is rule 2 in one statement; store.ErrNoRows when any of its conditions
+// does not hold. On PostgreSQL it is two trips: this statement, and the proof's
+// jti and the event on their way with the COMMIT.
+func (s *Service) turn(tx *store.Tx, t, next refreshToken, hash [32]byte, r Refresh) (Issued, error) {
+	mac, ok := s.ring.RefreshKey(next.kid)
+	if !ok {
+		return Issued{}, keyring.ErrNoKey
+	}
+	child := encodeRefresh(mac, next)
+	childHash := keyring.Hash(child)
+	var ses Session
+	var gen, idle, abs int64
+	err := tx.Row(sqlTurn, int64(next.kid), childHash[:], store.Micros(tx.Now), store.Micros(tx.Now.Add(s.life.Idle)),
+		t.family, hash[:], r.JKT).Scan((*string)(&ses.ID), (*string)(&ses.Account), &gen, &idle, &abs, &ses.JKT, &ses.Remember)
 	if err != nil {
 		return Issued{}, err
 	}
-	return iss, nil
+	ses.Family, ses.IdleExp, ses.AbsExp = t.family, store.Time(idle), store.Time(abs)
+	if ses.JKT != "" {
+		id := jtiHash(r.JKT, r.JTI)
+		if err := tx.Later(sqlJTIOrFail, id[:], store.Micros(tx.Now.Add(proofWindow))); err != nil {
+			return Issued{}, err
+		}
+	}
+	tx.Cause.Actor = "account:" + string(ses.Account) // whoever holds token and key acts for the account
+	_, err = s.log.Append(tx, audit.Event{
+		Action: "session.refreshed", Account: string(ses.Account), Target: string(ses.ID),
+		Effects: []audit.Effect{{Kind: "family", ID: t.family, Version: gen}},
+	})
+	return s.issue(tx.Now, &ses, child, gen, r.Addr), err
 }
 
-// decide applies the numbered rules of DESIGN §6 inside the transaction.
+// decide applies the other rules of DESIGN §6, inside the same transaction.
 func (s *Service) decide(tx *store.Tx, f *family, t refreshToken, hash [32]byte, r Refresh) (Issued, error) {
 	if !f.live(tx.Now) {
 		return Issued{}, ErrRefreshInvalid
@@ -96,85 +150,71 @@ func (s *Service) decide(tx *store.Tx, f *family, t refreshToken, hash [32]byte,
 	if bound && r.JKT != f.jkt {
 		return Issued{}, s.suspect(tx, f)
 	}
-	if bound {
-		if err := s.spendJTI(tx, r); err != nil {
-			return Issued{}, err
-		}
-	}
+	since := tx.Now.Sub(f.prevAt)
 	switch {
-	case keyring.Equal(hash[:], f.curHash): // rule 2
-		return s.turn(tx, f, t, r)
+	case keyring.Equal(hash[:], f.curHash):
+		// The turn a moment ago would have found this row: serializable isolation
+		// makes it unreachable. If it ever is reached, nothing may be revoked.
+		return Issued{}, ErrRefreshSuperseded
 
-	case len(f.prevHash) > 0 && keyring.Equal(hash[:], f.prevHash) && (bound || tx.Now.Sub(f.prevAt) <= unboundRetry): // rule 3
-		// The same child again. For a bound family the bound is that the child
-		// itself was not presented yet: once it is, this hash is no longer prev.
-		iss, err := s.child(tx.Now, f, t, f.curKID, r)
-		iss.Retry = true
-		return iss, err
+	case len(f.prevHash) > 0 && keyring.Equal(hash[:], f.prevHash) && (bound || since <= unboundRetry): // rule 3
+		return s.again(tx, f, t, r)
 
-	case t.gen > f.gen || t.gen == f.gen:
+	case t.gen >= f.gen:
 		// A tag of ours for a generation the row has not reached: the database is
 		// older than the token (a restore). Refuse; nothing here proves theft.
 		return Issued{}, ErrRefreshInvalid
 
-	case bound && tx.Now.Sub(f.prevAt) <= supersededFor: // rule 4, late tab
+	case bound && since <= supersededFor: // rule 4, late tab
 		return Issued{}, ErrRefreshSuperseded
 
 	case bound: // rule 4, restored snapshot: this session alone ends
-		return Issued{}, s.endForReplay(tx, f, "session.superseded_late", EndedSnapshot, errSnapshot)
+		return Issued{}, s.endForReplay(tx, f, r, "session.superseded_late", EndedSnapshot, errSnapshot)
 
 	default: // rule 6: RFC 9700 §4.14.2
-		return Issued{}, s.endForReplay(tx, f, "session.reuse", EndedReuse, ErrRefreshReused)
+		return Issued{}, s.endForReplay(tx, f, r, "session.reuse", EndedReuse, ErrRefreshReused)
 	}
 }
 
-// turn mints the child of the current token (rule 2).
-func (s *Service) turn(tx *store.Tx, f *family, t refreshToken, r Refresh) (Issued, error) {
-	kid := s.ring.CurrentRefreshKID()
-	f.idleExp = s.idle(tx.Now, f.absExp, f.ses.Remember)
-	iss, err := s.child(tx.Now, f, t, kid, r)
-	if err != nil {
-		return Issued{}, err
+// again answers a retry with the same child (rule 3). For a bound family the
+// bound is that the child itself was not presented yet: once it is, this hash is
+// no longer prev. No row is written.
+func (s *Service) again(tx *store.Tx, f *family, t refreshToken, r Refresh) (Issued, error) {
+	c, ok := s.childOf(t, f.curKID)
+	mac, ok2 := s.ring.RefreshKey(f.curKID)
+	if !ok || !ok2 {
+		return Issued{}, ErrRefreshInvalid // the key of that time was withdrawn
 	}
-	next := keyring.Hash(iss.Refresh)
-	n, err := tx.Exec(sqlRotate, int64(kid), next[:], store.Micros(tx.Now), store.Micros(f.idleExp), t.family, f.curHash, t.gen)
-	if err != nil {
-		return Issued{}, err
+	child := encodeRefresh(mac, c)
+	if h := keyring.Hash(child); !keyring.Equal(h[:], f.curHash) {
+		return Issued{}, ErrRefreshInvalid // a row that was not made by turning this token
 	}
-	if n == 0 {
-		// Serializable isolation makes this unreachable; if it ever is reached,
-		// the loser must not revoke anything.
-		return Issued{}, ErrRefreshSuperseded
-	}
-	_, err = s.log.Append(tx, audit.Event{
-		Action: "session.refreshed", Account: string(f.ses.Account), Target: string(f.ses.ID),
-		Effects: []audit.Effect{{Kind: "family", ID: t.family, Version: t.gen + 1}},
-	})
-	return iss, err
+	ses := f.ses
+	ses.Family, ses.IdleExp, ses.AbsExp, ses.JKT = t.family, f.idleExp, f.absExp, f.jkt
+	iss := s.issue(tx.Now, &ses, child, c.gen, r.Addr)
+	iss.Retry = true
+	return iss, nil
 }
 
-// child derives the token after t and the access token that goes with it.
-func (s *Service) child(now time.Time, f *family, t refreshToken, kid uint32, r Refresh) (Issued, error) {
+// childOf derives the token after t under the key kid.
+func (s *Service) childOf(t refreshToken, kid uint32) (refreshToken, bool) {
 	mac, ok := s.ring.RefreshKey(kid)
 	if !ok {
-		return Issued{}, ErrRefreshInvalid // the key of that time was retired
+		return refreshToken{}, false
 	}
 	c := refreshToken{kid: kid, family: t.family, gen: t.gen + 1}
-	c.secret = childSecret(mac, t.family, c.gen, t.secret[:])
-	ses := f.ses
-	ses.Family, ses.IdleExp, ses.AbsExp = t.family, f.idleExp, f.absExp
-	return s.issue(now, &ses, encodeRefresh(mac, c), c.gen, r.Addr), nil
+	c.secret = childSecret(mac, c.family, c.gen, t.secret[:])
+	return c, true
 }
 
 // suspect marks the session once and tells the owner (rule 5). The mark must
 // stick although the caller gets an error.
 func (s *Service) suspect(tx *store.Tx, f *family) error {
-	var version int64
-	err := tx.Row(sqlMarkSuspect, store.Micros(tx.Now), string(f.ses.ID)).Scan(&version)
-	if err == store.ErrNoRows {
+	if !f.ses.SuspectAt.IsZero() {
 		return ErrRefreshWrongKey // marked before: one notice is enough, a flood is not
 	}
-	if err != nil {
+	var version int64
+	if err := tx.Row(sqlMarkSuspect, store.Micros(tx.Now), string(f.ses.ID)).Scan(&version); err != nil {
 		return err
 	}
 	s.changed(tx, f.ses.ID)
@@ -191,13 +231,20 @@ func (s *Service) suspect(tx *store.Tx, f *family) error {
 // endForReplay ends the family, and the session whose own tokens it holds, and
 // commits although the caller gets an error (RFC 9700 §4.14.2: the family must
 // die even so; a rollback here would leave the thief's copy alive).
-func (s *Service) endForReplay(tx *store.Tx, f *family, action audit.Action, why string, refusal error) error {
+func (s *Service) endForReplay(tx *store.Tx, f *family, r Refresh, action audit.Action, why string, refusal error) error {
+	// A proof that was used before ends nothing: a thief who copied one old
+	// request, token and proof, must not sign the owner out with it.
+	if f.jkt != "" {
+		if err := s.Spend(tx, r.JKT, r.JTI); err != nil {
+			return err
+		}
+	}
 	if _, err := tx.Exec(sqlEndFamily, f.id); err != nil {
 		return err
 	}
 	effects := []audit.Effect{{Kind: "family", ID: f.id, Version: f.gen}}
 	if f.id == f.ses.Family {
-		ended, err := s.endWhere(tx, sqlEndOne, why, string(f.ses.Account), string(f.ses.ID))
+		ended, err := s.endWhere(tx, sqlEndOne, f.ses.Account, why, string(f.ses.ID))
 		if err != nil {
 			return err
 		}
@@ -214,27 +261,6 @@ func (s *Service) endForReplay(tx *store.Tx, f *family, action audit.Action, why
 
 // errSnapshot looks like any reuse to the caller; only the meter tells them apart.
 var errSnapshot = fmt.Errorf("restored copy: %w", ErrRefreshReused)
-
-// spendJTI refuses a proof seen before, across processes (RFC 9449 §11.1).
-func (s *Service) spendJTI(tx *store.Tx, r Refresh) error {
-	if r.JKT == "" {
-		return nil
-	}
-	id := keyring.Hash(r.JKT + "|" + r.JTI)
-	n, err := tx.Exec(sqlJTI, id[:], store.Micros(tx.Now.Add(proofWindow)))
-	if err != nil {
-		return err
-	}
-	if n == 0 {
-		return ErrProofReplayed
-	}
-	return nil
-}
-
-// SpendProof remembers a proof that was used outside a refresh.
-func (s *Service) SpendProof(ctx context.Context, jkt, jti string) error {
-	return s.db.Housekeeping(ctx, func(tx *store.Tx) error { return s.spendJTI(tx, Refresh{JKT: jkt, JTI: jti}) })
-}
 
 func (s *Service) count(f func()) {
 	if f != nil {

@@ -73,15 +73,37 @@ func (s *Service) epoch(tx *store.Tx, acc account.ID) (epoch int64, err error) {
 // ByID reads one session of an account, live or not. ErrUnknown when it is not
 // theirs: an id guessed from another account looks like one that never was.
 func (s *Service) ByID(tx *store.Tx, acc account.ID, id ID) (Session, error) {
-	var r row
-	var epoch int64
-	if err := tx.Row(sqlByID, string(acc), string(id)).Scan(append(r.dest(), &epoch)...); err != nil {
-		if err == store.ErrNoRows {
-			return Session{}, ErrUnknown
-		}
+	ses, err := standing(tx.Row(sqlByID, string(acc), string(id)), tx.Now)
+	if err == store.ErrNoRows {
+		return Session{}, ErrUnknown
+	}
+	return ses, err
+}
+
+// standing reads one session with whatever has ended it: its own row, everything
+// at once, age, idleness. Whoever looks at EndedAt alone is right.
+func standing(r interface{ Scan(...any) error }, now time.Time) (Session, error) {
+	var raw row
+	var epoch, epochAt, idle int64
+	var epochWhy string
+	if err := r.Scan(append(raw.dest(), &epoch, &epochAt, &epochWhy, &idle)...); err != nil {
 		return Session{}, err
 	}
-	return r.session()
+	ses, err := raw.session()
+	if err != nil {
+		return Session{}, err
+	}
+	ses.IdleExp = store.Time(idle)
+	switch {
+	case !ses.EndedAt.IsZero():
+	case ses.epoch != epoch:
+		ses.EndedAt, ses.EndedWhy = store.Time(epochAt), epochWhy
+	case !now.Before(ses.IdleExp) && ses.IdleExp.Before(ses.AbsExp):
+		ses.EndedAt, ses.EndedWhy = ses.IdleExp, EndedIdle
+	case !now.Before(ses.AbsExp):
+		ses.EndedAt, ses.EndedWhy = ses.AbsExp, EndedAbsolute
+	}
+	return ses, nil
 }
 
 // List returns the account's sessions, newest first: those that can act, and
@@ -94,33 +116,18 @@ func (s *Service) List(tx *store.Tx, acc account.ID) (live, ended []Session, err
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var r row
-		var epoch, epochAt, idle int64
-		var epochWhy string
-		if err := rows.Scan(append(r.dest(), &epoch, &epochAt, &epochWhy, &idle)...); err != nil {
-			return nil, nil, err
-		}
-		ses, err := r.session()
+		ses, err := standing(rows, tx.Now)
 		if err != nil {
 			return nil, nil, err
 		}
-		ses.IdleExp = store.Time(idle)
-		switch {
-		case !ses.EndedAt.IsZero():
-		case ses.epoch != epoch:
-			ses.EndedAt, ses.EndedWhy = store.Time(epochAt), epochWhy
-		case !tx.Now.Before(ses.AbsExp):
-			ses.EndedAt, ses.EndedWhy = ses.AbsExp, EndedAbsolute
-		case !tx.Now.Before(ses.IdleExp):
-			ses.EndedAt, ses.EndedWhy = ses.IdleExp, EndedIdle
-		default:
-			if seen, ok := s.cache.seenAt(ses.ID); ok && seen.After(ses.LastSeen) {
-				ses.LastSeen = seen
-			}
-			live = append(live, ses)
+		if !ses.EndedAt.IsZero() {
+			ended = append(ended, ses)
 			continue
 		}
-		ended = append(ended, ses)
+		if seen, ok := s.cache.seenAt(ses.ID); ok && seen.After(ses.LastSeen) {
+			ses.LastSeen = seen
+		}
+		live = append(live, ses)
 	}
 	return live, ended, rows.Err()
 }

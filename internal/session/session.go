@@ -88,11 +88,12 @@ type Issued struct {
 	Retry      bool // the same child again: nothing was written
 }
 
-// LogValue keeps tokens out of logs even when somebody prints the struct.
-func (i Issued) LogValue() slog.Value { return slog.StringValue("issued for " + string(i.Session)) }
-
-// String does the same for fmt.
-func (i Issued) String() string { return "issued for " + string(i.Session) }
+// String keeps tokens out of logs even when somebody prints the struct; the
+// methods after it do the same for %#v, for slog and for JSON.
+func (i Issued) String() string               { return "issued for " + string(i.Session) }
+func (i Issued) GoString() string             { return i.String() }
+func (i Issued) LogValue() slog.Value         { return slog.StringValue(i.String()) }
+func (i Issued) MarshalText() ([]byte, error) { return []byte(i.String()), nil }
 
 var (
 	// ErrNotSignedIn: no token, or one we never made.
@@ -107,8 +108,11 @@ var (
 	ErrProofReplayed = edge.E("proof_replayed")
 	// ErrUnknown: no such session of this account.
 	ErrUnknown = edge.E("session_unknown")
-	// ErrUnbound: "remember this device" needs a bound key (MISSION B8).
+	// ErrUnbound: "remember this device" needs a bound key (MISSION B8), and so
+	// does every session of an app.
 	ErrUnbound = edge.E("proof_missing")
+	// ErrWeak: a session opened by a recovery code stays what it is.
+	ErrWeak = edge.E("insufficient_power")
 
 	ErrRefreshInvalid    = edge.E("refresh_invalid")
 	ErrRefreshSuperseded = edge.E("refresh_superseded")
@@ -164,13 +168,15 @@ type Begin struct {
 // session of the same account on the same device is replaced, not added
 // (ux.md A3.4), so one browser is one line in the list.
 func (s *Service) Start(tx *store.Tx, b Begin) (Issued, []audit.Effect, error) {
-	if b.Remember && b.JKT == "" {
+	if b.JKT == "" && (b.Remember || b.Kind == API) {
 		return Issued{}, nil, ErrUnbound
 	}
 	acr, amr, at, key := ACRFallback, []string{"otp"}, tx.Now, device.KeyID("")
 	switch {
 	case b.Proof != nil && !b.Code:
-		if b.Proof.Account() != b.Account {
+		// A touch for another act, another account or an earlier transaction opens
+		// nothing.
+		if !b.Proof.For(tx, b.Account, device.Act{Kind: device.ActSignIn}) {
 			return Issued{}, nil, ErrNotSignedIn
 		}
 		acr, amr, at, key = proofLevel(*b.Proof)
@@ -178,7 +184,7 @@ func (s *Service) Start(tx *store.Tx, b Begin) (Issued, []audit.Effect, error) {
 	default:
 		return Issued{}, nil, ErrNotSignedIn
 	}
-	effects, err := s.endWhere(tx, sqlEndOnDevice, EndedReplaced, string(b.Account), string(b.Device), string(b.Kind))
+	effects, err := s.endWhere(tx, sqlEndOnDevice, b.Account, EndedReplaced, string(b.Device), string(b.Kind))
 	if err != nil {
 		return Issued{}, nil, err
 	}
@@ -203,7 +209,7 @@ func (s *Service) Start(tx *store.Tx, b Begin) (Issued, []audit.Effect, error) {
 		return Issued{}, nil, err
 	}
 	amrJSON, _ := json.Marshal(ses.AMR)
-	if _, err := tx.Exec(sqlInsertSession, string(ses.ID), string(ses.Account), string(ses.Device), string(ses.Kind), ses.Family,
+	if err := tx.Later(sqlInsertSession, string(ses.ID), string(ses.Account), string(ses.Device), string(ses.Kind), ses.Family,
 		ses.ACR, string(amrJSON), store.Micros(ses.AuthTime), string(ses.Key), ses.JKT, ses.Remember,
 		store.Micros(ses.CreatedAt), store.Micros(ses.LastSeen), store.Micros(ses.AbsExp), ses.Addr, encodeAgent(ses.Agent), ses.epoch); err != nil {
 		return Issued{}, nil, err
@@ -234,7 +240,7 @@ func (s *Service) newFamily(tx *store.Tx, ses *Session, addr netip.Addr) (Issued
 	ses.IdleExp = s.idle(tx.Now, ses.AbsExp, ses.Remember)
 	refresh := encodeRefresh(mac, t)
 	hash := keyring.Hash(refresh)
-	if _, err := tx.Exec(sqlInsertFamily, t.family, string(ses.ID), int64(kid), hash[:],
+	if err := tx.Later(sqlInsertFamily, t.family, string(ses.ID), string(ses.Account), ses.Remember, int64(kid), hash[:],
 		store.Micros(ses.IdleExp), store.Micros(ses.AbsExp), ses.JKT, ses.epoch); err != nil {
 		return Issued{}, err
 	}
@@ -255,8 +261,8 @@ func (s *Service) idle(now, abs time.Time, remember bool) time.Time {
 
 func (s *Service) issue(now time.Time, ses *Session, refresh string, gen int64, addr netip.Addr) Issued {
 	exp := now.Add(s.life.Access)
-	if ses.AbsExp.Before(exp) {
-		exp = ses.AbsExp
+	if ses.IdleExp.Before(exp) {
+		exp = ses.IdleExp // never later than AbsExp: what its family cannot do, its access token cannot
 	}
 	a := accessToken{session: string(ses.ID), family: ses.Family, exp: store.Micros(exp)}
 	if ses.JKT != "" {

@@ -8,8 +8,8 @@ const (
  created_at, last_seen, abs_exp, addr, agent, epoch, version)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, 1)`
 
-	sqlInsertFamily = `INSERT INTO session_family (id, session, gen, cur_kid, cur_hash, idle_exp, abs_exp, jkt, epoch, state)
-VALUES ($1, $2, 1, $3, $4, $5, $6, $7, $8, 'live')`
+	sqlInsertFamily = `INSERT INTO session_family (id, session, account, remember, gen, cur_kid, cur_hash, idle_exp, abs_exp, jkt, epoch, state)
+VALUES ($1, $2, $3, $4, 1, $5, $6, $7, $8, $9, $10, 'live')`
 
 	sqlEpoch = `SELECT epoch FROM session_epoch WHERE account = $1`
 
@@ -17,15 +17,21 @@ VALUES ($1, $2, 1, $3, $4, $5, $6, $7, $8, 'live')`
 ON CONFLICT (account) DO UPDATE SET epoch = session_epoch.epoch + 1, at = excluded.at, why = excluded.why
 RETURNING epoch`
 
-	// One read decides a refresh: family, its session and the account's epoch.
+	// The turn itself, with every condition of rule 2 in the one statement: the
+	// token is the current one, its key is the family's, and neither the family,
+	// the session nor the account's epoch has ended it. No row: read and decide.
+	sqlTurn = `UPDATE session_family SET gen = gen + 1, cur_kid = $1, prev_hash = cur_hash, cur_hash = $2, prev_at = $3,
+ idle_exp = CASE WHEN remember OR abs_exp < $4 THEN abs_exp ELSE $4 END
+WHERE id = $5 AND cur_hash = $6 AND state = 'live' AND (jkt = '' OR jkt = $7) AND idle_exp > $3 AND abs_exp > $3
+ AND epoch = COALESCE((SELECT e.epoch FROM session_epoch e WHERE e.account = session_family.account), 0)
+ AND EXISTS (SELECT 1 FROM session_session s WHERE s.id = session_family.session AND s.ended_at = 0 AND s.epoch = session_family.epoch)
+RETURNING session, account, gen, idle_exp, abs_exp, jkt, remember`
+
+	// Why a turn found no row: family, its session and the account's epoch.
 	sqlForRefresh = `SELECT f.gen, f.cur_kid, f.cur_hash, f.prev_hash, f.prev_at, f.idle_exp, f.abs_exp, f.jkt, f.epoch, f.state,
  ` + sessionCols + `, COALESCE(e.epoch, 0)
 FROM session_family f JOIN session_session s ON s.id = f.session LEFT JOIN session_epoch e ON e.account = s.account
 WHERE f.id = $1`
-
-	// The turn itself. No row: somebody else turned it first.
-	sqlRotate = `UPDATE session_family SET gen = gen + 1, cur_kid = $1, prev_hash = cur_hash, cur_hash = $2, prev_at = $3, idle_exp = $4
-WHERE id = $5 AND cur_hash = $6 AND gen = $7 AND state = 'live'`
 
 	sqlEndFamily = `UPDATE session_family SET state = 'ended' WHERE id = $1 AND state = 'live'`
 
@@ -34,36 +40,48 @@ WHERE id = $2 AND suspect_at = 0 AND ended_at = 0 RETURNING version`
 
 	sqlJTI = `INSERT INTO session_jti (id, exp) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING`
 
+	// The same for a transaction that has nothing to do but fail on a replay: its
+	// result is not waited for, so it costs no trip (store.ErrUnique tells).
+	sqlJTIOrFail = `INSERT INTO session_jti (id, exp) VALUES ($1, $2)`
+
 	sqlSweepJTI = `DELETE FROM session_jti WHERE exp < $1`
 
 	sqlForCheck = `SELECT ` + sessionCols + `, COALESCE(e.epoch, 0)
 FROM session_session s LEFT JOIN session_epoch e ON e.account = s.account WHERE s.id = $1`
 
-	sqlList = `SELECT ` + sessionCols + `, COALESCE(e.epoch, 0), COALESCE(e.at, 0), COALESCE(e.why, ''), f.idle_exp
-FROM session_session s JOIN session_family f ON f.id = s.family LEFT JOIN session_epoch e ON e.account = s.account
+	// What has ended a session besides its own row: everything at once, idleness.
+	standingCols = `, COALESCE(e.epoch, 0), COALESCE(e.at, 0), COALESCE(e.why, ''), f.idle_exp
+FROM session_session s JOIN session_family f ON f.id = s.family LEFT JOIN session_epoch e ON e.account = s.account `
+
+	sqlList = `SELECT ` + sessionCols + standingCols + `
 WHERE s.account = $1 AND (s.ended_at = 0 OR s.ended_at > $2) AND s.abs_exp > $2
-ORDER BY s.created_at DESC LIMIT 200`
+ORDER BY s.created_at DESC, s.id DESC LIMIT 200`
 
-	sqlEndOne = `UPDATE session_session SET ended_at = $1, ended_why = $2, version = version + 1
-WHERE ended_at = 0 AND account = $3 AND id = $4 RETURNING id, version`
+	sqlByID = `SELECT ` + sessionCols + standingCols + `WHERE s.account = $1 AND s.id = $2`
+)
 
-	sqlEndOthers = `UPDATE session_session SET ended_at = $1, ended_why = $2, version = version + 1
-WHERE ended_at = 0 AND account = $3 AND id <> $4 AND abs_exp > $5 RETURNING id, version`
+// live holds for the sessions of account $2 that can act at $1.
+const live = `account = $2 AND ended_at = 0 AND abs_exp > $1
+ AND epoch = COALESCE((SELECT e.epoch FROM session_epoch e WHERE e.account = $2), 0)
+ AND EXISTS (SELECT 1 FROM session_family f WHERE f.id = session_session.family AND f.idle_exp > $1)`
 
-	sqlEndOnDevice = `UPDATE session_session SET ended_at = $1, ended_why = $2, version = version + 1
-WHERE ended_at = 0 AND account = $3 AND device = $4 AND kind = $5 RETURNING id, version`
+// ending touches live sessions only: one that was ended before, by whatever,
+// keeps its reason and is not counted again.
+const ending = `UPDATE session_session SET ended_at = $1, ended_why = $3, version = version + 1 WHERE ` + live + ` `
 
-	sqlEndDevice = `UPDATE session_session SET ended_at = $1, ended_why = $2, version = version + 1
-WHERE ended_at = 0 AND account = $3 AND device = $4 RETURNING id, version`
+const (
+	sqlEndOne      = ending + `AND id = $4 RETURNING id, version`
+	sqlEndOthers   = ending + `AND id <> $4 RETURNING id, version`
+	sqlEndOnDevice = ending + `AND device = $4 AND kind = $5 RETURNING id, version`
+	sqlEndDevice   = ending + `AND device = $4 RETURNING id, version`
+	sqlEndByKey    = ending + `AND key_id = $4 AND id <> $5 RETURNING id, version`
+)
 
-	sqlEndByKey = `UPDATE session_session SET ended_at = $1, ended_why = $2, version = version + 1
-WHERE ended_at = 0 AND account = $3 AND key_id = $4 AND id <> $5 RETURNING id, version`
-
+const (
 	sqlElevate = `UPDATE session_session SET family = $1, acr = $2, amr = $3, auth_time = $4, key_id = $5, jkt = $6, suspect_at = 0,
- remember = $7, abs_exp = $8, version = version + 1 WHERE id = $9 AND ended_at = 0 RETURNING version`
+ remember = $7, abs_exp = $8, version = version + 1 WHERE id = $9 AND ended_at = 0 AND abs_exp > $10 AND family = $11 RETURNING version`
 
-	sqlVouch = `UPDATE session_session SET vouched_at = $1, version = version + 1
-WHERE account = $2 AND id = $3 AND ended_at = 0 RETURNING version`
+	sqlVouch = `UPDATE session_session SET vouched_at = $1, version = version + 1 WHERE ` + live + ` AND id = $3 RETURNING version`
 
 	sqlReach = `UPDATE session_session SET reach_ms = $1 WHERE id = $2`
 
@@ -72,7 +90,4 @@ WHERE account = $2 AND id = $3 AND ended_at = 0 RETURNING version`
 	sqlEndEverywhere = `UPDATE session_session SET ended_at = $1, ended_why = $2, version = version + 1 WHERE ended_at = 0`
 
 	sqlErase = `UPDATE session_session SET addr = '', agent = '|' WHERE account = $1`
-
-	sqlByID = `SELECT ` + sessionCols + `, COALESCE(e.epoch, 0)
-FROM session_session s LEFT JOIN session_epoch e ON e.account = s.account WHERE s.account = $1 AND s.id = $2`
 )

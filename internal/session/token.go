@@ -74,8 +74,13 @@ func (s *Service) parseRefresh(presented string) (refreshToken, bool) {
 	if !keyring.ValidID("fam_", parts[1]) {
 		return t, false
 	}
-	// Strict decoding: without it the last character has spare bits, and one
-	// token would have several spellings with different hashes.
+	// One token, one spelling: others would have other hashes, and what we call
+	// the current token could come as an older one. Strict decoding refuses the
+	// spare bits of the last character; the length refuses the line breaks that
+	// the decoder skips.
+	if len(parts[3]) != b64.EncodedLen(secretLen) || len(parts[4]) != b64.EncodedLen(tagLen) {
+		return t, false
+	}
 	secret, err := b64.Strict().DecodeString(parts[3])
 	if err != nil || len(secret) != secretLen {
 		return t, false
@@ -171,7 +176,8 @@ func (s *Service) network(addr netip.Addr) uint32 {
 	if err != nil {
 		return 0
 	}
-	sum := s.netMAC.Sum(nil, p.Addr().AsSlice())
+	a := p.Addr().As16() // no allocation; IPv4 in its mapped form, with no IPv6 network of its own
+	sum := s.netMAC.Sum(nil, a[:])
 	n := binary.BigEndian.Uint32(sum[:4])
 	if n == 0 {
 		n = 1 // 0 means "not known"

@@ -62,7 +62,7 @@ func (s *Service) NewCodes(ctx context.Context, cause store.Cause, ses session.S
 				return err
 			}
 		}
-		if _, err := tx.Exec(sqlDropCodes, string(ses.Account)); err != nil {
+		if err := tx.Later(sqlDropCodes, string(ses.Account)); err != nil {
 			return err
 		}
 		for _, c := range codes {
@@ -70,7 +70,7 @@ func (s *Service) NewCodes(ctx context.Context, cause store.Cause, ses session.S
 			if err != nil {
 				return err
 			}
-			if _, err := tx.Exec(sqlInsertCode, h[:], string(ses.Account)); err != nil {
+			if err := tx.Later(sqlInsertCode, h[:], string(ses.Account)); err != nil {
 				return err
 			}
 		}
@@ -105,6 +105,9 @@ func codeHash(code string) ([32]byte, error) {
 // Rehearse proves that the owner kept the codes: one is typed back and stays
 // unused (MISSION D1).
 func (s *Service) Rehearse(ctx context.Context, cause store.Cause, ses session.Session, code string) error {
+	if !session.Reaches(ses.ACR, session.ACRPhr) {
+		return ErrPower
+	}
 	h, err := codeHash(code)
 	if err != nil {
 		return err
@@ -145,9 +148,6 @@ func (s *Service) SignInWithCode(ctx context.Context, cause store.Cause, mail, c
 		return Entered{}, ErrCodeNotAccepted
 	}
 	f.Remember = false // a code never makes a device remembered
-	if err := s.spendProof(ctx, f); err != nil {
-		return Entered{}, err
-	}
 	f, fresh := f.withCookie()
 	var in Entered
 	err := s.db.Update(ctx, cause, func(tx *store.Tx) error {
@@ -181,6 +181,10 @@ func (s *Service) SignInWithCode(ctx context.Context, cause store.Cause, mail, c
 		}
 		if n == 0 {
 			return ErrCodeNotAccepted
+		}
+		// In here and not before: who has no code makes us write nothing.
+		if err := s.sessions.Spend(tx, f.JKT, f.JTI); err != nil {
+			return err
 		}
 		if acc.Status == account.Frozen {
 			return ErrFrozen // a plain error: the code is not used up

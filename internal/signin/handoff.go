@@ -52,6 +52,8 @@ func (s *Service) RedeemHandoff(ctx context.Context, cause store.Cause, client, 
 		if r.Session, err = s.sessions.ByID(tx, account.ID(acc), session.ID(ses)); err != nil {
 			return err
 		}
+		// Whatever ended it, a freeze and "end everything" included: who was signed
+		// out must not come in by a code that is still on its way.
 		if !r.Session.EndedAt.IsZero() {
 			return ErrHandoff
 		}

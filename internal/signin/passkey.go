@@ -23,15 +23,15 @@ func (s *Service) FinishSignIn(ctx context.Context, cause store.Cause, response 
 	if err != nil {
 		return Entered{}, err
 	}
-	if err := s.spendProof(ctx, f); err != nil {
-		return Entered{}, err
-	}
 	cause.Actor = "account:" + string(as.Account())
 	f, fresh := f.withCookie()
 	var in Entered
 	err = s.db.Update(ctx, cause, func(tx *store.Tx) error {
 		proof, err := s.devices.Prove(tx, as)
 		if err != nil {
+			return err
+		}
+		if err := s.sessions.Spend(tx, f.JKT, f.JTI); err != nil {
 			return err
 		}
 		acc, err := s.accounts.ByID(tx, proof.Account())

@@ -81,12 +81,8 @@ type Entered struct {
 	NewDevice    bool
 }
 
-// spendProof uses up the binding proof's jti. It runs in its own small
-// transaction before the flow, so that a replayed proof never reaches it.
+// spendProof uses up the binding proof's jti in a small transaction of its own.
 func (s *Service) spendProof(ctx context.Context, f From) error {
-	if f.JKT == "" {
-		return nil
-	}
 	return s.sessions.SpendProof(ctx, f.JKT, f.JTI)
 }
 

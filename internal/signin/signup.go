@@ -57,7 +57,7 @@ func bindTicket(sealed string) string {
 
 func (s *Service) openTicket(sealed string) (ticket, error) {
 	var t ticket
-	box, err := base64.RawURLEncoding.DecodeString(sealed)
+	box, err := base64.RawURLEncoding.Strict().DecodeString(sealed)
 	if err != nil || len(sealed) > 4096 {
 		return t, ErrExpired
 	}
@@ -88,12 +88,12 @@ func (s *Service) FinishSignUp(ctx context.Context, cause store.Cause, sealed st
 	if err != nil {
 		return Entered{}, err
 	}
-	if err := s.spendProof(ctx, f); err != nil {
-		return Entered{}, err
-	}
 	f, fresh := f.withCookie()
 	var in Entered
 	err = s.db.Update(ctx, cause, func(tx *store.Tx) error {
+		if err := s.sessions.Spend(tx, f.JKT, f.JTI); err != nil {
+			return err
+		}
 		acc, err := s.accounts.Create(tx, account.NewAccount{Mail: t.Mail, Lang: t.Lang, Handle: t.Handle})
 		if err != nil {
 			return err
@@ -113,7 +113,7 @@ func (s *Service) FinishSignUp(ctx context.Context, cause store.Cause, sealed st
 		effects = append(effects,
 			audit.Effect{Kind: "account", ID: string(acc.ID), Version: acc.Version},
 			audit.Effect{Kind: "key", ID: string(key.ID), Version: 1},
-			audit.Effect{Kind: "device", ID: string(dev.ID), Version: 1})
+			audit.Effect{Kind: "device", ID: string(dev.ID), Version: in.Device.Version})
 		tx.Cause.Actor = "account:" + string(acc.ID)
 		p := seen(f, "passkey", false)
 		p["mail"], p["key"] = t.Mail, key.Name

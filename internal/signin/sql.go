@@ -13,5 +13,7 @@ RETURNING version`
 	sqlRehearsed    = `UPDATE signin_codeset SET rehearsed_at = $1, version = version + 1 WHERE account = $2 RETURNING version`
 	sqlPutHandoff   = `INSERT INTO signin_handoff (hash, client, url, account, session, exp) VALUES ($1, $2, $3, $4, $5, $6)`
 	sqlTakeHandoff  = `DELETE FROM signin_handoff WHERE hash = $1 AND client = $2 AND exp > $3 RETURNING account, session`
+	sqlDropCodeSet  = `DELETE FROM signin_codeset WHERE account = $1`
+	sqlDropHandoffs = `DELETE FROM signin_handoff WHERE account = $1`
 	sqlSweepHandoff = `DELETE FROM signin_handoff WHERE exp < $1`
 )

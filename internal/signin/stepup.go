@@ -10,8 +10,12 @@ import (
 )
 
 // BeginStepUp returns request options whose challenge is bound to this account,
-// this session and this act.
+// this session and this act. A session opened by a recovery code is not raised by
+// any touch: its owner signs in with the passkey.
 func (s *Service) BeginStepUp(ctx context.Context, ses session.Session, act device.Act) ([]byte, error) {
+	if !session.Reaches(ses.ACR, session.ACRPhr) {
+		return nil, ErrPower
+	}
 	return s.devices.BeginAssert(act, ses.Account, string(ses.ID))
 }
 
@@ -23,13 +27,13 @@ func (s *Service) FinishStepUp(ctx context.Context, cause store.Cause, ses sessi
 	if err != nil {
 		return session.Issued{}, err
 	}
-	if err := s.spendProof(ctx, f); err != nil {
-		return session.Issued{}, err
-	}
 	var iss session.Issued
 	err = s.db.Update(ctx, cause, func(tx *store.Tx) error {
 		proof, err := s.devices.Prove(tx, as)
 		if err != nil {
+			return err
+		}
+		if err := s.sessions.Spend(tx, f.JKT, f.JTI); err != nil {
 			return err
 		}
 		now, err := s.sessions.ByID(tx, ses.Account, ses.ID) // as it is now, not as the cache saw it

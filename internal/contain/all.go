@@ -1,0 +1,90 @@
+package contain
+
+import (
+	"context"
+	"strconv"
+
+	"keyward/internal/account"
+	"keyward/internal/audit"
+	"keyward/internal/session"
+	"keyward/internal/store"
+)
+
+// EndAll ends every session of an account in one write, for operators and the
+// exchange's back end. The owner is told.
+func (s *Service) EndAll(ctx context.Context, cause store.Cause, acc account.ID) (Effect, error) {
+	return s.act(ctx, cause, func(tx *store.Tx) ([]audit.Effect, error) {
+		if _, err := s.accounts.ByID(tx, acc); err != nil {
+			return nil, err
+		}
+		live, _, err := s.sessions.List(tx, acc)
+		if err != nil {
+			return nil, err
+		}
+		eff, err := s.sessions.EndAll(tx, acc, session.EndedAll)
+		if err != nil {
+			return nil, err
+		}
+		_, err = s.log.Append(tx, audit.Event{
+			Action: "sessions.ended_all", Account: string(acc), Target: string(acc), Effects: eff,
+			Payload: map[string]string{"n": strconv.Itoa(len(live))},
+		})
+		for _, x := range live {
+			eff = append(eff, audit.Effect{Kind: "session", ID: string(x.ID)})
+		}
+		return eff, err
+	})
+}
+
+// AlsoErase adds what a package beside this one keeps of an account. It is called
+// while the program is wired, before the first Erase.
+func (s *Service) AlsoErase(f func(*store.Tx, account.ID) error) { s.erase = append(s.erase, f) }
+
+// Erase closes an account for good and takes its personal data out of every
+// table and out of the log, whose tree still verifies (DESIGN §8).
+func (s *Service) Erase(ctx context.Context, cause store.Cause, acc account.ID) error {
+	_, err := s.act(ctx, cause, func(tx *store.Tx) ([]audit.Effect, error) {
+		if _, err := s.accounts.ByID(tx, acc); err != nil {
+			return nil, err
+		}
+		eff, err := s.sessions.EndAll(tx, acc, session.EndedClosed)
+		if err != nil {
+			return nil, err
+		}
+		if err := s.sessions.Erase(tx, acc); err != nil {
+			return nil, err
+		}
+		if err := s.devices.Erase(tx, acc); err != nil {
+			return nil, err
+		}
+		if err := s.accounts.Erase(tx, acc); err != nil {
+			return nil, err
+		}
+		for _, erase := range s.erase {
+			if err := erase(tx, acc); err != nil {
+				return nil, err
+			}
+		}
+		if err := s.log.Erase(tx, string(acc)); err != nil {
+			return nil, err
+		}
+		_, err = s.log.Append(tx, audit.Event{
+			Action: "account.erased", Account: string(acc), Target: string(acc),
+			Effects: append(eff, audit.Effect{Kind: "account", ID: string(acc)}),
+		})
+		return eff, err
+	})
+	return err
+}
+
+// AcceptRestore takes responsibility for a database that is behind its anchor.
+// Every session of every account ends in the same transaction: the backup may
+// hold sessions that were ended after it was made.
+func (s *Service) AcceptRestore(ctx context.Context, cause store.Cause, b *audit.Behind) error {
+	return s.db.Update(ctx, cause, func(tx *store.Tx) error {
+		if err := s.sessions.EndEverywhere(tx, session.EndedRestored); err != nil {
+			return err
+		}
+		return s.log.AcceptRestore(tx, b)
+	})
+}

@@ -1,0 +1,17 @@
+package signin
+
+import (
+	"keyward/internal/account"
+	"keyward/internal/store"
+)
+
+// Erase drops what is kept here of an account: its codes and the hand-offs on
+// their way. Rows only; wire it to contain.AlsoErase.
+func (s *Service) Erase(tx *store.Tx, acc account.ID) error {
+	for _, q := range []string{sqlDropCodes, sqlDropCodeSet, sqlDropHandoffs} {
+		if _, err := tx.Exec(q, string(acc)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
