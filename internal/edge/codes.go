@@ -83,7 +83,7 @@ var table = map[string]row{
 	"refresh_reused": {401, "rotation", text{"A spent refresh token was used again", "이미 사용한 리프레시 토큰이 다시 쓰였습니다"},
 		text{"Somebody may hold a copy, so everything that came from this token has ended. The owner was told. Sign in again.", "누군가 복사본을 가지고 있을 수 있어 이 토큰에서 나온 것을 모두 종료하고 소유자에게 알렸습니다. 다시 로그인해 주세요."}},
 	"refresh_wrong_key": {401, "rotation", text{"The refresh token belongs to another key", "다른 키에 묶인 리프레시 토큰입니다"},
-		text{"The token is bound to a key and the proof came from another one. Nothing was refreshed, and the owner is told.", "토큰이 묶인 키와 증명한 키가 다릅니다. 갱신하지 않았으며 소유자에게 알립니다."}},
+		text{"The token is bound to a key, and no proof of that key came with it. Nothing was refreshed, and the owner is told.", "토큰이 묶인 키의 증명이 함께 오지 않았습니다. 갱신하지 않았으며 소유자에게 알립니다."}},
 
 	// Accounts.
 	"account_frozen": {403, "accounts", text{"This account is frozen", "동결된 계정입니다"},
