@@ -73,7 +73,7 @@ type AccountBody struct {
 }
 
 type accountCreateIn struct {
-	onceIn
+	Key  string `header:"Idempotency-Key"`
 	Body AccountBody
 }
 
@@ -140,8 +140,8 @@ type ChangeBody struct {
 }
 
 type accountChangeIn struct {
-	idIn
-	onceIn
+	ID   string `path:"id" maxLength:"64"`
+	Key  string `header:"Idempotency-Key"`
 	Body ChangeBody
 }
 

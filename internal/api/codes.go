@@ -20,7 +20,7 @@ func (s *Server) codes() {
 	}, s.codesNew)
 	add(s, operation{
 		id: "codes-rehearse", call: "POST /codes/rehearse", tag: "codes", access: holder, limit: edge.ClassAPI,
-		codes: "code_not_accepted", summary: "Prove that the codes were kept", about: "The code stays unused.",
+		codes: "code_not_accepted insufficient_power", summary: "Prove that the codes were kept", about: "The code stays unused.",
 	}, s.codesRehearse)
 }
 

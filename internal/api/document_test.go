@@ -26,10 +26,7 @@ type document struct {
 		Codes       []string            `json:"x-problem-codes"`
 		Security    []map[string][]any  `json:"security"`
 		Responses   map[string]struct{} `json:"responses"`
-		Parameters  []struct {
-			Name, In string
-			Required bool
-		} `json:"parameters"`
+		Parameters  []parameter         `json:"parameters"`
 	} `json:"paths"`
 	mux *http.ServeMux
 
@@ -53,6 +50,11 @@ func (w *world) readDocument() *document {
 		}
 	}
 	return d
+}
+
+type parameter struct {
+	Name, In string
+	Required bool
 }
 
 // holds fails when an answer is not one that the document announces.
@@ -128,6 +130,19 @@ func TestDocument(t *testing.T) {
 			name, _, _ := strings.Cut(part, `"`)
 			if doc.Components.Schemas[name] == nil {
 				t.Errorf("no schema %s", name)
+			}
+		}
+	})
+
+	t.Run("every part of a path is described", func(t *testing.T) {
+		for path, ops := range w.doc.Paths {
+			for method, op := range ops {
+				for _, part := range strings.Split(path, "{")[1:] {
+					name, _, _ := strings.Cut(part, "}")
+					if !slices.ContainsFunc(op.Parameters, func(p parameter) bool { return p.In == "path" && p.Name == name && p.Required }) {
+						t.Errorf("%s %s: nothing is said about {%s}", method, path, name)
+					}
+				}
 			}
 		}
 	})

@@ -7,7 +7,6 @@ import (
 	"keyward/internal/config"
 	"keyward/internal/edge"
 	"keyward/internal/session"
-	"keyward/internal/signin"
 	"keyward/internal/store"
 )
 
@@ -41,6 +40,8 @@ type Standing struct {
 	Session
 }
 
+func standingOf(x session.Session) Standing { return Standing{x.EndedAt.IsZero(), sessionOf(x, "")} }
+
 // Redeemed is who a code stands for.
 type Redeemed struct {
 	Account BackendAccount `json:"account"`
@@ -54,16 +55,8 @@ func (s *Server) handoffRedeem(ctx context.Context, in *redeemIn) (*redeemOut, e
 	if err != nil {
 		return nil, err
 	}
-	out := &redeemOut{}
-	err = s.DB.View(ctx, func(tx *store.Tx) error {
-		x, live, err := s.Contain.Standing(tx, r.Account.ID, r.Session.ID)
-		if err != nil {
-			return err
-		}
-		if !live { // frozen, ended with all others or idle since the code was made
-			return signin.ErrHandoff
-		}
-		out.Body.Session = Standing{live, sessionOf(x, "")}
+	out := &redeemOut{Redeemed{Session: standingOf(r.Session)}}
+	err = s.DB.View(ctx, func(tx *store.Tx) (err error) {
 		out.Body.Account, err = s.backendAccount(tx, r.Account)
 		return err
 	})
@@ -83,8 +76,8 @@ type standingOut struct{ Body Standing }
 func (s *Server) standing(ctx context.Context, in *standingIn) (*standingOut, error) {
 	out := &standingOut{}
 	err := s.DB.View(ctx, func(tx *store.Tx) error {
-		x, live, err := s.Contain.Standing(tx, account.ID(in.ID), session.ID(in.Session))
-		out.Body = Standing{live, sessionOf(x, "")}
+		x, err := s.Sessions.ByID(tx, account.ID(in.ID), session.ID(in.Session))
+		out.Body = standingOf(x)
 		return err
 	})
 	if err != nil {

@@ -40,10 +40,5 @@ func once[V any](ctx context.Context, s *Server, key string, in any, run func(co
 	return v, again, json.Unmarshal(a.Body, &v)
 }
 
-// onceIn is the header of an act that happens once.
-type onceIn struct {
-	Key string `header:"Idempotency-Key"`
-}
-
 // onceCodes are the refusals every such act shares (account.Once gives them).
 const onceCodes = " idempotency_key_missing idempotency_body_differs idempotency_in_progress "

@@ -25,11 +25,11 @@ func (s *Server) self() {
 	}, s.signOut)
 	add(s, operation{
 		id: "step-up-begin", call: "POST /step-up", tag: "session", access: holder, limit: edge.ClassSignInBegin,
-		summary: "Begin a touch for one act", about: "Say what step_up_required said in \"purpose\". Show the act to the person before the touch.",
+		codes: "insufficient_power", summary: "Begin a touch for one act", about: "Say what step_up_required said in \"purpose\". Show the act to the person before the touch.",
 	}, s.stepUpBegin)
 	add(s, operation{
 		id: "step-up-finish", call: "POST /step-up/finish", tag: "session", access: holder, limit: edge.ClassSignInFinish,
-		codes:   "passkey_not_accepted challenge_expired challenge_spent key_unknown session_unknown",
+		codes:   "passkey_not_accepted challenge_expired challenge_spent key_unknown session_unknown insufficient_power",
 		summary: "Keep the touch for one use within five minutes",
 		about:   "The session gets new tokens; all it had before are dead.",
 	}, s.stepUpFinish)

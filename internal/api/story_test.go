@@ -202,6 +202,9 @@ func TestStory(t *testing.T) {
 		thief.send("POST", "/api/v1/passkeys", nil).refused(403, "insufficient_power")
 		thief.send("POST", "/api/v1/codes", nil).refused(403, "insufficient_power")
 		thief.send("POST", "/api/v1/contacts", map[string]string{"mail": "thief@example.com"}).refused(403, "insufficient_power")
+		thief.send("POST", "/api/v1/step-up", map[string]string{"act": "keys.add"}).refused(403, "insufficient_power")
+		thief.send("POST", "/api/v1/codes/rehearse", map[string]string{"code": codes.Codes[2]}).refused(403, "insufficient_power")
+		thief.send("POST", "/api/v1/sessions/"+thief.tokens.Session+"/mine", nil).refused(403, "insufficient_power")
 
 		// Alice sees it and ends it.
 		var e api.Effect

@@ -121,12 +121,9 @@ func (c *changing) lang(want *string) error {
 // EndFor ends one session at the word of a back end (the safe direction).
 func (s *Service) EndFor(ctx context.Context, cause store.Cause, acc account.ID, id session.ID) (Effect, error) {
 	return s.act(ctx, cause, func(tx *store.Tx) ([]audit.Effect, error) {
-		target, live, err := s.Standing(tx, acc, id)
+		target, err := s.sessions.ByID(tx, acc, id)
 		if err != nil {
 			return nil, err
-		}
-		if !live {
-			return nil, session.ErrUnknown
 		}
 		eff, err := s.sessions.End(tx, acc, id, EndedByExchange)
 		if err != nil {
@@ -138,28 +135,4 @@ func (s *Service) EndFor(ctx context.Context, cause store.Cause, acc account.ID,
 		})
 		return eff, err
 	})
-}
-
-// Standing tells whether a session still lives, with everything that can have
-// ended it: an act, "end everything", idleness, age. An old session that the list
-// no longer reaches counts as over.
-func (s *Service) Standing(tx *store.Tx, acc account.ID, id session.ID) (ses session.Session, live bool, err error) {
-	if ses, err = s.sessions.ByID(tx, acc, id); err != nil {
-		return ses, false, err
-	}
-	alive, ended, err := s.sessions.List(tx, acc)
-	if err != nil {
-		return ses, false, err
-	}
-	for _, x := range alive {
-		if x.ID == id {
-			return x, true, nil
-		}
-	}
-	for _, x := range ended {
-		if x.ID == id {
-			return x, false, nil
-		}
-	}
-	return ses, false, nil
 }

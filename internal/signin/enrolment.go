@@ -98,9 +98,6 @@ func (s *Service) FinishEnrolment(ctx context.Context, cause store.Cause, sealed
 	if err != nil {
 		return Entered{}, err
 	}
-	if err := s.spendProof(ctx, f); err != nil {
-		return Entered{}, err
-	}
 	f.Remember = false
 	f, fresh := f.withCookie()
 	cause.Actor = "account:" + string(acc.ID)
@@ -109,6 +106,9 @@ func (s *Service) FinishEnrolment(ctx context.Context, cause store.Cause, sealed
 		// Asked again inside: the account may have been closed, or enrolled by
 		// another ticket, since the signature was checked.
 		if _, err := s.enrollable(tx, acc.ID); err != nil {
+			return err
+		}
+		if err := s.sessions.Spend(tx, f.JKT, f.JTI); err != nil {
 			return err
 		}
 		dev, _, err := s.devices.Meet(tx, acc.ID, f.Cookie, f.Agent)
@@ -125,7 +125,7 @@ func (s *Service) FinishEnrolment(ctx context.Context, cause store.Cause, sealed
 		}
 		effects = append(effects,
 			audit.Effect{Kind: "key", ID: string(key.ID), Version: key.Version},
-			audit.Effect{Kind: "device", ID: string(dev.ID), Version: dev.Version})
+			audit.Effect{Kind: "device", ID: string(dev.ID), Version: in.Device.Version})
 		p := seen(f, "passkey", false)
 		p["key"], p["client"] = key.Name, t.Client
 		_, err = s.log.Append(tx, audit.Event{Action: "key.added", Account: string(acc.ID), Target: string(key.ID), Effects: effects, Payload: p})
