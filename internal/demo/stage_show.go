@@ -32,7 +32,7 @@ func (s *Stage) show(w http.ResponseWriter, r *http.Request) {
 	turns := slices.Clone(s.turns)
 	s.mu.Unlock()
 	for _, t := range turns {
-		st := web.StageTurn{N: t.n, ID: t.id, Took: t.answer.took, Request: rawRequest(t.answer.sent), Answer: rawAnswer(t.answer), Owner: t.sees}
+		st := web.StageTurn{N: t.n, ID: t.id, Took: t.answer.took, Request: rawRequest(t.answer), Answer: rawAnswer(t.answer), Owner: t.sees}
 		for _, rec := range t.records {
 			st.Sentence = audit.Sentence(rec, v.Lang)
 		}
@@ -70,8 +70,10 @@ func (s *Stage) showOwner(ctx context.Context, v *web.Stage, sit *seat, live boo
 	return nil
 }
 
-// rawRequest writes a request as it went over the wire, tokens cut short.
-func rawRequest(q sent) []web.Span {
+// rawRequest writes a request as it went over the wire, tokens cut short. Where
+// the refusal is about a proof, it says that there was none.
+func rawRequest(a *answer) []web.Span {
+	q := a.sent
 	out := []web.Span{{Text: q.Method, Mark: web.Strong}, {Text: " " + q.URL.RequestURI() + "\nHost: " + q.URL.Host}}
 	for _, name := range []string{"X-Forwarded-For", "Cookie", "Dpop", "Content-Type"} {
 		for _, value := range q.Header[name] {
@@ -83,7 +85,7 @@ func rawRequest(q sent) []web.Span {
 			}
 		}
 	}
-	if q.Method == http.MethodPost && q.Header.Get("Dpop") == "" {
+	if q.Header.Get("Dpop") == "" && (a.Code == "proof_missing" || a.Code == "refresh_wrong_key") {
 		out = append(out, web.Span{Text: "\nDPoP: "}, web.Span{Text: "none", Mark: web.Wrong})
 	}
 	if len(q.body) > 0 {
