@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"keyward/internal/audit"
 	"keyward/internal/edge"
@@ -38,6 +39,9 @@ func (s *Stage) thiefTries(w http.ResponseWriter, r *http.Request) {
 
 // try plays one try and says where to look at it.
 func (s *Stage) try(ctx context.Context, id web.TryID, lang string) (to string, err error) {
+	if !slices.Contains(tries, id) {
+		return "", edge.E("not_found")
+	}
 	sit, l := s.state()
 	live := sit != nil && s.lives(ctx, sit)
 	if !ready(id, sit, live, l) {
@@ -100,8 +104,6 @@ func (s *Stage) attempt(ctx context.Context, id web.TryID, l *loot, lang string)
 		// its minutes are over: what stops the thief here is the touch.
 		thief.from = nearbyAddr
 		c.method, c.path, c.json = http.MethodPost, "/passkeys/begin", struct{}{}
-	default:
-		return nil, edge.E("not_found")
 	}
 	return thief.do(ctx, c)
 }
