@@ -43,7 +43,7 @@ func (s *Server) accounts() {
 
 // BackendAccount is what a back end sees of an account.
 type BackendAccount struct {
-	ID           string    `json:"id" example:"acc_01jd8f0000000000000000000"`
+	ID           string    `json:"id" example:"acc_01jd8f00000000000000000000"`
 	ExternalID   string    `json:"external_id,omitempty"`
 	Status       string    `json:"status" enum:"active,frozen,restricted,closed"`
 	Brand        string    `json:"brand,omitempty"`

@@ -19,7 +19,7 @@ func (s *Server) activity() {
 
 // Event is one thing that happened.
 type Event struct {
-	ID        string    `json:"id" example:"evt_01jd8f0000000000000000000"`
+	ID        string    `json:"id" example:"evt_01jd8f00000000000000000000"`
 	At        time.Time `json:"at"`
 	Action    string    `json:"action" example:"session.started"`
 	Sentence  string    `json:"sentence"`

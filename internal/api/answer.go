@@ -22,13 +22,15 @@ import (
 // hide the method of that name.
 type humaContext = huma.Context
 
-// answer is what huma writes to. When it wants to write an error, of its own or
-// of a handler, the error is kept here and nothing is written: the gate answers
-// with the problem afterwards. So edge.Fail stays the only place where an error
-// becomes an answer.
+// answer is what huma writes to. It is sent when it is whole. When huma wants to
+// write an error, of its own or of a handler, the error is kept and what is
+// written is thrown away: the gate answers with the problem. So edge.Fail stays
+// the only place where an error becomes an answer.
 type answer struct {
 	humaContext
 	ctx     context.Context
+	status  int
+	body    bytes.Buffer
 	refused error
 }
 
@@ -40,17 +42,14 @@ func (a *answer) Unwrap() huma.Context { return a.humaContext }
 // SetReadDeadline does nothing: the body is read, and the server set its bounds.
 func (a *answer) SetReadDeadline(time.Time) error { return nil }
 
-func (a *answer) SetStatus(code int) {
-	if a.refused == nil {
-		a.humaContext.SetStatus(code)
-	}
-}
+func (a *answer) SetStatus(code int)    { a.status = code }
+func (a *answer) Status() int           { return a.status }
+func (a *answer) BodyWriter() io.Writer { return &a.body }
 
-func (a *answer) BodyWriter() io.Writer {
-	if a.refused != nil {
-		return io.Discard
-	}
-	return a.humaContext.BodyWriter()
+// send writes a whole answer. A client that has gone is nobody's error.
+func (a *answer) send(w http.ResponseWriter) {
+	w.WriteHeader(a.status)
+	_, _ = w.Write(a.body.Bytes())
 }
 
 // refusal takes a handler's error through huma. It has no Unwrap on purpose:

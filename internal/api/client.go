@@ -47,7 +47,8 @@ func clientOf(ctx context.Context) client { return ctx.Value(clientKey{}).(clien
 //
 // Only failures count against an address: a back end asks about sessions as often
 // as its own visitors come, from one address, and its secret was just seen to be
-// right. What it writes counts against itself.
+// right. Making accounts and tickets counts against itself; redeeming and ending
+// do not, for they are as many as its visitors, and on the worst day most.
 func (s *Server) admitClient(ctx context.Context, r *http.Request, op operation) (context.Context, error) {
 	c, id, ok := s.authenticate(r.Header)
 	if !ok {
@@ -59,7 +60,7 @@ func (s *Server) admitClient(ctx context.Context, r *http.Request, op operation)
 		}
 		return nil, errClient
 	}
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+	if r.Method == http.MethodPost && op.power == config.MayProvision {
 		if err := s.Limiter.Check(op.limit, "client:"+c.ID); err != nil {
 			return nil, err
 		}

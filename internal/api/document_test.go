@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -142,6 +143,28 @@ func TestDocument(t *testing.T) {
 					if !slices.ContainsFunc(op.Parameters, func(p parameter) bool { return p.In == "path" && p.Name == name && p.Required }) {
 						t.Errorf("%s %s: nothing is said about {%s}", method, path, name)
 					}
+				}
+			}
+		}
+	})
+
+	t.Run("docs/api.md names every operation, and no other", func(t *testing.T) {
+		page, err := os.ReadFile(filepath.Join("..", "..", "docs", "api.md"))
+		ok(t, err)
+		named := map[string]bool{}
+		for _, m := range regexp.MustCompile(`(GET|POST|PATCH|DELETE) (/api/v1/[a-z0-9/{}_…-]+)`).FindAllStringSubmatch(string(page), -1) {
+			r, err := http.NewRequest(m[1], public+strings.ReplaceAll(m[2], "…", "x"), nil)
+			ok(t, err)
+			_, pattern := w.doc.mux.Handler(r)
+			if !strings.HasPrefix(pattern, m[1]+" ") {
+				t.Errorf("the page names %s, which is not there", m[0])
+			}
+			named[pattern] = true
+		}
+		for path, ops := range w.doc.Paths {
+			for method := range ops {
+				if op := strings.ToUpper(method) + " " + path; !named[op] {
+					t.Errorf("the page does not name %s", op)
 				}
 			}
 		}

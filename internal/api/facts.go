@@ -20,7 +20,7 @@ type List[T any] struct {
 
 // Session is one sign-in on one device.
 type Session struct {
-	ID          string    `json:"id" example:"ses_01jd8f0000000000000000000"`
+	ID          string    `json:"id" example:"ses_01jd8f00000000000000000000"`
 	Device      string    `json:"device"`
 	Kind        string    `json:"kind" enum:"web,api"`
 	Current     bool      `json:"current" doc:"The session that asks."`
@@ -58,7 +58,7 @@ func sessionOf(x session.Session, here session.ID) Session {
 
 // Passkey is one key that signs the owner in.
 type Passkey struct {
-	ID        string    `json:"id" example:"key_01jd8f0000000000000000000"`
+	ID        string    `json:"id" example:"key_01jd8f00000000000000000000"`
 	Name      string    `json:"name"`
 	Provider  string    `json:"provider,omitempty" doc:"Who keeps it, where known."`
 	Grade     string    `json:"grade" enum:"synced,claimed,hardware" doc:"What is known about where the key lives. claimed: it says it stays on one device, without evidence."`
@@ -79,7 +79,7 @@ func passkeyOf(k device.Key) Passkey {
 
 // Device is a browser profile or an app install.
 type Device struct {
-	ID        string    `json:"id" example:"dev_01jd8f0000000000000000000"`
+	ID        string    `json:"id" example:"dev_01jd8f00000000000000000000"`
 	Name      string    `json:"name"`
 	Platform  string    `json:"platform,omitempty"`
 	Browser   string    `json:"browser,omitempty"`
@@ -130,7 +130,7 @@ func effectOf(e contain.Effect) Effect {
 
 // Contact is one way to reach the owner.
 type Contact struct {
-	ID         string    `json:"id" example:"cnt_01jd8f0000000000000000000"`
+	ID         string    `json:"id" example:"cnt_01jd8f00000000000000000000"`
 	Kind       string    `json:"kind" enum:"mail"`
 	Value      string    `json:"value"`
 	AddedAt    time.Time `json:"added_at"`

@@ -83,7 +83,9 @@ func (s *Server) gate(op operation, body reflect.Type) func(huma.Context, func(h
 		if err == nil {
 			a := &answer{humaContext: hc, ctx: ctx}
 			next(a)
-			err = a.refused
+			if err = a.refused; err == nil {
+				a.send(w)
+			}
 		}
 		if err != nil {
 			s.refuse(w, r, op, err)

@@ -37,7 +37,7 @@ func (s *Server) self() {
 
 // Account is what its owner sees of it.
 type Account struct {
-	ID         string    `json:"id" example:"acc_01jd8f0000000000000000000"`
+	ID         string    `json:"id" example:"acc_01jd8f00000000000000000000"`
 	ExternalID string    `json:"external_id,omitempty" doc:"The exchange's own id."`
 	Status     string    `json:"status" enum:"active,frozen,restricted,closed"`
 	Lang       string    `json:"lang,omitempty"`

@@ -52,6 +52,7 @@ type world struct {
 	signin   *signin.Service
 	contain  *contain.Service
 	sessions *session.Service
+	handler  http.Handler
 	url      string
 	logged   *syncBuffer
 	doc      *document
@@ -119,7 +120,8 @@ func (w *world) serve(options ...option) {
 		DB: w.db, Ring: w.ring, Log: w.log, Accounts: w.accounts, Devices: devices, Sessions: w.sessions, SignIn: w.signin, Contain: w.contain,
 		Limiter: e.Limiter, Logger: logger, Refusals: audit.NewRefusals(w.db, w.log),
 	}, api.Settings{PublicURL: public, Backends: backends()}).Routes(mux, e)
-	srv := httptest.NewServer(e.Handler(edge.Routes(mux)))
+	w.handler = e.Handler(edge.Routes(mux))
+	srv := httptest.NewServer(w.handler)
 	t.Cleanup(srv.Close)
 	w.url = srv.URL
 	w.doc = w.readDocument()
