@@ -68,21 +68,21 @@ func run(args []string, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	var c cli
-	usage := exitOK
+	asked := false // for help: kong wants to exit there, and would find fault with the rest if it does not
 	parser, err := kong.New(&c, kong.Name("keyward"), kong.Writers(stdout, stderr),
 		kong.Description("Account security for exchanges, wallets and trading platforms."),
-		kong.UsageOnError(), kong.Exit(func(code int) { usage = code }))
+		kong.UsageOnError(), kong.Exit(func(int) { asked = true }))
 	if err != nil {
 		fmt.Fprintln(stderr, err)
 		return exitFailure
 	}
 	k, err := parser.Parse(args)
+	if asked {
+		return exitOK
+	}
 	if err != nil {
 		fmt.Fprintln(stderr, "keyward:", err)
 		return exitUsage
-	}
-	if k == nil || k.Command() == "" {
-		return usage // --help
 	}
 	if err := k.Run(&env{ctx: ctx, cli: &c, stdout: stdout, stderr: stderr, level: new(slog.LevelVar)}); err != nil {
 		fmt.Fprintln(stderr, "keyward:", edge.Scrub(err.Error()))

@@ -267,7 +267,20 @@ func (cmd auditVerifyCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(e.stdout, rep)
+	if e.cli.JSON {
+		return json.NewEncoder(e.stdout).Encode(map[string]any{
+			"events": rep.Size, "root": rep.Root.String(), "key": rep.Key, "checkpoints": rep.Checkpoints, "signed": rep.Signed,
+			"signed_at": rep.SignedAt, "erased": rep.Erased, "unsealed": rep.Unsealed,
+		})
+	}
+	fmt.Fprintf(e.stdout, "verified: %d events, root %s\n%d of them signed at %s by %s (%d checkpoints)\n",
+		rep.Size, rep.Root, rep.Signed, rep.SignedAt.Format(time.RFC3339), rep.Key, rep.Checkpoints)
+	if rep.Erased > 0 {
+		fmt.Fprintf(e.stdout, "%d have no personal data any more: it was erased\n", rep.Erased)
+	}
+	if rep.Unsealed > 0 {
+		fmt.Fprintf(e.stdout, "%d more wait for their place\n", rep.Unsealed)
+	}
 	return nil
 }
 
