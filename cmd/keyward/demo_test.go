@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"keyward/internal/demo"
+	"keyward/internal/storetest"
 )
 
 // demoFor opens a demo on free ports. change may exchange parts of it before its
@@ -58,9 +59,16 @@ func stepLines(out string) (all []string) {
 
 func TestTour(t *testing.T) {
 	t.Parallel()
-	for _, args := range [][]string{{"demo", "--tour"}, {"demo", "--tour", "--tls", "--curl"}} {
-		t.Run(strings.Join(args, " "), func(t *testing.T) {
+	for name, args := range map[string][]string{
+		"SQLite":               {"demo", "--tour"},
+		"TLS, with curl lines": {"demo", "--tour", "--tls", "--curl"},
+		"PostgreSQL":           {"demo", "--tour", "--database"},
+	} {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			if name == "PostgreSQL" {
+				args = append(args, storetest.EmptyPostgresURL(t))
+			}
 			var out, errs bytes.Buffer
 			if code := run(args, &out, &errs); code != exitOK {
 				t.Fatalf("exit %d\n%s\n%s", code, out.String(), errs.String())
