@@ -46,8 +46,16 @@ func (cmd demoCmd) Run(e *env) error {
 	if cmd.Tour {
 		return d.tour(e, cmd.Curl)
 	}
-	fmt.Fprintf(e.stdout, "Keyward demo\n\n  pages      %s\n  stage      %s/demo\n  mail       %s/demo/mail\n  exchange   %s\n  ops        http://%s/metrics\n\nEverything is in %s and goes when you stop it (Ctrl-C).\n",
-		d.origin, d.origin, d.origin, d.exchangeOrigin, d.opsL.Addr(), d.dir)
+	fmt.Fprintf(e.stdout, "Keyward demo\n\n  pages      %s\n  stage      %s/demo\n  mail       %s/demo/mail\n  exchange   %s\n  ops        http://%s/metrics\n\n",
+		d.origin, d.origin, d.origin, d.exchangeOrigin, d.opsL.Addr())
+	if d.tls != nil {
+		fmt.Fprintf(e.stdout, "Browsers offer passkeys once they trust %s;\nit can speak for localhost alone, for a week.\n", d.tls.AuthorityFile)
+	}
+	if d.temporary {
+		fmt.Fprintf(e.stdout, "Everything is in %s and goes when you stop it (Ctrl-C).\n", d.dir)
+	} else {
+		fmt.Fprintf(e.stdout, "Everything stays in %s. Stop it with Ctrl-C.\n", d.dir)
+	}
 	return d.run(e.ctx)
 }
 
