@@ -140,6 +140,9 @@ func (s *Server) Show(w http.ResponseWriter, r *http.Request, status int, v View
 // software passkey signs in through it.
 func (s *Server) Hand(w http.ResponseWriter, in signin.Entered, remember bool) { s.handEntered(w, in, remember) }
 
+// Local keeps a path on this site, for a package that redirects where a form says.
+func (s *Server) Local(to string) string { return localPath(to) }
+
 // seconds rounds a life to what a cookie understands; never "until the browser
 // closes" by accident.
 func seconds(now, until time.Time) time.Duration { return max(until.Sub(now), time.Second) }
