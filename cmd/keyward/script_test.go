@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"flag"
 	"os"
 	"os/exec"
 	"regexp"
@@ -12,7 +13,11 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"keyward": main}) }
+func TestMain(m *testing.M) {
+	// These tests wait for mails most of the time; they need no core each.
+	flag.Set("test.parallel", "8")
+	testscript.Main(m, map[string]func(){"keyward": main})
+}
 
 // TestScripts plays the command line as an operator does, from
 // testdata/script/*.txtar. Besides testscript's own commands there are:
