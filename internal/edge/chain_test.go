@@ -148,9 +148,12 @@ func TestSecurityHeadersStandOnEveryAnswer(t *testing.T) {
 			t.Errorf("%s: Cache-Control = %q", path, h.Get("Cache-Control"))
 		}
 	}
-	plain := newRig(t, func(o *Options) { o.PublicURL = "http://localhost:7480" })
-	if h := plain.serve(request("GET", "/", "")).Header(); h.Get("Strict-Transport-Security") != "" {
-		t.Error("HSTS over http")
+	// On localhost not even over https: it would bind every port of that name.
+	for _, public := range []string{"http://localhost:7480", "https://localhost:7480", "https://id.localhost:7480"} {
+		g := newRig(t, func(o *Options) { o.PublicURL = public })
+		if h := g.serve(request("GET", "/", "")).Header(); h.Get("Strict-Transport-Security") != "" {
+			t.Errorf("HSTS at %s", public)
+		}
 	}
 }
 

@@ -69,7 +69,7 @@ func New(o Options) (*Edge, error) {
 		opts:    o,
 		log:     slog.New(Redact(o.Logger.Handler())),
 		csp:     contentSecurityPolicy(o.FormOrigins),
-		hsts:    u.Scheme == "https",
+		hsts:    u.Scheme == "https" && !isLocalhost(u.Hostname()),
 		Limiter: NewLimiter(o.Now, o.RateFactor),
 	}
 	e.Limiter.metrics = o.Metrics
@@ -77,6 +77,12 @@ func New(o Options) (*Edge, error) {
 		return nil, err
 	}
 	return e, nil
+}
+
+// isLocalhost: HSTS knows hosts, not ports (RFC 6797 §8.3). A demo over https
+// would forbid every other http://localhost of a developer for two years.
+func isLocalhost(host string) bool {
+	return host == "localhost" || strings.HasSuffix(host, ".localhost")
 }
 
 // Handler puts the rim around the routes. Order matters and is one screen:
