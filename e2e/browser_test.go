@@ -185,7 +185,8 @@ func (b *browser) open(url string) {
 	b.t.Helper()
 	call(b, network.Enable, network.EnableParams{})
 	call(b, log.Enable, cdp.Empty{})
-	b.step(chromedp.Navigate(url), chromedp.WaitReady(chromedp.CSS("body")))
+	b.step(chromedp.Navigate(url))
+	b.until("the page is ready", "document.readyState === 'complete'")
 }
 
 // until waits for a JavaScript condition.
@@ -217,11 +218,31 @@ func (b *browser) shows(text string) {
 	b.until("the page shows "+text, fmt.Sprintf("document.body && document.body.innerText.includes(%s)", quoted))
 }
 
-// click waits until the page's modules have run: they do before "complete".
+// click presses an element once it is there and the page's modules have run (they
+// do before "complete"); the element first, because until it is there the page
+// may still be the one before.
 func (b *browser) click(sel string) {
 	b.t.Helper()
-	b.until("the page is ready", "document.readyState === 'complete'")
+	quoted, _ := json.Marshal(sel)
+	b.until(sel+" is there and the page is ready", fmt.Sprintf("document.querySelector(%s) && document.readyState === 'complete'", quoted))
 	b.step(chromedp.WaitVisible(chromedp.CSS(sel)), chromedp.Click(chromedp.CSS(sel)))
+}
+
+// press clicks until something came of it: a mouse that moved while a page was
+// laid out clicks beside the button, as people do, who then click again.
+func (b *browser) press(sel, js string) {
+	b.t.Helper()
+	for range 3 {
+		b.click(sel)
+		for range 60 {
+			ok, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool]("Boolean("+js+")"))
+			if err == nil && ok {
+				return
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+	}
+	b.t.Fatalf("pressed %s in vain, waiting for %s\n%s", sel, js, b.where())
 }
 
 func (b *browser) fill(sel, text string) {

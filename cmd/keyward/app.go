@@ -92,6 +92,7 @@ func (c *core) domains(met session.Metrics) (*domains, error) {
 	d.watch.OnEffect(func(e audit.Effect, _ audit.Record) { d.sessions.Heard(e) })
 	d.signin = signin.New(signin.Parts{DB: c.db, Ring: c.ring, Log: c.log, Accounts: d.accounts, Devices: d.devices, Sessions: d.sessions, SelfSignUp: c.cfg.SelfSignUp})
 	d.contain = contain.New(c.db, c.log, d.accounts, d.devices, d.sessions, d.watch)
+	d.contain.AlsoErase(d.signin.Erase)
 	return d, nil
 }
 
@@ -116,7 +117,6 @@ type extras struct {
 	templates string // read pages from this folder instead of the binary
 	demo      bool
 	routes    func(*http.ServeMux, *app) // more pages
-	forms     []string                   // origins that forms of ours may end at
 }
 
 func newApp(ctx context.Context, cfg config.Config, logger *slog.Logger, x extras) (*app, error) {
@@ -165,7 +165,7 @@ func (c *core) build(ctx context.Context, logger *slog.Logger, x extras) (*app, 
 	}
 	a.edge, err = edge.New(edge.Options{
 		Now: c.db.Now, Logger: logger, PublicURL: c.cfg.PublicURL, Proxies: c.cfg.TrustedProxies, Language: c.cfg.Languages.Default,
-		FormOrigins: append(handoffOrigins(c.cfg), x.forms...), MaxBody: c.cfg.Limits.BodyBytes, Timeout: c.cfg.Limits.RequestTimeout,
+		FormOrigins: handoffOrigins(c.cfg), MaxBody: c.cfg.Limits.BodyBytes, Timeout: c.cfg.Limits.RequestTimeout,
 		RateFactor: c.cfg.Limits.RateFactor, Metrics: a.metrics,
 		Pages: func(w http.ResponseWriter, r *http.Request, p edge.Problem) { a.web.Problem(w, r, p) },
 	})

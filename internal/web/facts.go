@@ -128,7 +128,7 @@ func (h holdings) deviceViews(v *visit) []Device {
 			}
 			// Asked about: a device first seen after the account began and lately, or
 			// one signed in with a code, or one whose token was copied.
-			isNew := d.FirstSeen.Sub(v.acc.CreatedAt) > time.Minute && v.base.Now.Sub(d.FirstSeen) < askAbout
+			isNew := d.FirstSeen.After(v.acc.CreatedAt) && v.base.Now.Sub(d.FirstSeen) < askAbout
 			if x.VouchedAt.IsZero() && (isNew || x.ACR == session.ACRFallback) || x.SuspectAt.After(x.VouchedAt) {
 				unanswered = true
 			}
@@ -149,7 +149,7 @@ func (h holdings) week(v *visit) []WeekDay {
 	var marks []Mark
 	for _, list := range [][]session.Session{h.live, h.ended} {
 		for _, x := range list {
-			isNew := x.CreatedAt.Sub(first[x.Device]).Abs() < time.Second && x.CreatedAt.Sub(v.acc.CreatedAt) > time.Minute
+			isNew := x.CreatedAt.Sub(first[x.Device]).Abs() < time.Second && first[x.Device].After(v.acc.CreatedAt)
 			marks = append(marks, Mark{At: x.CreatedAt, On: agentOf(x.Agent), New: isNew})
 		}
 	}

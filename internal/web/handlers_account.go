@@ -122,6 +122,12 @@ func (s *Server) passkeyBegin(v *visit) error {
 		return err
 	}
 	options, err := s.SignIn.BeginAddKey(v.r.Context(), v.ses)
+	if errors.Is(err, device.ErrStepUp) {
+		// Not a refusal: the page asks for two touches, and this is where it learns
+		// that the first is still to come.
+		answer(v.w, http.StatusOK, map[string]any{"needs": map[string]string{"act": device.ActKeysAdd}})
+		return nil
+	}
 	if err != nil {
 		return err
 	}

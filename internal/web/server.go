@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"time"
+	_ "time/tzdata" // a server without zone files still writes the reader's time
 
 	"keyward/internal/account"
 	"keyward/internal/audit"
@@ -84,8 +85,19 @@ func (s *Server) base(r *http.Request) Base {
 	if t, ok := edge.ThemeCookie.Read(r); ok && (t == string(Light) || t == string(Dark)) {
 		b.Theme = Theme(t)
 	}
+	if c, err := r.Cookie(zoneCookie); err == nil {
+		name := strings.NewReplacer(".", "/", "~", "+").Replace(c.Value) // our cookies hold neither "/" nor "+"
+		if zone, err := time.LoadLocation(name); err == nil && len(name) < 64 && name != "Local" {
+			b.Zone = zone
+		}
+	}
 	return b
 }
+
+// zoneCookie is where page.js notes the browser's time zone, so that the server
+// writes the times of the next page in it. It is the reader's own word and
+// decides nothing.
+const zoneCookie = "kw_zone"
 
 // localPath keeps a path on this site. Anything a browser could read as another
 // host ("//evil", "/\evil", control characters) becomes "/": the value comes
@@ -134,11 +146,15 @@ func (s *Server) Problem(w http.ResponseWriter, r *http.Request, p edge.Problem)
 func (s *Server) Frame(w http.ResponseWriter, r *http.Request) Base { return s.baseMaybe(w, r) }
 
 // Show renders a page for a package outside this one.
-func (s *Server) Show(w http.ResponseWriter, r *http.Request, status int, v View) { s.show(w, r, status, v) }
+func (s *Server) Show(w http.ResponseWriter, r *http.Request, status int, v View) {
+	s.show(w, r, status, v)
+}
 
 // Hand puts the tokens of a finished sign-in into the browser; the demo's
 // software passkey signs in through it.
-func (s *Server) Hand(w http.ResponseWriter, in signin.Entered, remember bool) { s.handEntered(w, in, remember) }
+func (s *Server) Hand(w http.ResponseWriter, in signin.Entered, remember bool) {
+	s.handEntered(w, in, remember)
+}
 
 // Local keeps a path on this site, for a package that redirects where a form says.
 func (s *Server) Local(to string) string { return localPath(to) }

@@ -106,7 +106,12 @@ async function signUp(form, hint) {
 
 async function addPasskey(form, hint) {
   await ensureFresh();
-  const begun = await touched(form, () => post('/passkeys/begin', {}));
+  let begun = await post('/passkeys/begin', {});
+  if (begun.needs) { // a plain answer and no refusal: asking for the first touch is how this page goes
+    say(form, 'first');
+    await touch(form);
+    begun = await post('/passkeys/begin', {});
+  }
   say(form, 'waiting');
   const credential = await navigator.credentials.create({ publicKey: creationOptions(begun, hint) });
   say(form, 'checked');
