@@ -55,6 +55,14 @@ func TestPictures(t *testing.T) {
 	if into == "" {
 		t.Skip("KEYWARD_PICTURES is not set")
 	}
+	axe := ""
+	if path := os.Getenv("KEYWARD_AXE"); path != "" {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		axe = string(text)
+	}
 	only := regexp.MustCompile(os.Getenv("KEYWARD_PICTURES_ONLY"))
 	pages := t.TempDir()
 	draw := exec.Command("go", "test", "-count=1", "-run", "^TestWritePages$", "keyward/internal/web")
@@ -85,6 +93,9 @@ func TestPictures(t *testing.T) {
 			}
 			for _, width := range []int64{360, 768, 1280} {
 				look(t, ctx, url, width)
+				if axe != "" && width != 768 {
+					inspect(t, ctx, axe)
+				}
 				png, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
 				if err != nil {
 					t.Fatal(err)
@@ -114,6 +125,20 @@ func look(t *testing.T, ctx context.Context, url string, width int64) {
 	}
 	for _, fault := range found {
 		t.Errorf("at %d px: %s", width, fault)
+	}
+}
+
+// inspect runs the accessibility rules of axe-core over the open page.
+func inspect(t *testing.T, ctx context.Context, axe string) {
+	t.Helper()
+	found, err := chromedp.Run(ctx, chromedp.Evaluate[[]string](axe+`;
+		axe.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"] }).then((r) =>
+			r.violations.flatMap((v) => v.nodes.map((n) => v.id + ": " + n.html.slice(0, 120) + " " + n.failureSummary.split("\n")[1])))`, chromedp.EvalAwaitPromise))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, fault := range found {
+		t.Errorf("accessibility: %s", fault)
 	}
 }
 

@@ -54,7 +54,7 @@ type Base struct {
 	Path      string         // local path and query that answers GET: where /look returns to
 	RequestID string         // as edge shows it: 8F3K-21
 	Now       time.Time      // the request's time, never time.Now
-	Zone      *time.Location // the account's zone. nil is unknown: UTC is written, and the browser puts in its own
+	Zone      *time.Location // the reader's zone, from the cookie kw_zone that page.js leaves. nil is unknown: UTC is written, and the browser puts in its own
 	Demo      bool           // says "Demo, not real" in the header
 	Who       *Who           // nil is signed out
 	Receipt   *Receipt       // proof of the act that was just done, above the page

@@ -3,7 +3,6 @@ package web
 import (
 	"slices"
 	"strings"
-	"time"
 )
 
 // What pages make of their facts: order, groups and counts. No rule of the product stands here.
@@ -116,18 +115,4 @@ func (v *MailMessage) Parts() []Span {
 		rest = rest[at+end:]
 	}
 	return append(parts, Span{Text: rest})
-}
-
-// ZoneFrom reads the cookie kw_zone, in which page.js leaves the browser's zone: an IANA name with "." for "/" and "~" for "+",
-// because our cookies hold neither. Anything else is nil: unknown.
-func ZoneFrom(cookie string) *time.Location {
-	name := strings.NewReplacer(".", "/", "~", "+").Replace(cookie)
-	if name == "" || len(name) > 64 || name == "Local" {
-		return nil
-	}
-	zone, err := time.LoadLocation(name)
-	if err != nil {
-		return nil
-	}
-	return zone
 }

@@ -196,18 +196,6 @@ func TestOnlyAddressesOfThisHostBecomeLinksInACaughtMail(t *testing.T) {
 	}
 }
 
-func TestTheZoneCookieIsAZoneOrNothing(t *testing.T) {
-	for cookie, want := range map[string]string{"Asia.Seoul": "Asia/Seoul", "Etc.GMT~9": "Etc/GMT+9", "": "", "Local": "", "....etc.passwd": "", "x": ""} {
-		got := ""
-		if z := ZoneFrom(cookie); z != nil {
-			got = z.String()
-		}
-		if got != want {
-			t.Errorf("%q gives %q, want %q", cookie, got, want)
-		}
-	}
-}
-
 func TestStaticFilesAreKeptForEverUnderTheirVersionOnly(t *testing.T) {
 	r := renderer(t)
 	for _, c := range []struct {
