@@ -60,6 +60,11 @@ func (s *Service) RemoveDevice(ctx context.Context, cause store.Cause, by sessio
 		if err != nil {
 			return nil, err
 		}
+		if len(im.Keys) > 0 {
+			if err := s.changeable(tx, by.Account); err != nil {
+				return nil, err
+			}
+		}
 		proof, err := s.devices.Need(tx, string(by.ID), by.Account, device.Act{Kind: device.ActDevicesRemove, Object: string(id)})
 		if err != nil {
 			return nil, err

@@ -3,6 +3,7 @@ package contain
 import (
 	"context"
 
+	"keyward/internal/account"
 	"keyward/internal/audit"
 	"keyward/internal/device"
 	"keyward/internal/session"
@@ -16,6 +17,9 @@ func (s *Service) RemoveKey(ctx context.Context, cause store.Cause, by session.S
 		return Effect{}, ErrPower
 	}
 	return s.act(ctx, cause, func(tx *store.Tx) ([]audit.Effect, error) {
+		if err := s.changeable(tx, by.Account); err != nil {
+			return nil, err
+		}
 		proof, err := s.devices.Need(tx, string(by.ID), by.Account, device.Act{Kind: device.ActKeysRemove, Object: string(id)})
 		if err != nil {
 			return nil, err
@@ -35,4 +39,15 @@ func (s *Service) RemoveKey(ctx context.Context, cause store.Cause, by session.S
 		})
 		return eff, err
 	})
+}
+
+// changeable refuses to take passkeys away while the account is frozen: a freeze
+// keeps what protects the account as it was, until a touch lifts it. Ending
+// sessions stays possible.
+func (s *Service) changeable(tx *store.Tx, id account.ID) error {
+	acc, err := s.accounts.ByID(tx, id)
+	if err == nil && acc.Status == account.Frozen {
+		return ErrFrozen
+	}
+	return err
 }

@@ -22,6 +22,9 @@ func (s *Service) AddContact(ctx context.Context, cause store.Cause, ses session
 	}
 	var c account.Contact
 	err = s.db.Update(ctx, cause, func(tx *store.Tx) error {
+		if err := s.changeable(tx, ses.Account); err != nil {
+			return err
+		}
 		if _, err := s.need(tx, ses, device.Act{Kind: device.ActContactsChange}); err != nil {
 			return err
 		}
@@ -44,6 +47,9 @@ func (s *Service) RemoveContact(ctx context.Context, cause store.Cause, ses sess
 		return ErrPower
 	}
 	return s.db.Update(ctx, cause, func(tx *store.Tx) error {
+		if err := s.changeable(tx, ses.Account); err != nil {
+			return err
+		}
 		if _, err := s.need(tx, ses, device.Act{Kind: device.ActContactsChange}); err != nil {
 			return err
 		}

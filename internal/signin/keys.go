@@ -20,12 +20,11 @@ func (s *Service) BeginAddKey(ctx context.Context, ses session.Session) (options
 	var acc account.Account
 	var exclude [][]byte
 	err = s.db.View(ctx, func(tx *store.Tx) error {
-		kept, err := s.devices.Kept(tx, string(ses.ID), ses.Account, device.Act{Kind: device.ActKeysAdd})
-		if err != nil {
+		if err := s.changeable(tx, ses.Account); err != nil {
 			return err
 		}
-		if !kept {
-			return device.StepUp(device.Act{Kind: device.ActKeysAdd})
+		if err := s.touched(tx, ses, device.Act{Kind: device.ActKeysAdd}); err != nil {
+			return err
 		}
 		if acc, err = s.accounts.ByID(tx, ses.Account); err != nil {
 			return err
@@ -65,6 +64,11 @@ func (s *Service) FinishAddKey(ctx context.Context, cause store.Cause, ses sessi
 	}
 	var acc account.Account
 	if err := s.db.View(ctx, func(tx *store.Tx) (err error) {
+		// Asked before the attestation is read, so that a copied session hears what is
+		// missing and costs us no signature. Below the touch is redeemed: that decides.
+		if err := s.touched(tx, ses, device.Act{Kind: device.ActKeysAdd}); err != nil {
+			return err
+		}
 		acc, err = s.accounts.ByID(tx, ses.Account)
 		return err
 	}); err != nil {
@@ -76,6 +80,9 @@ func (s *Service) FinishAddKey(ctx context.Context, cause store.Cause, ses sessi
 	}
 	var key device.Key
 	err = s.db.Update(ctx, cause, func(tx *store.Tx) error {
+		if err := s.changeable(tx, ses.Account); err != nil {
+			return err
+		}
 		proof, err := s.need(tx, ses, device.Act{Kind: device.ActKeysAdd})
 		if err != nil {
 			return err
@@ -101,6 +108,9 @@ func (s *Service) RenameKey(ctx context.Context, cause store.Cause, ses session.
 		return ErrPower
 	}
 	return s.db.Update(ctx, cause, func(tx *store.Tx) error {
+		if err := s.changeable(tx, ses.Account); err != nil {
+			return err
+		}
 		old, err := s.devices.Key(tx, ses.Account, id)
 		if err != nil {
 			return err

@@ -59,6 +59,15 @@ func (s *Service) FinishStepUp(ctx context.Context, cause store.Cause, ses sessi
 	return iss, err
 }
 
+// touched says which touch is missing, without using one up.
+func (s *Service) touched(tx *store.Tx, ses session.Session, act device.Act) error {
+	kept, err := s.devices.Kept(tx, string(ses.ID), ses.Account, act)
+	if err == nil && !kept {
+		err = device.StepUp(act)
+	}
+	return err
+}
+
 // need redeems a kept touch for an act, or says which touch is missing and where
 // to give it.
 func (s *Service) need(tx *store.Tx, ses session.Session, act device.Act) (device.Proof, error) {
