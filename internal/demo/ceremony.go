@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 
+	"keyward/internal/keyring"
 	"keyward/internal/softkey"
 )
 
@@ -73,6 +75,32 @@ func (v *visitor) touch(ctx context.Context, act, object string) (*answer, error
 	return v.do(ctx, call{method: http.MethodPost, path: "/stepup/finish", prove: true, json: map[string]any{
 		"act": act, "object": object, "credential": json.RawMessage(credential), "to": "/",
 	}})
+}
+
+// forge makes a passkey that nobody asked for, with a challenge out of thin air,
+// and sends it as if the server had.
+func (v *visitor) forge(ctx context.Context, c call) (*answer, error) {
+	u, err := url.Parse(v.origin)
+	if err != nil {
+		return nil, err
+	}
+	options, err := json.Marshal(map[string]any{
+		"rp": map[string]string{"id": u.Hostname()}, "challenge": keyring.Secret(), "pubKeyCredParams": []any{map[string]int64{"alg": softkey.ES256}},
+		"user": map[string]string{"id": keyring.Secret(), "name": "me"},
+	})
+	if err != nil {
+		return nil, err
+	}
+	credential, err := (&softkey.Browser{Origin: v.origin, Keys: &softkey.Authenticator{}}).Create(options)
+	if err != nil {
+		return nil, err
+	}
+	c.method, c.path = http.MethodPost, "/passkeys/finish"
+	c.json = struct {
+		Name       string          `json:"name"`
+		Credential json.RawMessage `json:"credential"`
+	}{"Mine", credential}
+	return v.do(ctx, c)
 }
 
 // renew turns the refresh cookie over.

@@ -103,7 +103,7 @@ func (s *Stage) attempt(ctx context.Context, id web.TryID, l *loot, lang string)
 		// From the owner's own network, where the copied access cookie is good until
 		// its minutes are over: what stops the thief here is the touch.
 		thief.from = nearbyAddr
-		c.method, c.path, c.json = http.MethodPost, "/passkeys/begin", struct{}{}
+		return thief.forge(ctx, c)
 	}
 	return thief.do(ctx, c)
 }

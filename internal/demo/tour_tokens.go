@@ -57,7 +57,7 @@ func theft() []step {
 			return s.presents(ctx, s.stolen(farAddr), s.spent[0], nil)
 		}},
 		{"thief", "from the same network, adds a passkey of their own", want{403, "step_up_required", ""}, func(ctx context.Context, s *story) (*answer, error) {
-			return s.stolen(nearbyAddr).do(ctx, call{method: http.MethodPost, path: "/passkeys/begin", json: struct{}{}})
+			return s.stolen(nearbyAddr).forge(ctx, call{})
 		}},
 		{"laptop", "refreshes all the same: nothing was lost", want{200, "", "a new token"}, func(ctx context.Context, s *story) (*answer, error) {
 			return s.laptop.renew(ctx)
