@@ -112,6 +112,11 @@ var table = map[string]row{
 	// verification must look the same (ASVS 6.3.8).
 	"passkey_not_accepted": {401, "sign-in", text{"This passkey was not accepted", "패스키를 확인하지 못했습니다"},
 		text{"Try again. If it keeps failing, use another passkey or \"Other ways to sign in\".", "다시 시도해 주세요. 계속 실패하면 다른 패스키나 \"다른 방법으로 로그인\"을 사용해 주세요."}},
+	// Says no more than the browser that asks knows: credential ids are random, so
+	// whoever names one has it. It lets the browser forget a passkey nobody has here
+	// (signalUnknownCredential, WebAuthn L3 §5.1.10.2).
+	"passkey_unknown": {401, "sign-in", text{"This passkey was not accepted", "패스키를 확인하지 못했습니다"},
+		text{"Try again. If it keeps failing, use another passkey or \"Other ways to sign in\".", "다시 시도해 주세요. 계속 실패하면 다른 패스키나 \"다른 방법으로 로그인\"을 사용해 주세요."}},
 	"challenge_expired": {400, "sign-in", text{"That took too long", "시간이 지났습니다"},
 		text{"The question your device answered is no longer open. Start again; nothing was changed.", "기기가 응답한 요청의 시간이 지났습니다. 다시 시작해 주세요. 바뀐 것은 없습니다."}},
 	"challenge_spent": {409, "sign-in", text{"This answer was used before", "이미 사용한 응답입니다"},

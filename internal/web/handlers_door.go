@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"keyward/internal/account"
+	"keyward/internal/device"
 	"keyward/internal/edge"
 	"keyward/internal/session"
 	"keyward/internal/signin"
@@ -14,6 +15,8 @@ import (
 
 // The door: sign-up, sign-in and renew. Each page reads without script; the
 // touches themselves are the JSON endpoints that passkey.js calls.
+
+var errUnknownPasskey = edge.E("passkey_unknown")
 
 // ticketCookie carries the sealed sign-up ticket between begin and finish.
 const ticketCookie = "__Host-kw_signup"
@@ -150,6 +153,9 @@ func (s *Server) signInFinish(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	entered, err := s.SignIn.FinishSignIn(r.Context(), edge.CauseFrom(r.Context()), in.Credential, f)
+	if device.IsUnknownCredential(err) {
+		err = errUnknownPasskey.Because(err).With("purpose", map[string]string{"rp_id": s.Devices.RPID()})
+	}
 	if err != nil {
 		edge.Fail(w, r, err)
 		return
