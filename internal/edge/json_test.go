@@ -22,14 +22,15 @@ type base struct {
 
 type order struct {
 	base
-	Label   string           `json:"label,omitempty"`
-	RawID   string           `json:"rawId,omitempty"`
-	Count   int              `json:"count,omitempty"`
-	Inner   *inner           `json:"inner,omitempty"`
-	List    []inner          `json:"list,omitempty"`
-	ByName  map[string]inner `json:"by_name,omitempty"`
-	At      time.Time        `json:"at,omitzero"`
-	Any     any              `json:"any,omitempty"`
+	Label  string           `json:"label,omitempty"`
+	RawID  string           `json:"rawId,omitempty"`
+	Count  int              `json:"count,omitempty"`
+	Inner  *inner           `json:"inner,omitempty"`
+	List   []inner          `json:"list,omitempty"`
+	ByName map[string]inner `json:"by_name,omitempty"`
+	At     time.Time        `json:"at,omitzero"`
+	Any    any              `json:"any,omitempty"`
+	//lint:ignore U1000 what JSON cannot reach must not become a name
 	private string
 	Hidden  string `json:"-"`
 }
