@@ -194,7 +194,7 @@ func (m members) seconds(name string) (at time.Time, present, ok bool) {
 		}
 		whole, _, _ := strings.Cut(m[i].text, ".")
 		n, err := strconv.ParseInt(whole, 10, 64)
-		ok := m[i].kind == 'n' && err == nil && n >= 0 && n < 1<<53 && strings.IndexAny(m[i].text, "eE") < 0
+		ok := m[i].kind == 'n' && err == nil && n >= 0 && n < 1<<53 && !strings.ContainsAny(m[i].text, "eE")
 		return time.Unix(n, 0).UTC(), true, ok
 	}
 	return time.Time{}, false, false
