@@ -152,7 +152,6 @@ type Rows struct {
 	tx     *Tx
 	c      cursor
 	counts bool // each row is a change
-	seen   int64
 	done   bool
 	err    error
 }
