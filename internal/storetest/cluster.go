@@ -91,8 +91,9 @@ func hold(name string) (release func(), err error) {
 	return func() { f.Close() }, nil
 }
 
-// membership keeps users.lock for the life of the process.
-var membership *os.File
+// membership keeps users.lock for the life of the process; nothing reads it, but
+// a file that nobody refers to is closed.
+var membership struct{ lock *os.File }
 
 // joinCluster returns the address of the shared cluster and starts it if need be.
 func joinCluster() (string, error) {
@@ -115,7 +116,7 @@ func joinCluster() (string, error) {
 			return "", err
 		}
 	}
-	membership, err = flock("users.lock", syscall.LOCK_SH)
+	membership.lock, err = flock("users.lock", syscall.LOCK_SH)
 	return address, err
 }
 
