@@ -311,8 +311,10 @@ func TestACopiedKeyShowsInTheCounter(t *testing.T) {
 		signIn()
 		thief := *p
 		thief.browser = &softkey.Browser{Origin: origin, Keys: keys.Clone()}
-		if signIn() || signIn() { // 2, 3
-			t.Error("the owner's own counter is reported")
+		for range 2 { // 2, 3
+			if signIn() {
+				t.Error("the owner's own counter is reported")
+			}
 		}
 		a, err := thief.touch(device.Act{Kind: device.ActSignIn}) // 2 again
 		w.must(err)
