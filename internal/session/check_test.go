@@ -188,7 +188,7 @@ func TestList(t *testing.T) {
 
 		// A second end of what is over changes neither time nor reason.
 		w.refused(frozen.end(EndedByOwner), ErrUnknown)
-		w.refused(idle.end(EndedByOwner), ErrUnknown)
+		w.must(idle.end(EndedByOwner)) // its row says so now, the list still says what came first
 		w.refused(signedOut.end(EndedByOwner), ErrUnknown)
 
 		want := []line{

@@ -84,7 +84,13 @@ func (s *Service) Elevate(tx *store.Tx, ses Session, proof device.Proof, jkt str
 	if !proof.For(tx, ses.Account, proof.Act()) {
 		return Issued{}, nil, ErrUnknown
 	}
-	if ses.ACR == ACRFallback {
+	ses, err := s.now(tx, ses.Account, ses.ID) // as it is now, not as a cache saw it
+	switch {
+	case err != nil:
+		return Issued{}, nil, err
+	case !ses.EndedAt.IsZero():
+		return Issued{}, nil, ErrEnded
+	case ses.ACR == ACRFallback:
 		return Issued{}, nil, ErrWeak
 	}
 	if jkt != "" {
@@ -96,13 +102,6 @@ func (s *Service) Elevate(tx *store.Tx, ses Session, proof device.Proof, jkt str
 	if remember && !ses.Remember {
 		ses.Remember, ses.AbsExp = true, tx.Now.Add(s.life.Remember)
 	}
-	epoch, err := s.epoch(tx, ses.Account)
-	if err != nil {
-		return Issued{}, nil, err
-	}
-	if ses.epoch != epoch || !ses.EndedAt.IsZero() {
-		return Issued{}, nil, ErrEnded
-	}
 	acr, amr, at, key := proofLevel(proof)
 	old := ses.Family
 	ses.ACR, ses.AMR, ses.AuthTime, ses.Key = acr, amr, at, key
@@ -110,15 +109,12 @@ func (s *Service) Elevate(tx *store.Tx, ses Session, proof device.Proof, jkt str
 	if err != nil {
 		return Issued{}, nil, err
 	}
-	if err := tx.Later(sqlEndFamily, old); err != nil {
-		return Issued{}, nil, err
-	}
 	amrJSON, _ := json.Marshal(amr)
 	var version int64
 	err = tx.Row(sqlElevate, ses.Family, acr, string(amrJSON), store.Micros(at), string(key), ses.JKT, ses.Remember,
 		store.Micros(ses.AbsExp), string(ses.ID), store.Micros(tx.Now), old).Scan(&version)
 	if err == store.ErrNoRows {
-		return Issued{}, nil, ErrEnded // or it moved on since ses was read
+		return Issued{}, nil, ErrEnded // serializable isolation makes it unreachable
 	}
 	if err != nil {
 		return Issued{}, nil, err

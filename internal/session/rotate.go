@@ -37,14 +37,13 @@ type family struct {
 	idleExp, absExp   time.Time
 	jkt               string
 	epoch             int64
-	state             string
 	ses               Session
 	accountEpoch      int64
 }
 
 // live reports whether the family may still be used at all.
 func (f *family) live(now time.Time) bool {
-	return f.state == "live" && f.ses.EndedAt.IsZero() && f.ses.epoch == f.accountEpoch && f.epoch == f.accountEpoch &&
+	return f.ses.Family == f.id && f.ses.EndedAt.IsZero() && f.ses.epoch == f.accountEpoch && f.epoch == f.accountEpoch &&
 		now.Before(f.idleExp) && now.Before(f.absExp)
 }
 
@@ -80,12 +79,13 @@ func (s *Service) rotate(ctx context.Context, cause store.Cause, t refreshToken,
 		return Issued{}, keyring.ErrNoKey
 	}
 	var iss Issued
+	var f family
 	err := s.db.Update(ctx, cause, func(tx *store.Tx) (err error) {
 		iss, err = s.turn(tx, t, next, hash, r)
 		if err != store.ErrNoRows {
 			return err
 		}
-		f := family{id: t.family}
+		f = family{id: t.family}
 		if err = s.forRefresh(tx, &f); err != nil {
 			if err == store.ErrNoRows {
 				return ErrRefreshInvalid // ours by its tag, but the row is gone: an erased or restored database
@@ -95,16 +95,41 @@ func (s *Service) rotate(ctx context.Context, cause store.Cause, t refreshToken,
 		iss, err = s.decide(tx, &f, t, hash, r)
 		return err
 	})
-	if errors.Is(err, store.ErrUnique) {
+	switch {
+	case errors.Is(err, store.ErrUnique):
 		err = ErrProofReplayed.Because(err)
-	}
-	if err == nil && iss.Retry && iss.Bound {
+	case err == nil && iss.Retry && iss.Bound:
 		// A retry changes nothing, so it carries no event; its proof is used up on
 		// the side, before anything is handed out.
 		err = s.SpendProof(ctx, r.JKT, r.JTI)
+	default:
+		err = s.follow(ctx, cause, &f, r, err)
 	}
 	s.meter(iss, err) // here and not inside: the function above may run twice
 	return iss, err
+}
+
+// follow does what a refusal calls for, in a transaction of its own, and returns
+// what the caller is told. A refusal of these kinds never turns into its opposite:
+// a generation that was passed is passed for good. So nothing is lost by deciding
+// first, and the second transaction reads nothing that a refresh writes (see live
+// in sql.go): whoever refreshes in a loop cannot hold it up. A client that leaves
+// cannot either.
+func (s *Service) follow(ctx context.Context, cause store.Cause, f *family, r Refresh, refusal error) error {
+	ctx = context.WithoutCancel(ctx)
+	var err error
+	switch {
+	case errors.Is(refusal, ErrRefreshWrongKey) && f.ses.SuspectAt.IsZero(): // one notice is enough, a flood is not
+		err = s.suspect(ctx, cause, f)
+	case errors.Is(refusal, errSnapshot):
+		err = s.endForReplay(ctx, cause, f, r, "session.superseded_late", EndedSnapshot)
+	case errors.Is(refusal, ErrRefreshReused):
+		err = s.endForReplay(ctx, cause, f, r, "session.reuse", EndedReuse)
+	}
+	if err != nil {
+		return err
+	}
+	return refusal
 }
 
 // turn is rule 2 in one statement; store.ErrNoRows when any of its conditions
@@ -139,7 +164,8 @@ func (s *Service) turn(tx *store.Tx, t, next refreshToken, hash [32]byte, r Refr
 	return s.issue(tx.Now, &ses, child, gen, r.Addr), err
 }
 
-// decide applies the other rules of DESIGN §6, inside the same transaction.
+// decide applies the other rules of DESIGN §6, inside the same transaction. It
+// writes nothing; what a refusal calls for comes after it (follow).
 func (s *Service) decide(tx *store.Tx, f *family, t refreshToken, hash [32]byte, r Refresh) (Issued, error) {
 	if !f.live(tx.Now) {
 		return Issued{}, ErrRefreshInvalid
@@ -148,7 +174,7 @@ func (s *Service) decide(tx *store.Tx, f *family, t refreshToken, hash [32]byte,
 	// Rule 5, before anything else: a valid tag with a wrong or missing key is a
 	// leaked token. Rotate nothing, so that a thief cannot sign the owner out.
 	if bound && r.JKT != f.jkt {
-		return Issued{}, s.suspect(tx, f)
+		return Issued{}, ErrRefreshWrongKey
 	}
 	since := tx.Now.Sub(f.prevAt)
 	switch {
@@ -169,10 +195,10 @@ func (s *Service) decide(tx *store.Tx, f *family, t refreshToken, hash [32]byte,
 		return Issued{}, ErrRefreshSuperseded
 
 	case bound: // rule 4, restored snapshot: this session alone ends
-		return Issued{}, s.endForReplay(tx, f, r, "session.superseded_late", EndedSnapshot, errSnapshot)
+		return Issued{}, errSnapshot
 
 	default: // rule 6: RFC 9700 §4.14.2
-		return Issued{}, s.endForReplay(tx, f, r, "session.reuse", EndedReuse, ErrRefreshReused)
+		return Issued{}, ErrRefreshReused
 	}
 }
 
@@ -207,56 +233,51 @@ func (s *Service) childOf(t refreshToken, kid uint32) (refreshToken, bool) {
 	return c, true
 }
 
-// suspect marks the session once and tells the owner (rule 5). The mark must
-// stick although the caller gets an error.
-func (s *Service) suspect(tx *store.Tx, f *family) error {
-	if !f.ses.SuspectAt.IsZero() {
-		return ErrRefreshWrongKey // marked before: one notice is enough, a flood is not
-	}
-	var version int64
-	if err := tx.Row(sqlMarkSuspect, store.Micros(tx.Now), string(f.ses.ID)).Scan(&version); err != nil {
-		return err
-	}
-	s.changed(tx, f.ses.ID)
-	if _, err := s.log.Append(tx, audit.Event{
-		Action: "session.suspect", Account: string(f.ses.Account), Target: string(f.ses.ID),
-		Effects: []audit.Effect{{Kind: "session", ID: string(f.ses.ID), Version: version}},
-		Payload: map[string]string{"agent": f.ses.Agent.String()},
-	}); err != nil {
-		return err
-	}
-	return store.CommitWith(ErrRefreshWrongKey)
-}
-
-// endForReplay ends the family, and the session whose own tokens it holds, and
-// commits although the caller gets an error (RFC 9700 §4.14.2: the family must
-// die even so; a rollback here would leave the thief's copy alive).
-func (s *Service) endForReplay(tx *store.Tx, f *family, r Refresh, action audit.Action, why string, refusal error) error {
-	// A proof that was used before ends nothing: a thief who copied one old
-	// request, token and proof, must not sign the owner out with it.
-	if f.jkt != "" {
-		if err := s.Spend(tx, r.JKT, r.JTI); err != nil {
-			return err
+// suspect marks the session once and tells the owner (rule 5).
+func (s *Service) suspect(ctx context.Context, cause store.Cause, f *family) error {
+	return s.db.Update(ctx, cause, func(tx *store.Tx) error {
+		var version int64
+		err := tx.Row(sqlMarkSuspect, store.Micros(tx.Now), string(f.ses.Account), string(f.ses.ID), f.id).Scan(&version)
+		if err == store.ErrNoRows {
+			return nil // somebody else marked it, or the tokens are dead by now
 		}
-	}
-	if _, err := tx.Exec(sqlEndFamily, f.id); err != nil {
-		return err
-	}
-	effects := []audit.Effect{{Kind: "family", ID: f.id, Version: f.gen}}
-	if f.id == f.ses.Family {
-		ended, err := s.endWhere(tx, sqlEndOne, f.ses.Account, why, string(f.ses.ID))
 		if err != nil {
 			return err
 		}
-		effects = append(effects, ended...)
-	}
-	if _, err := s.log.Append(tx, audit.Event{
-		Action: action, Account: string(f.ses.Account), Target: string(f.ses.ID), Effects: effects,
-		Payload: map[string]string{"agent": f.ses.Agent.String()},
-	}); err != nil {
+		s.changed(tx, f.ses.ID)
+		_, err = s.log.Append(tx, audit.Event{
+			Action: "session.suspect", Account: string(f.ses.Account), Target: string(f.ses.ID),
+			Effects: []audit.Effect{{Kind: "session", ID: string(f.ses.ID), Version: version}},
+			Payload: map[string]string{"agent": f.ses.Agent.String()},
+		})
 		return err
-	}
-	return store.CommitWith(refusal)
+	})
+}
+
+// endForReplay ends the session, and with it the family: a family lives by its
+// session (RFC 9700 §4.14.2). It is
+// committed before the caller hears of the refusal: an error that rolled it back
+// would leave the thief's copy alive.
+func (s *Service) endForReplay(ctx context.Context, cause store.Cause, f *family, r Refresh, action audit.Action, why string) error {
+	return s.db.Update(ctx, cause, func(tx *store.Tx) error {
+		effects, err := s.endWhere(tx, sqlEndReplayed, f.ses.Account, why, string(f.ses.ID), f.id)
+		if err != nil || len(effects) == 0 {
+			return err // nothing left to end: another replay was quicker, or a touch
+		}
+		// A proof that was used before ends nothing: a thief who copied one old
+		// request, token and proof, must not sign the owner out with it.
+		if f.jkt != "" {
+			if err := s.Spend(tx, r.JKT, r.JTI); err != nil {
+				return err
+			}
+		}
+		_, err = s.log.Append(tx, audit.Event{
+			Action: action, Account: string(f.ses.Account), Target: string(f.ses.ID),
+			Effects: effects,
+			Payload: map[string]string{"agent": f.ses.Agent.String()},
+		})
+		return err
+	})
 }
 
 // errSnapshot looks like any reuse to the caller; only the meter tells them apart.

@@ -52,7 +52,7 @@ func timeOrZero(micros int64) time.Time {
 func (s *Service) forRefresh(tx *store.Tx, f *family) error {
 	var r row
 	var kid, prevAt, idle, abs int64
-	dest := append([]any{&f.gen, &kid, &f.curHash, &f.prevHash, &prevAt, &idle, &abs, &f.jkt, &f.epoch, &f.state}, r.dest()...)
+	dest := append([]any{&f.gen, &kid, &f.curHash, &f.prevHash, &prevAt, &idle, &abs, &f.jkt, &f.epoch}, r.dest()...)
 	if err := tx.Row(sqlForRefresh, f.id).Scan(append(dest, &f.accountEpoch)...); err != nil {
 		return err
 	}
@@ -80,8 +80,9 @@ func (s *Service) ByID(tx *store.Tx, acc account.ID, id ID) (Session, error) {
 	return ses, err
 }
 
-// standing reads one session with whatever has ended it: its own row, everything
-// at once, age, idleness. Whoever looks at EndedAt alone is right.
+// standing reads one session with whatever ended it first: an act on it, an act on
+// all, idleness, age. Whoever looks at EndedAt alone is right. Of several ends of
+// everything the last one is known.
 func standing(r interface{ Scan(...any) error }, now time.Time) (Session, error) {
 	var raw row
 	var epoch, epochAt, idle int64
@@ -94,16 +95,38 @@ func standing(r interface{ Scan(...any) error }, now time.Time) (Session, error)
 		return Session{}, err
 	}
 	ses.IdleExp = store.Time(idle)
-	switch {
-	case !ses.EndedAt.IsZero():
-	case ses.epoch != epoch:
-		ses.EndedAt, ses.EndedWhy = store.Time(epochAt), epochWhy
-	case !now.Before(ses.IdleExp) && ses.IdleExp.Before(ses.AbsExp):
-		ses.EndedAt, ses.EndedWhy = ses.IdleExp, EndedIdle
-	case !now.Before(ses.AbsExp):
-		ses.EndedAt, ses.EndedWhy = ses.AbsExp, EndedAbsolute
+	ended := func(at time.Time, why string) {
+		if !at.After(now) && (ses.EndedAt.IsZero() || at.Before(ses.EndedAt)) {
+			ses.EndedAt, ses.EndedWhy = at, why
+		}
 	}
+	if ses.epoch != epoch {
+		ended(store.Time(epochAt), epochWhy)
+	}
+	ended(ses.AbsExp, EndedAbsolute)
+	ended(ses.IdleExp, EndedIdle)
 	return ses, nil
+}
+
+// now reads a session inside a transaction that is about to change it. Unlike ByID
+// it leaves the family alone, which a refresh may be writing (see live in sql.go):
+// idleness is not seen, but nobody gets here without an access token, and none
+// outlives the idle end of its family.
+func (s *Service) now(tx *store.Tx, acc account.ID, id ID) (Session, error) {
+	var r row
+	var epoch int64
+	err := tx.Row(sqlForCheck, string(id)).Scan(append(r.dest(), &epoch)...)
+	if err == store.ErrNoRows || err == nil && r.s.Account != acc {
+		return Session{}, ErrUnknown
+	}
+	if err != nil {
+		return Session{}, err
+	}
+	ses, err := r.session()
+	if err == nil && ses.EndedAt.IsZero() && (ses.epoch != epoch || !tx.Now.Before(ses.AbsExp)) {
+		ses.EndedAt = tx.Now
+	}
+	return ses, err
 }
 
 // List returns the account's sessions, newest first: those that can act, and

@@ -8,8 +8,8 @@ const (
  created_at, last_seen, abs_exp, addr, agent, epoch, version)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, 1)`
 
-	sqlInsertFamily = `INSERT INTO session_family (id, session, account, remember, gen, cur_kid, cur_hash, idle_exp, abs_exp, jkt, epoch, state)
-VALUES ($1, $2, $3, $4, 1, $5, $6, $7, $8, $9, $10, 'live')`
+	sqlInsertFamily = `INSERT INTO session_family (id, session, account, remember, gen, cur_kid, cur_hash, idle_exp, abs_exp, jkt, epoch)
+VALUES ($1, $2, $3, $4, 1, $5, $6, $7, $8, $9, $10)`
 
 	sqlEpoch = `SELECT epoch FROM session_epoch WHERE account = $1`
 
@@ -22,21 +22,17 @@ RETURNING epoch`
 	// the session nor the account's epoch has ended it. No row: read and decide.
 	sqlTurn = `UPDATE session_family SET gen = gen + 1, cur_kid = $1, prev_hash = cur_hash, cur_hash = $2, prev_at = $3,
  idle_exp = CASE WHEN remember OR abs_exp < $4 THEN abs_exp ELSE $4 END
-WHERE id = $5 AND cur_hash = $6 AND state = 'live' AND (jkt = '' OR jkt = $7) AND idle_exp > $3 AND abs_exp > $3
+WHERE id = $5 AND cur_hash = $6 AND (jkt = '' OR jkt = $7) AND idle_exp > $3 AND abs_exp > $3
  AND epoch = COALESCE((SELECT e.epoch FROM session_epoch e WHERE e.account = session_family.account), 0)
- AND EXISTS (SELECT 1 FROM session_session s WHERE s.id = session_family.session AND s.ended_at = 0 AND s.epoch = session_family.epoch)
+ AND EXISTS (SELECT 1 FROM session_session s WHERE s.id = session_family.session AND s.family = session_family.id
+  AND s.ended_at = 0 AND s.epoch = session_family.epoch)
 RETURNING session, account, gen, idle_exp, abs_exp, jkt, remember`
 
 	// Why a turn found no row: family, its session and the account's epoch.
-	sqlForRefresh = `SELECT f.gen, f.cur_kid, f.cur_hash, f.prev_hash, f.prev_at, f.idle_exp, f.abs_exp, f.jkt, f.epoch, f.state,
+	sqlForRefresh = `SELECT f.gen, f.cur_kid, f.cur_hash, f.prev_hash, f.prev_at, f.idle_exp, f.abs_exp, f.jkt, f.epoch,
  ` + sessionCols + `, COALESCE(e.epoch, 0)
 FROM session_family f JOIN session_session s ON s.id = f.session LEFT JOIN session_epoch e ON e.account = s.account
 WHERE f.id = $1`
-
-	sqlEndFamily = `UPDATE session_family SET state = 'ended' WHERE id = $1 AND state = 'live'`
-
-	sqlMarkSuspect = `UPDATE session_session SET suspect_at = $1, version = version + 1
-WHERE id = $2 AND suspect_at = 0 AND ended_at = 0 RETURNING version`
 
 	sqlJTI = `INSERT INTO session_jti (id, exp) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING`
 
@@ -60,13 +56,19 @@ ORDER BY s.created_at DESC, s.id DESC LIMIT 200`
 	sqlByID = `SELECT ` + sessionCols + standingCols + `WHERE s.account = $1 AND s.id = $2`
 )
 
-// live holds for the sessions of account $2 that can act at $1.
+// live holds for the sessions of account $2 that nothing has ended by $1. Idleness
+// stands in the family and is left out on purpose, see below.
+//
+// What revokes must never read what a refresh writes. A refresh reads the session
+// and writes the family; an end that read the family and wrote the session would
+// close the circle, and one of the two be aborted by PostgreSQL each time they
+// meet. Whoever refreshes in a tight loop could then keep an end from ever
+// committing. As it is, ends and touches meet no refresh at all.
 const live = `account = $2 AND ended_at = 0 AND abs_exp > $1
- AND epoch = COALESCE((SELECT e.epoch FROM session_epoch e WHERE e.account = $2), 0)
- AND EXISTS (SELECT 1 FROM session_family f WHERE f.id = session_session.family AND f.idle_exp > $1)`
+ AND epoch = COALESCE((SELECT e.epoch FROM session_epoch e WHERE e.account = $2), 0)`
 
-// ending touches live sessions only: one that was ended before, by whatever,
-// keeps its reason and is not counted again.
+// ending touches live sessions only: one that was ended before keeps its reason
+// and is not counted again.
 const ending = `UPDATE session_session SET ended_at = $1, ended_why = $3, version = version + 1 WHERE ` + live + ` `
 
 const (
@@ -75,6 +77,12 @@ const (
 	sqlEndOnDevice = ending + `AND device = $4 AND kind = $5 RETURNING id, version`
 	sqlEndDevice   = ending + `AND device = $4 RETURNING id, version`
 	sqlEndByKey    = ending + `AND key_id = $4 AND id <> $5 RETURNING id, version`
+
+	// Only while the tokens in question are still the session's: a touch may have
+	// given it new ones since.
+	sqlEndReplayed = ending + `AND id = $4 AND family = $5 RETURNING id, version`
+	sqlMarkSuspect = `UPDATE session_session SET suspect_at = $1, version = version + 1 WHERE ` + live + `
+ AND id = $3 AND family = $4 AND suspect_at = 0 RETURNING version`
 )
 
 const (

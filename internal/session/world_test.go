@@ -299,12 +299,8 @@ func (c *client) stepUp(jkt string) (iss Issued, err error) {
 		if err != nil {
 			return nil, err
 		}
-		ses, err := c.w.s.ByID(tx, c.p.acc.ID, c.iss.Session)
-		if err != nil {
-			return nil, err
-		}
 		var effects []audit.Effect
-		iss, effects, err = c.w.s.Elevate(tx, ses, proof, jkt, false, c.addr)
+		iss, effects, err = c.w.s.Elevate(tx, Session{ID: c.iss.Session, Account: c.p.acc.ID}, proof, jkt, false, c.addr)
 		return effects, err
 	})
 	return iss, err
@@ -313,7 +309,6 @@ func (c *client) stepUp(jkt string) (iss Issued, err error) {
 // facts are what the database says about a client's session and family.
 type facts struct {
 	gen     int64
-	family  string // live | ended
 	ended   string // why the session ended, "" while it lives
 	suspect bool
 	events  string // what was logged about the account since, sorted
@@ -328,8 +323,8 @@ func (c *client) facts() facts {
 	}
 	var f facts
 	var suspect int64
-	c.w.must(c.w.db.Get(context.Background(), `SELECT f.gen, f.state, s.ended_why, s.suspect_at
-FROM session_family f JOIN session_session s ON s.id = f.session WHERE f.id = $1`, t.family).Scan(&f.gen, &f.family, &f.ended, &suspect))
+	c.w.must(c.w.db.Get(context.Background(), `SELECT f.gen, s.ended_why, s.suspect_at
+FROM session_family f JOIN session_session s ON s.id = f.session WHERE f.id = $1`, t.family).Scan(&f.gen, &f.ended, &suspect))
 	f.suspect = suspect != 0
 	recs, err := c.w.log.ForAccount(context.Background(), c.w.db, string(c.p.acc.ID), "", 100)
 	c.w.must(err)

@@ -1,4 +1,6 @@
--- session: who is signed in where. A family is a chain of refresh tokens.
+-- session: who is signed in where. A family is a chain of refresh tokens. Refreshing
+-- writes the family and nothing else; ending writes the session or the epoch and
+-- never the family, so that neither waits for the other.
 CREATE TABLE session_session (
   id         TEXT PRIMARY KEY,
   account    TEXT NOT NULL,
@@ -38,8 +40,7 @@ CREATE TABLE session_family (
   idle_exp  BIGINT NOT NULL,
   abs_exp   BIGINT NOT NULL,
   jkt       TEXT NOT NULL,
-  epoch     BIGINT NOT NULL,
-  state     TEXT NOT NULL              -- live | ended
+  epoch     BIGINT NOT NULL
 );
 CREATE INDEX session_family_session ON session_family (session);
 -- One row per account that ever ended everything: one write ends all older sessions.

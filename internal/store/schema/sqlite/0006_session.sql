@@ -1,4 +1,6 @@
--- session: who is signed in where. A family is a chain of refresh tokens.
+-- session: who is signed in where. A family is a chain of refresh tokens. Refreshing
+-- writes the family and nothing else; ending writes the session or the epoch and
+-- never the family, so that neither waits for the other.
 CREATE TABLE session_session (
   id         TEXT PRIMARY KEY,
   account    TEXT NOT NULL,
@@ -23,7 +25,7 @@ CREATE TABLE session_session (
   ended_why  TEXT NOT NULL DEFAULT '',
   reach_ms   BIGINT NOT NULL DEFAULT -1, -- how long until every gate refused it
   version    BIGINT NOT NULL
-);
+) WITHOUT ROWID;
 CREATE INDEX session_session_account ON session_session (account, created_at);
 CREATE TABLE session_family (
   id        TEXT PRIMARY KEY,
@@ -38,9 +40,8 @@ CREATE TABLE session_family (
   idle_exp  BIGINT NOT NULL,
   abs_exp   BIGINT NOT NULL,
   jkt       TEXT NOT NULL,
-  epoch     BIGINT NOT NULL,
-  state     TEXT NOT NULL              -- live | ended
-);
+  epoch     BIGINT NOT NULL
+) WITHOUT ROWID;
 CREATE INDEX session_family_session ON session_family (session);
 -- One row per account that ever ended everything: one write ends all older sessions.
 CREATE TABLE session_epoch (
@@ -48,9 +49,9 @@ CREATE TABLE session_epoch (
   epoch   BIGINT NOT NULL,
   at      BIGINT NOT NULL,
   why     TEXT NOT NULL
-);
+) WITHOUT ROWID;
 CREATE TABLE session_jti (
   id  BLOB PRIMARY KEY,
   exp BIGINT NOT NULL
-);
+) WITHOUT ROWID;
 CREATE INDEX session_jti_exp ON session_jti (exp);

@@ -4,4 +4,4 @@ CREATE TABLE contain_freeze (
   account TEXT PRIMARY KEY,
   was     TEXT NOT NULL,               -- active | restricted
   at      BIGINT NOT NULL
-);
+) WITHOUT ROWID;
