@@ -1,8 +1,3 @@
-// Command keyward is the account-security server.
-//
-// main.go reads the command line, app.go wires the parts, the other files hold a
-// subcommand each. There are no rules here: what may happen is decided in the
-// packages it wires.
 package main
 
 import (

@@ -1,4 +1,3 @@
-// Package keyringtest makes rings for tests: real keys over a shelf in memory. Nothing but tests imports it.
 package keyringtest
 
 import (

@@ -1,0 +1,2 @@
+// Package keyringtest makes rings for tests: real keys over a shelf in memory. Nothing but tests imports it.
+package keyringtest
