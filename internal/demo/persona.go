@@ -117,3 +117,50 @@ func (s *Stage) signIn(w http.ResponseWriter, r *http.Request) {
 	s.Pages.Hand(w, in, false)
 	http.Redirect(w, r, s.Pages.Local(r.PostForm.Get("to")), http.StatusSeeOther)
 }
+
+// touch is the button "use the demo passkey" on the step-up page: the persona's
+// passkey answers for the browser that holds the persona's session. Another
+// account's session gets the refusal that any foreign passkey would.
+func (s *Stage) touch(w http.ResponseWriter, r *http.Request) {
+	if err := r.ParseForm(); err != nil {
+		edge.Fail(w, r, edge.E("bad_request").Because(err))
+		return
+	}
+	ses, err := s.Pages.Session(r)
+	if err != nil {
+		edge.Fail(w, r, err)
+		return
+	}
+	act, err := device.ParseAct(r.PostForm.Get("act"), r.PostForm.Get("object"))
+	if err != nil {
+		edge.Fail(w, r, err)
+		return
+	}
+	s.acting.Lock()
+	defer s.acting.Unlock()
+	who, err := s.settle(r.Context())
+	if err != nil {
+		edge.Fail(w, r, err)
+		return
+	}
+	options, err := s.SignIn.BeginStepUp(r.Context(), ses, act)
+	if err != nil {
+		edge.Fail(w, r, err)
+		return
+	}
+	response, err := (&softkey.Browser{Origin: s.Origin, Keys: who.keys}).Get(options)
+	if err != nil {
+		edge.Fail(w, r, err)
+		return
+	}
+	cause := edge.CauseFrom(edge.WithActor(r.Context(), "account:"+string(ses.Account)))
+	iss, err := s.SignIn.FinishStepUp(r.Context(), cause, ses, act, response, signin.From{
+		Agent: device.Agent(r.UserAgent()), Addr: cause.Addr, Kind: session.Web, Remember: ses.Remember,
+	})
+	if err != nil {
+		edge.Fail(w, r, err)
+		return
+	}
+	s.Pages.Renewed(w, iss)
+	http.Redirect(w, r, s.Pages.Local(r.PostForm.Get("to")), http.StatusSeeOther)
+}

@@ -85,7 +85,7 @@ func NewStage(p StageParts) *Stage {
 func (s *Stage) Routes(mux *http.ServeMux) {
 	for pattern, h := range map[string]http.HandlerFunc{
 		"GET /demo": s.show, "POST /demo/owner/{act}": s.ownerActs, "POST /demo/try/{id}": s.thiefTries,
-		"POST /demo/reset": s.reset, "POST /demo/signin": s.signIn,
+		"POST /demo/reset": s.reset, "POST /demo/signin": s.signIn, "POST /demo/touch": s.touch,
 	} {
 		mux.HandleFunc(pattern, here(s.Origin, h))
 	}

@@ -16,7 +16,7 @@ import (
 
 // home is the checkup: what needs the person first, then what can act for them.
 func (s *Server) home(v *visit) error {
-	view := &Home{Base: v.base, MailVerified: v.mail.Verified()}
+	view := &Home{Base: v.base, MailVerified: v.mail.Verified(), Suspect: v.ses.SuspectAt}
 	err := s.DB.View(v.r.Context(), func(tx *store.Tx) error {
 		h, err := s.holdings(tx, v)
 		if err != nil {
@@ -206,6 +206,9 @@ func (s *Server) passkeyRemovePage(v *visit) error {
 	}
 	view := &Impact{Base: v.base, Of: OfPasskey, ID: string(k.ID), Name: k.Name, Passkeys: []string{k.Name}, KeysLeft: all - 1, Act: device.ActKeysRemove, Grade: Grade(k.Grade)}
 	if err := s.DB.View(v.r.Context(), func(tx *store.Tx) error {
+		if s.touched(tx, v, device.Act{Kind: device.ActKeysRemove, Object: string(k.ID)}) {
+			view.Act = ""
+		}
 		h, err := s.holdings(tx, v)
 		for _, x := range h.live {
 			if x.Key == k.ID && x.ID != v.ses.ID {
@@ -260,7 +263,14 @@ func (s *Server) codesNewPage(v *visit) error {
 		return err
 	}
 	s.offerNonce(v.w)
-	s.show(v.w, v.r, http.StatusOK, &CodesNew{Base: v.base, Wizard: v.r.URL.Query().Get("step") == "3", Left: c.Left, Total: signin.CodesPerSet})
+	view := &CodesNew{Base: v.base, Wizard: v.r.URL.Query().Get("step") == "3", Left: c.Left, Total: signin.CodesPerSet}
+	if err := s.DB.View(v.r.Context(), func(tx *store.Tx) error {
+		view.Touched = s.touched(tx, v, device.Act{Kind: device.ActCodesNew})
+		return nil
+	}); err != nil {
+		return err
+	}
+	s.show(v.w, v.r, http.StatusOK, view)
 	return nil
 }
 

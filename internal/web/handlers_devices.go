@@ -94,24 +94,28 @@ func (s *Server) endOthers(v *visit) error {
 }
 
 // deviceImpact reads what removing a device would stop.
-func (s *Server) deviceImpact(v *visit) (im contain.Impact, all int, makers map[device.KeyID]device.Key, err error) {
+func (s *Server) deviceImpact(v *visit) (im contain.Impact, all int, makers map[device.KeyID]device.Key, touched bool, err error) {
 	err = s.DB.View(v.r.Context(), func(tx *store.Tx) error {
 		if im, err = s.Contain.PreviewDevice(tx, v.ses, device.ID(v.r.PathValue("id"))); err != nil {
 			return err
 		}
+		touched = s.touched(tx, v, device.Act{Kind: device.ActDevicesRemove, Object: string(im.Device.ID)})
 		h, err := s.holdings(tx, v)
 		all, makers = len(h.keys), h.byKey
 		return err
 	})
-	return im, all, makers, err
+	return im, all, makers, touched, err
 }
 
 func (s *Server) deviceRemovePage(v *visit) error {
-	im, all, makers, err := s.deviceImpact(v)
+	im, all, makers, touched, err := s.deviceImpact(v)
 	if err != nil {
 		return err
 	}
 	view := &Impact{Base: v.base, Of: OfDevice, ID: string(im.Device.ID), Name: im.Device.Name, Here: im.Self, KeysLeft: all - len(im.Keys), Act: device.ActDevicesRemove}
+	if touched {
+		view.Act = ""
+	}
 	for _, x := range im.Sessions {
 		view.Sessions = append(view.Sessions, sessionOf(x, v.ses.ID, makers))
 	}
@@ -124,7 +128,7 @@ func (s *Server) deviceRemovePage(v *visit) error {
 }
 
 func (s *Server) deviceRemove(v *visit) error {
-	im, _, _, err := s.deviceImpact(v)
+	im, _, _, _, err := s.deviceImpact(v)
 	if err != nil {
 		return err
 	}
@@ -143,7 +147,7 @@ func (s *Server) deviceRemove(v *visit) error {
 }
 
 func (s *Server) deviceMine(v *visit) error {
-	im, _, _, err := s.deviceImpact(v)
+	im, _, _, _, err := s.deviceImpact(v)
 	if err != nil {
 		return err
 	}

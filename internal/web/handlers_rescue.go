@@ -117,7 +117,14 @@ func (s *Server) liftPage(v *visit) error {
 		return nil
 	}
 	s.offerNonce(v.w)
-	s.show(v.w, v.r, http.StatusOK, &FreezeLift{Base: v.base, At: v.base.Who.Frozen.At, How: v.base.Who.Frozen.How})
+	view := &FreezeLift{Base: v.base, At: v.base.Who.Frozen.At, How: v.base.Who.Frozen.How}
+	if err := s.DB.View(v.r.Context(), func(tx *store.Tx) error {
+		view.Touched = s.touched(tx, v, device.Act{Kind: device.ActFreezeLift})
+		return nil
+	}); err != nil {
+		return err
+	}
+	s.show(v.w, v.r, http.StatusOK, view)
 	return nil
 }
 

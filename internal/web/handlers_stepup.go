@@ -22,7 +22,7 @@ func (s *Server) stepUpView(v *visit, kind, object, to string, noScript bool) er
 	}
 	view := &StepUp{
 		Base: v.base, Act: act.Kind, Object: act.Object, To: localPath(to), Cancel: localPath(to), Lasts: signin.FreshTouch,
-		Asked: agentOf(v.ses.Agent), SignedIn: v.ses.CreatedAt, NeedsScript: noScript,
+		Asked: agentOf(v.ses.Agent), SignedIn: v.ses.CreatedAt, NeedsScript: noScript, DemoPasskey: s.set.Demo,
 	}
 	err = s.DB.View(v.r.Context(), func(tx *store.Tx) error {
 		switch act.Kind {
@@ -106,4 +106,11 @@ func (s *Server) stepUpFinish(v *visit) error {
 	s.hand(v.w, iss, iss.Remember)
 	answer(v.w, http.StatusOK, map[string]string{"to": localPath(in.To)})
 	return nil
+}
+
+// touched tells a page that the touch its form needs was given already, so that
+// the form is a plain one. An error only means that the person is asked again.
+func (s *Server) touched(tx *store.Tx, v *visit, act device.Act) bool {
+	kept, err := s.Devices.Kept(tx, string(v.ses.ID), v.ses.Account, act)
+	return err == nil && kept
 }

@@ -159,6 +159,15 @@ func (s *Server) Hand(w http.ResponseWriter, in signin.Entered, remember bool) {
 // Local keeps a path on this site, for a package that redirects where a form says.
 func (s *Server) Local(to string) string { return localPath(to) }
 
+// Session is the session of a request, for a package outside this one.
+func (s *Server) Session(r *http.Request) (session.Session, error) {
+	live, err := s.current(r)
+	return live.Session, err
+}
+
+// Renewed puts the new tokens of a session into the browser.
+func (s *Server) Renewed(w http.ResponseWriter, iss session.Issued) { s.hand(w, iss, iss.Remember) }
+
 // seconds rounds a life to what a cookie understands; never "until the browser
 // closes" by accident.
 func seconds(now, until time.Time) time.Duration { return max(until.Sub(now), time.Second) }

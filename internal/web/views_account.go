@@ -22,6 +22,7 @@ type Home struct {
 	CodesMade    time.Time // zero: none were ever made
 	CodesChecked time.Time // zero: none was typed back
 	MailVerified bool
+	Suspect      time.Time // a copy of this session's token was tried without its key; zero: no
 	Latest       time.Time // the newest event
 	Events       int       // of the last seven days
 }

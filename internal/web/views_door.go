@@ -78,9 +78,10 @@ func (*SignUpPasskey) page() (string, string) { return "signup-passkey", "" }
 //	POST /codes/new  (step?)  needs act codes.new (not at step 3, right after sign-up); renders CodesShown
 type CodesNew struct {
 	Base
-	Wizard bool // step 3 of sign-up
-	Left   int  // codes that stop working when new ones are made
-	Total  int  // how many will be made
+	Wizard  bool // step 3 of sign-up
+	Left    int  // codes that stop working when new ones are made
+	Total   int  // how many will be made
+	Touched bool // the touch for it was given on the page of its own
 }
 
 func (*CodesNew) page() (string, string) { return "codes-new", "" }
@@ -149,6 +150,7 @@ type StepUp struct {
 	Asked       Agent     // this browser
 	SignedIn    time.Time // when this session began
 	NeedsScript bool
+	DemoPasskey bool // POST /demo/touch (act, object, to): the demo persona's software passkey
 }
 
 func (*StepUp) page() (string, string) { return "stepup", "" }

@@ -43,6 +43,10 @@ func (v *Home) Checks() []Check {
 			Fact: text("devices.is-this-you", "name", d.label(v.Lang)),
 			Why:  text("home.device.why", "time", d.FirstSeen), Do: text("home.device.do")})
 	}
+	if !v.Suspect.IsZero() {
+		needs = append(needs, Check{Icon: "warn", Href: "/stepup?act=confirm.me&to=%2F",
+			Fact: text("home.suspect"), Why: text("home.suspect.why", "time", v.Suspect), Do: text("home.suspect.do")})
+	}
 	if len(v.Passkeys) < 2 {
 		needs = append(needs, Check{Icon: "warn", Href: "/passkeys/add",
 			Fact: text("home.second"), Why: text("home.second.why"), Do: text("home.second.do")})

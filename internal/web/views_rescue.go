@@ -46,8 +46,9 @@ func (*FreezeLink) page() (string, string) { return "freeze-link", "" }
 //	POST /freeze/lift  ()  act freeze.lift
 type FreezeLift struct {
 	Base
-	At  time.Time // frozen since
-	How FreezeHow
+	At      time.Time // frozen since
+	How     FreezeHow
+	Touched bool // the touch for it was given on the page of its own
 }
 
 func (*FreezeLift) page() (string, string) { return "freeze-lift", "" }

@@ -185,6 +185,11 @@ async function busy(form, run) {
   } catch (error) {
     if (error instanceof Problem && error.status === 401 && form.matches('[data-fresh]')) stay(form, error);
     else sayError(form, error);
+    // The demo's other way: its software passkey answers on the page of the act.
+    const own = form.querySelector('[data-own]');
+    if (own && form.dataset.act) {
+      own.href = `/stepup?act=${encodeURIComponent(form.dataset.act)}&object=${encodeURIComponent(form.dataset.object ?? '')}&to=${encodeURIComponent(location.pathname + location.search)}`;
+    }
   } finally {
     form.ariaBusy = 'false';
   }
