@@ -13,12 +13,12 @@ import (
 // EndAll ends every session of an account in one write, for operators and the
 // exchange's back end. The owner is told.
 func (s *Service) EndAll(ctx context.Context, cause store.Cause, acc account.ID) (Effect, error) {
+	live, err := s.live(ctx, acc)
+	if err != nil {
+		return Effect{}, err
+	}
 	return s.act(ctx, cause, func(tx *store.Tx) ([]audit.Effect, error) {
 		if _, err := s.accounts.ByID(tx, acc); err != nil {
-			return nil, err
-		}
-		live, _, err := s.sessions.List(tx, acc)
-		if err != nil {
 			return nil, err
 		}
 		eff, err := s.sessions.EndAll(tx, acc, session.EndedAll)
@@ -29,10 +29,7 @@ func (s *Service) EndAll(ctx context.Context, cause store.Cause, acc account.ID)
 			Action: "sessions.ended_all", Account: string(acc), Target: string(acc), Effects: eff,
 			Payload: map[string]string{"n": strconv.Itoa(len(live))},
 		})
-		for _, x := range live {
-			eff = append(eff, audit.Effect{Kind: "session", ID: string(x.ID)})
-		}
-		return eff, err
+		return live, err
 	})
 }
 

@@ -94,6 +94,33 @@ func (s *Service) act(ctx context.Context, cause store.Cause, fn func(*store.Tx)
 	return e, nil
 }
 
+// What an act tells about the sessions it ends is read before its transaction and
+// not in it: those rows are the ones that refreshes write, and an end must not
+// wait for whoever refreshes in a loop (see session's sql.go). Which sessions end
+// is decided inside.
+
+// session reads one session of an account.
+func (s *Service) session(ctx context.Context, acc account.ID, id session.ID) (ses session.Session, err error) {
+	err = s.db.View(ctx, func(tx *store.Tx) (err error) {
+		ses, err = s.sessions.ByID(tx, acc, id)
+		return err
+	})
+	return ses, err
+}
+
+// live lists the sessions that an act on the whole account is about to end, as
+// effects for the count shown.
+func (s *Service) live(ctx context.Context, acc account.ID) (eff []audit.Effect, err error) {
+	err = s.db.View(ctx, func(tx *store.Tx) error {
+		live, _, err := s.sessions.List(tx, acc)
+		for _, x := range live {
+			eff = append(eff, audit.Effect{Kind: "session", ID: string(x.ID)})
+		}
+		return err
+	})
+	return eff, err
+}
+
 // EndSession ends one session of the account that asks. Any live session may do
 // it, also one opened by a recovery code.
 func (s *Service) EndSession(ctx context.Context, cause store.Cause, by session.Session, id session.ID) (Effect, error) {
@@ -111,11 +138,11 @@ func (s *Service) NotMe(ctx context.Context, cause store.Cause, by session.Sessi
 }
 
 func (s *Service) endOne(ctx context.Context, cause store.Cause, by session.Session, id session.ID, why string) (Effect, error) {
+	target, err := s.session(ctx, by.Account, id)
+	if err != nil {
+		return Effect{}, err
+	}
 	return s.act(ctx, cause, func(tx *store.Tx) ([]audit.Effect, error) {
-		target, err := s.sessions.ByID(tx, by.Account, id)
-		if err != nil {
-			return nil, err
-		}
 		eff, err := s.sessions.End(tx, by.Account, id, why)
 		if err != nil {
 			return nil, err
@@ -134,11 +161,11 @@ func (s *Service) ThisWasMe(ctx context.Context, cause store.Cause, by session.S
 	if !session.Reaches(by.ACR, session.ACRPhr) {
 		return ErrPower
 	}
+	target, err := s.session(ctx, by.Account, id)
+	if err != nil {
+		return err
+	}
 	return s.db.Update(ctx, cause, func(tx *store.Tx) error {
-		target, err := s.sessions.ByID(tx, by.Account, id)
-		if err != nil {
-			return err
-		}
 		eff, err := s.sessions.Vouch(tx, by.Account, id)
 		if err != nil {
 			return err

@@ -21,9 +21,8 @@ type Impact struct {
 
 // PreviewDevice shows what removing a device would stop.
 func (s *Service) PreviewDevice(tx *store.Tx, by session.Session, id device.ID) (Impact, error) {
-	var im Impact
-	var err error
-	if im.Device, err = s.devices.Device(tx, by.Account, id); err != nil {
+	im, err := s.impact(tx, by, id)
+	if err != nil {
 		return im, err
 	}
 	live, _, err := s.sessions.List(tx, by.Account)
@@ -34,6 +33,14 @@ func (s *Service) PreviewDevice(tx *store.Tx, by session.Session, id device.ID) 
 		if x.Device == id {
 			im.Sessions = append(im.Sessions, x)
 		}
+	}
+	return im, nil
+}
+
+// impact is the part that decides: the device and its keys.
+func (s *Service) impact(tx *store.Tx, by session.Session, id device.ID) (im Impact, err error) {
+	if im.Device, err = s.devices.Device(tx, by.Account, id); err != nil {
+		return im, err
 	}
 	keys, err := s.devices.Keys(tx, by.Account)
 	if err != nil {
@@ -56,7 +63,7 @@ func (s *Service) RemoveDevice(ctx context.Context, cause store.Cause, by sessio
 		return Effect{}, ErrPower
 	}
 	return s.act(ctx, cause, func(tx *store.Tx) ([]audit.Effect, error) {
-		im, err := s.PreviewDevice(tx, by, id)
+		im, err := s.impact(tx, by, id)
 		if err != nil {
 			return nil, err
 		}
@@ -73,6 +80,7 @@ func (s *Service) RemoveDevice(ctx context.Context, cause store.Cause, by sessio
 		if err != nil {
 			return nil, err
 		}
+		ended := len(eff)
 		for _, k := range im.Keys {
 			removed, err := s.devices.RemoveWith(tx, by.Account, k.ID, id, proof)
 			if err != nil {
@@ -90,7 +98,7 @@ func (s *Service) RemoveDevice(ctx context.Context, cause store.Cause, by sessio
 		eff = append(eff, audit.Effect{Kind: "device", ID: string(id), Version: im.Device.Version + 1})
 		_, err = s.log.Append(tx, audit.Event{
 			Action: "device.removed", Account: string(by.Account), Target: string(id), Effects: eff,
-			Payload: map[string]string{"device": im.Device.Name, "sessions": strconv.Itoa(len(im.Sessions)), "keys": strconv.Itoa(len(im.Keys))},
+			Payload: map[string]string{"device": im.Device.Name, "sessions": strconv.Itoa(ended), "keys": strconv.Itoa(len(im.Keys))},
 		})
 		return eff, err
 	})

@@ -13,6 +13,10 @@ import (
 // Freeze stops the account: every session ends, sign-in by recovery code is
 // refused, and only a passkey gets in, to lift it. Any live session may freeze.
 func (s *Service) Freeze(ctx context.Context, cause store.Cause, acc account.ID, how string) (Effect, error) {
+	live, err := s.live(ctx, acc)
+	if err != nil {
+		return Effect{}, err
+	}
 	return s.act(ctx, cause, func(tx *store.Tx) ([]audit.Effect, error) {
 		a, err := s.accounts.ByID(tx, acc)
 		if err != nil {
@@ -23,10 +27,6 @@ func (s *Service) Freeze(ctx context.Context, cause store.Cause, acc account.ID,
 		}
 		if a.Status == account.Closed {
 			return nil, account.ErrClosed
-		}
-		live, _, err := s.sessions.List(tx, acc)
-		if err != nil {
-			return nil, err
 		}
 		version, err := s.accounts.SetStatus(tx, acc, account.Frozen)
 		if err != nil {
@@ -45,10 +45,7 @@ func (s *Service) Freeze(ctx context.Context, cause store.Cause, acc account.ID,
 			Effects: append(eff, audit.Effect{Kind: "account", ID: string(acc), Version: version}),
 			Payload: map[string]string{"by": "owner", "how": how},
 		})
-		for _, x := range live {
-			eff = append(eff, audit.Effect{Kind: "session", ID: string(x.ID)}) // for the count shown, not for the log: the epoch ended them
-		}
-		return eff, err
+		return live, err // for the count shown, not for the log: the epoch ended them
 	})
 }
 

@@ -34,12 +34,16 @@ type Change struct {
 // back end may say it twice.
 func (s *Service) Change(ctx context.Context, cause store.Cause, id account.ID, c Change) (account.Account, Effect, error) {
 	var acc account.Account
+	live, err := s.live(ctx, id)
+	if err != nil {
+		return acc, Effect{}, err
+	}
 	e, err := s.act(ctx, cause, func(tx *store.Tx) ([]audit.Effect, error) {
 		was, err := s.accounts.ByID(tx, id)
 		if err != nil {
 			return nil, err
 		}
-		ch := changing{s: s, tx: tx, was: was}
+		ch := changing{s: s, tx: tx, was: was, live: live}
 		if err := ch.status(c.Status); err != nil {
 			return nil, err
 		}
@@ -66,7 +70,8 @@ type changing struct {
 	was     account.Account
 	action  audit.Action   // of the one event; "" while nothing has changed
 	effects []audit.Effect // for the log
-	ended   []audit.Effect // for the count shown: the epoch ended them
+	live    []audit.Effect // sessions it may end
+	ended   []audit.Effect // those it did, for the count shown: the epoch ended them
 }
 
 func (c *changing) status(want *account.Status) error {
@@ -93,13 +98,8 @@ func (c *changing) status(want *account.Status) error {
 	if _, err := c.s.accounts.SetStatus(c.tx, c.was.ID, *want); err != nil || why == "" {
 		return err
 	}
-	live, _, err := c.s.sessions.List(c.tx, c.was.ID)
-	if err != nil {
-		return err
-	}
-	for _, x := range live {
-		c.ended = append(c.ended, audit.Effect{Kind: "session", ID: string(x.ID)})
-	}
+	c.ended = c.live
+	var err error
 	c.effects, err = c.s.sessions.EndAll(c.tx, c.was.ID, why)
 	return err
 }
@@ -120,11 +120,14 @@ func (c *changing) lang(want *string) error {
 
 // EndFor ends one session at the word of a back end (the safe direction).
 func (s *Service) EndFor(ctx context.Context, cause store.Cause, acc account.ID, id session.ID) (Effect, error) {
+	target, err := s.session(ctx, acc, id)
+	if err != nil {
+		return Effect{}, err
+	}
+	if !target.EndedAt.IsZero() {
+		return Effect{}, session.ErrUnknown
+	}
 	return s.act(ctx, cause, func(tx *store.Tx) ([]audit.Effect, error) {
-		target, err := s.sessions.ByID(tx, acc, id)
-		if err != nil {
-			return nil, err
-		}
 		eff, err := s.sessions.End(tx, acc, id, EndedByExchange)
 		if err != nil {
 			return nil, err

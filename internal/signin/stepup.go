@@ -36,12 +36,8 @@ func (s *Service) FinishStepUp(ctx context.Context, cause store.Cause, ses sessi
 		if err := s.sessions.Spend(tx, f.JKT, f.JTI); err != nil {
 			return err
 		}
-		now, err := s.sessions.ByID(tx, ses.Account, ses.ID) // as it is now, not as the cache saw it
-		if err != nil {
-			return err
-		}
 		var effects []audit.Effect
-		iss, effects, err = s.sessions.Elevate(tx, now, proof, f.JKT, f.Remember, f.Addr)
+		iss, effects, err = s.sessions.Elevate(tx, ses, proof, f.JKT, f.Remember, f.Addr)
 		if err != nil {
 			return err
 		}
