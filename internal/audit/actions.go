@@ -10,6 +10,7 @@ import "slices"
 //	mail        a mail address
 //	method      how somebody signed in: passkey | code
 //	new_device  "yes" on a device not seen before
+//	signal      what was odd about a sign-in: counter_regressed
 //	why         why a session ended: sign_out (on itself) | owner (from elsewhere) | not_me | exchange | operator
 //	n, left     numbers
 //	reason      a word of the refusal table
@@ -110,6 +111,7 @@ var actions = map[Action]Spec{
 		say: text{"You signed in on {agent}.", "“{agent}” 기기에서 로그인했어요."},
 		cases: []variant{
 			{"method", "code", text{"Someone signed in with a recovery code on {agent}.", "“{agent}” 기기에서 복구 코드로 로그인했어요."}},
+			{"signal", "counter_regressed", text{"You signed in on {agent}. The passkey “{key}” counted backwards: it may have been copied.", "“{agent}” 기기에서 로그인했어요. “{key}” 패스키의 사용 횟수가 거꾸로 갔어요. 복사됐을 수 있어요."}},
 			{"new_device", "yes", text{"You signed in on a device we had not seen before: {agent}.", "처음 보는 “{agent}” 기기에서 로그인했어요."}},
 		},
 		plain: text{"Someone signed in.", "로그인했어요."},
