@@ -5,7 +5,7 @@
 
 import { ensureFresh } from './renew.js';
 import { stay } from './forms.js';
-import { Problem, go, post, say, sayError } from './wire.js';
+import { Problem, get, go, post, say, sayError } from './wire.js';
 
 const api = window.PublicKeyCredential;
 const able = Boolean(api?.parseRequestOptionsFromJSON && api?.parseCreationOptionsFromJSON && navigator.credentials);
@@ -168,6 +168,7 @@ async function touchThenSend(form, submitter) {
 
 /** A recovery code, sent with a proof so that the session it opens is bound to this browser too. */
 async function sendCode(form) {
+  await get('/session/state'); // brings the nonce the proof needs
   const { to } = await post(form.getAttribute('action'), new URLSearchParams(new FormData(form)), { prove: true });
   say(form, 'checked');
   go(to);
