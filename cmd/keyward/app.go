@@ -100,15 +100,16 @@ func (c *core) domains(met session.Metrics) (*domains, error) {
 type app struct {
 	*core
 	*domains
-	logger  *slog.Logger
-	metrics *edge.Metrics
-	edge    *edge.Edge
-	web     *web.Server
-	notify  *notify.Service
-	sealer  *audit.Sealer
-	jobs    *job.Runner
-	ops     *edge.Ops
-	public  http.Handler
+	logger   *slog.Logger
+	metrics  *edge.Metrics
+	edge     *edge.Edge
+	web      *web.Server
+	notify   *notify.Service
+	sealer   *audit.Sealer
+	refusals *audit.Refusals
+	jobs     *job.Runner
+	ops      *edge.Ops
+	public   http.Handler
 }
 
 // extras are what a demo adds to the server it runs.
@@ -163,10 +164,11 @@ func (c *core) build(ctx context.Context, logger *slog.Logger, x extras) (*app, 
 	if err != nil {
 		return nil, err
 	}
+	a.refusals = audit.NewRefusals(c.db, c.log)
 	a.edge, err = edge.New(edge.Options{
 		Now: c.db.Now, Logger: logger, PublicURL: c.cfg.PublicURL, Proxies: c.cfg.TrustedProxies, Language: c.cfg.Languages.Default,
 		FormOrigins: handoffOrigins(c.cfg), MaxBody: c.cfg.Limits.BodyBytes, Timeout: c.cfg.Limits.RequestTimeout,
-		RateFactor: c.cfg.Limits.RateFactor, Metrics: a.metrics,
+		RateFactor: c.cfg.Limits.RateFactor, Metrics: a.metrics, Refused: a.refusals.Count,
 		Pages: func(w http.ResponseWriter, r *http.Request, p edge.Problem) { a.web.Problem(w, r, p) },
 	})
 	if err != nil {
@@ -236,6 +238,7 @@ func (a *app) background(ctx context.Context) {
 	run("jobs", a.jobs.Run)
 	run("notify", func(ctx context.Context) error { a.notify.Run(ctx, report("notify")); return nil })
 	run("sessions", func(ctx context.Context) error { a.sessions.Run(ctx, report("sessions")); return nil })
+	run("refusals", func(ctx context.Context) error { return a.refusals.Run(ctx, a.logger) })
 	run("keys", func(ctx context.Context) error { a.ring.Follow(ctx, time.Minute, report("keys")); return nil })
 	run("sweep", a.sweep)
 	wg.Wait()

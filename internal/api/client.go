@@ -52,13 +52,10 @@ func clientOf(ctx context.Context) client { return ctx.Value(clientKey{}).(clien
 func (s *Server) admitClient(ctx context.Context, r *http.Request, op operation) (context.Context, error) {
 	c, id, ok := s.authenticate(r.Header)
 	if !ok {
-		if s.Refusals != nil {
-			s.Refusals.Count(id, errClient.Code)
-		}
 		if err := s.Limiter.CheckAddr(edge.ClassSignInFinish, edge.CauseFrom(ctx).Addr); err != nil {
 			return nil, err
 		}
-		return nil, errClient
+		return nil, errClient.About(id)
 	}
 	if r.Method == http.MethodPost && op.power == config.MayProvision {
 		if err := s.Limiter.Check(op.limit, "client:"+c.ID); err != nil {

@@ -34,7 +34,6 @@ type Parts struct {
 	Contain  *contain.Service
 	Limiter  *edge.Limiter
 	Logger   *slog.Logger
-	Refusals *audit.Refusals // refusals before proof; nil: not counted
 }
 
 // Settings are what the API knows about this deployment.

@@ -118,7 +118,7 @@ func (w *world) serve(options ...option) {
 	mux := http.NewServeMux()
 	api.New(api.Parts{
 		DB: w.db, Ring: w.ring, Log: w.log, Accounts: w.accounts, Devices: devices, Sessions: w.sessions, SignIn: w.signin, Contain: w.contain,
-		Limiter: e.Limiter, Logger: logger, Refusals: audit.NewRefusals(w.db, w.log),
+		Limiter: e.Limiter, Logger: logger,
 	}, api.Settings{PublicURL: public, Backends: backends()}).Routes(mux, e)
 	w.handler = e.Handler(edge.Routes(mux))
 	srv := httptest.NewServer(w.handler)

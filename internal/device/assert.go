@@ -77,14 +77,15 @@ func (s *Service) ParseAssert(ctx context.Context, db *store.DB, act Act, acc ac
 		return nil, err
 	}
 	ad, err := s.site().get(cd.challenge, cd, r, publicKey, be)
+	refused := ErrNotAccepted.About(string(a.key))
 	switch {
 	case err != nil:
-		return nil, ErrNotAccepted.Because(err)
+		return nil, refused.Because(err)
 	case len(handle) == 0 || !keyring.Equal(r.userHandle, handle):
 		// §7.2 step 6: the key says whose it is, and must say the same as we do.
-		return nil, ErrNotAccepted.Because(errors.New("the key names another user handle"))
+		return nil, refused.Because(errors.New("the key names another user handle"))
 	case acc != "" && a.account != acc:
-		return nil, ErrNotAccepted.Because(errors.New("a key of another account"))
+		return nil, refused.Because(errors.New("a key of another account"))
 	}
 	a.backedUp, a.counter = ad.has(flagBS), ad.counter
 	return &a, nil

@@ -25,6 +25,8 @@ type Options struct {
 	Timeout     time.Duration // of a handler; zero: 10 s
 	RateFactor  float64       // multiplies every rate; zero: 1
 
+	Refused func(credential, code string) // hears of each refusal before proof; nil: nobody counts
+
 	Pages   Pages    // nil: plain text until pages are wired
 	Metrics *Metrics // nil: not counted
 }

@@ -19,6 +19,7 @@ type Error struct {
 	Code string
 
 	cause      error
+	credential string
 	extension  map[string]any
 	fields     []FieldError
 	headers    [][2]string
@@ -61,6 +62,15 @@ func (e *Error) Is(target error) bool {
 func (e *Error) Because(err error) *Error {
 	c := e.clone()
 	c.cause = err
+	return c
+}
+
+// About names the credential of ours that was tried: an id, never what was
+// presented. It is for Options.Refused; the client does not hear whether there
+// is such a credential.
+func (e *Error) About(id string) *Error {
+	c := e.clone()
+	c.credential = id
 	return c
 }
 

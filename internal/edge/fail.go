@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -57,7 +58,7 @@ type Pages func(w http.ResponseWriter, r *http.Request, p Problem)
 func Fail(w http.ResponseWriter, r *http.Request, err error) {
 	p := ProblemOf(r, err)
 	v := visitFrom(r)
-	v.note(func(v *visit) { v.problem, v.why = p.Code, err })
+	Refused(r, err)
 	if v == nil && p.Status >= 500 { // outside the chain nobody else will log it
 		slog.ErrorContext(r.Context(), "request failed", "problem", p.Code, "cause", err)
 	}
@@ -83,6 +84,30 @@ func Fail(w http.ResponseWriter, r *http.Request, err error) {
 		return
 	}
 	WriteProblem(w, p)
+}
+
+// beforeProof are the refusals that cost a stranger nothing, and the kind of
+// credential they were about where nobody knows which one.
+var beforeProof = map[string]string{
+	"passkey_not_accepted":   "passkey",
+	"code_not_accepted":      "recovery-code",
+	"refresh_invalid":        "refresh-token",
+	"client_unauthenticated": "client",
+}
+
+// Refused notes a refusal for the access log and the counters. Fail does it;
+// pages that show a refusal in a form of their own call it themselves.
+func Refused(r *http.Request, err error) {
+	v := visitFrom(r)
+	if v == nil {
+		return
+	}
+	e := classify(err)
+	v.note(func(v *visit) { v.problem, v.why = e.Code, err })
+	kind, counts := beforeProof[e.Code]
+	if counts && v.edge.opts.Refused != nil {
+		v.edge.opts.Refused(cmp.Or(e.credential, kind), e.Code)
+	}
 }
 
 // WriteProblem writes the JSON form, for callers that already chose it.

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -115,6 +116,46 @@ func TestAProblemForPeople(t *testing.T) {
 	if !strings.Contains(w.Body.String(), "This account is frozen") || !strings.Contains(w.Body.String(), w.Header().Get("X-Request-Id")) {
 		t.Errorf("without pages: %s", w.Body)
 	}
+}
+
+// Strangers' tries are counted under a credential of ours or its kind, and never
+// under what they sent.
+func TestRefusalsBeforeProofAreHeardOf(t *testing.T) {
+	for _, row := range []struct {
+		name       string
+		err        *Error
+		credential string // "" not counted
+	}{
+		{"a passkey nobody has", E("passkey_not_accepted"), "passkey"},
+		{"a bad signature under a key of ours", E("passkey_not_accepted").About("key_1").Because(io.EOF), "key_1"},
+		{"a wrong recovery code", E("code_not_accepted"), "recovery-code"},
+		{"a refresh token with a forged tag", E("refresh_invalid"), "refresh-token"},
+		{"a back end with a wrong secret", E("client_unauthenticated").About("exchange"), "exchange"},
+		{"a session that has ended", E("session_ended"), ""},
+		{"a limit", E("rate_limited"), ""},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			var heard []string
+			g := newRig(t, func(o *Options) {
+				o.Refused = func(credential, code string) { heard = append(heard, credential, code) }
+			})
+			g.mux.HandleFunc("/api/x", func(w http.ResponseWriter, r *http.Request) { Fail(w, r, row.err) })
+			g.mux.HandleFunc("/shown", func(w http.ResponseWriter, r *http.Request) { Refused(r, row.err) })
+			w := g.serve(request("POST", "/api/x", ""))
+			if strings.Contains(w.Body.String(), "key_1") {
+				t.Errorf("the client hears which credential it was: %s", w.Body)
+			}
+			g.serve(request("POST", "/shown", ""))
+			var want []string
+			if row.credential != "" {
+				want = []string{row.credential, row.err.Code, row.credential, row.err.Code}
+			}
+			if !slices.Equal(heard, want) {
+				t.Errorf("heard %v, want %v", heard, want)
+			}
+		})
+	}
+	Refused(request("POST", "/", ""), E("refresh_invalid")) // outside the chain nobody listens
 }
 
 func TestFailOutsideTheChainStillAnswers(t *testing.T) {

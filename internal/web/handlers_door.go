@@ -199,6 +199,7 @@ func (s *Server) codeSignIn(w http.ResponseWriter, r *http.Request) {
 	}
 	in, err := s.SignIn.SignInWithCode(r.Context(), edge.CauseFrom(r.Context()), mail, code, f)
 	if errors.Is(err, signin.ErrCodeNotAccepted) && wantsHTML(r) {
+		edge.Refused(r, err)
 		page(http.StatusUnauthorized, SignInCode{Failed: true})
 		return
 	}
