@@ -210,6 +210,9 @@ func (s *Service) SignInWithCode(ctx context.Context, cause store.Cause, mail, c
 		_, err = s.log.Append(tx, audit.Event{Action: "codes.used", Account: id, Target: string(in.Session), Effects: effects, Payload: p})
 		return err
 	})
+	if err != nil {
+		return Entered{}, err
+	}
 	in.DeviceCookie = fresh
-	return in, err
+	return in, nil
 }

@@ -131,8 +131,11 @@ func (s *Service) FinishEnrolment(ctx context.Context, cause store.Cause, sealed
 		_, err = s.log.Append(tx, audit.Event{Action: "key.added", Account: string(acc.ID), Target: string(key.ID), Effects: effects, Payload: p})
 		return err
 	})
+	if err != nil {
+		return Entered{}, err
+	}
 	in.DeviceCookie = fresh
-	return in, err
+	return in, nil
 }
 
 // enrollable finds an account whose owner may still add a first key.

@@ -64,5 +64,8 @@ func (s *Service) RedeemHandoff(ctx context.Context, cause store.Cause, client, 
 		})
 		return err
 	})
-	return r, err
+	if err != nil {
+		return Redeemed{}, err
+	}
+	return r, nil
 }

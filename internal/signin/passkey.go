@@ -64,6 +64,9 @@ func (s *Service) FinishSignIn(ctx context.Context, cause store.Cause, response 
 	if errors.Is(err, account.ErrUnknown) {
 		err = ErrNotAccepted
 	}
+	if err != nil {
+		return Entered{}, err
+	}
 	in.DeviceCookie = fresh
-	return in, err
+	return in, nil
 }

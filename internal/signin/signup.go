@@ -120,6 +120,9 @@ func (s *Service) FinishSignUp(ctx context.Context, cause store.Cause, sealed st
 		_, err = s.log.Append(tx, audit.Event{Action: "account.created", Account: string(acc.ID), Target: string(acc.ID), Effects: effects, Payload: p})
 		return err
 	})
+	if err != nil {
+		return Entered{}, err
+	}
 	in.DeviceCookie = fresh
-	return in, err
+	return in, nil
 }

@@ -52,7 +52,10 @@ func (s *Service) FinishStepUp(ctx context.Context, cause store.Cause, ses sessi
 		})
 		return err
 	})
-	return iss, err
+	if err != nil {
+		return session.Issued{}, err
+	}
+	return iss, nil
 }
 
 // touched says which touch is missing, without using one up.
