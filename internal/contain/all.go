@@ -39,7 +39,14 @@ func (s *Service) AlsoErase(f func(*store.Tx, account.ID) error) { s.erase = app
 
 // Erase closes an account for good and takes its personal data out of every
 // table and out of the log, whose tree still verifies (DESIGN §8).
+//
+// The sessions end first, in a transaction of their own: a refresh adds to the very
+// history that is being erased, and whoever refreshed in a loop could keep the
+// erasure from ever committing.
 func (s *Service) Erase(ctx context.Context, cause store.Cause, acc account.ID) error {
+	if _, err := s.EndAll(ctx, cause, acc); err != nil {
+		return err
+	}
 	_, err := s.act(ctx, cause, func(tx *store.Tx) ([]audit.Effect, error) {
 		if _, err := s.accounts.ByID(tx, acc); err != nil {
 			return nil, err

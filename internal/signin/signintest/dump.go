@@ -108,7 +108,7 @@ func dump(out *strings.Builder, db *sql.DB, table string) error {
 // and the bytes that it spells, raw and in hex.
 func Spellings(secret string) (out []string) {
 	for _, part := range append([]string{secret}, strings.Split(secret, ".")...) {
-		if len(part) < 16 || strings.HasPrefix(part, "ses_") || strings.HasPrefix(part, "fam_") || strings.HasPrefix(part, "kwa_ses_") {
+		if len(part) < 16 || strings.HasPrefix(part, "ses_") || strings.HasPrefix(part, "fam_") || strings.HasPrefix(part, "cnt_") || strings.HasPrefix(part, "kwa_ses_") {
 			continue // names and small numbers are no secrets
 		}
 		out = append(out, part)

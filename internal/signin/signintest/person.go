@@ -112,7 +112,7 @@ func (p *Person) SignUp(tricks ...softkey.Trick) error {
 	if err != nil {
 		return err
 	}
-	p.saw(ticket, Challenge(options))
+	p.saw(ticket) // the challenge is kept, spent, with the evidence of the key (DESIGN §5)
 	answer, err := p.Browser().Create(options, tricks...)
 	if err != nil {
 		return err
@@ -250,7 +250,6 @@ func (p *Person) AddKey(keys *softkey.Authenticator, name string) (device.Key, e
 	if err != nil {
 		return device.Key{}, err
 	}
-	p.saw(Challenge(options))
 	answer, err := (&softkey.Browser{Origin: Origin, Keys: keys}).Create(options)
 	if err != nil {
 		return device.Key{}, err
@@ -300,4 +299,18 @@ func (p *Person) VerifyMail() {
 	p.saw(token)
 	_, err := p.W.SignIn.ConfirmContact(ctx, p.Cause(), token)
 	p.W.Must(err)
+}
+
+// AddKeyOnThisDevice gives the browser a passkey of its own and signs in with it.
+func (p *Person) AddKeyOnThisDevice() (device.Key, error) {
+	if err := p.StepUp(device.ActKeysAdd, ""); err != nil {
+		return device.Key{}, err
+	}
+	keys := &softkey.Authenticator{}
+	k, err := p.AddKey(keys, "Here")
+	if err != nil {
+		return k, err
+	}
+	p.Keys = keys
+	return k, p.SignInWith(p.From())
 }
