@@ -25,13 +25,21 @@ type Renderer struct {
 	fresh   bool  // read templates again for each page (make run)
 	version string
 	assets  map[string]*file
-	sets    map[string]map[string]*template.Template // by language, then by page; never written after NewRenderer
+	icon    map[string]template.HTML
+	pages   map[string]string // name → file
+
+	mu     sync.RWMutex                  // guards the rest
+	frames map[string]*template.Template // by language, never executed: pages are made from clones
+	ready  map[string]*template.Template // by "language/page"
 }
 
-// NewRenderer compiles all pages. dir is "" for the compiled-in files; else it is the folder that holds templates/ and
-// static/, and templates are read again for each page, so that one can write them with the server running.
+// NewRenderer reads what pages are made of. dir is "" for the compiled-in files; else it is the folder that holds templates/
+// and static/, and templates are read again for each page, so that one can write them with the server running.
+//
+// A page is compiled when it is first shown in a language: all of them at once are 16 MB that most servers never use. Whether
+// each compiles is the tests' business (they show every page in every language), not that of a person's first visit.
 func NewRenderer(dir string) (*Renderer, error) {
-	r := &Renderer{files: embedded}
+	r := &Renderer{files: embedded, pages: map[string]string{}, frames: map[string]*template.Template{}, ready: map[string]*template.Template{}}
 	if dir != "" {
 		r.files, r.fresh = os.DirFS(dir), true
 	}
@@ -39,36 +47,56 @@ func NewRenderer(dir string) (*Renderer, error) {
 		return nil, err
 	}
 	var err error
-	r.sets, err = r.compile()
-	return r, err
+	if r.icon, err = r.icons(); err != nil {
+		return nil, err
+	}
+	files, err := fs.Glob(r.files, "templates/pages/*.html")
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range files {
+		r.pages[strings.TrimSuffix(path.Base(f), ".html")] = f
+	}
+	return r, nil
 }
 
-// compile parses each page once per language, with the words of that language bound in.
-func (r *Renderer) compile() (map[string]map[string]*template.Template, error) {
-	icons, err := r.icons()
-	if err != nil {
-		return nil, err
+// page finds or compiles a page in a language, with the words of that language bound in.
+func (r *Renderer) page(code, name string) (*template.Template, error) {
+	key := code + "/" + name
+	if !r.fresh {
+		r.mu.RLock()
+		t := r.ready[key]
+		r.mu.RUnlock()
+		if t != nil {
+			return t, nil
+		}
 	}
-	pages, err := fs.Glob(r.files, "templates/pages/*.html")
-	if err != nil {
-		return nil, err
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if t := r.ready[key]; t != nil && !r.fresh {
+		return t, nil
 	}
-	sets := map[string]map[string]*template.Template{}
-	for _, code := range []string{lang.EN, lang.KO, lang.Long} {
-		frame, err := template.New("layout").Funcs(r.funcs(code, icons)).ParseFS(r.files, "templates/*.html")
-		if err != nil {
+	file, ok := r.pages[name]
+	if !ok {
+		return nil, fmt.Errorf("web: there is no page %q", name)
+	}
+	frame := r.frames[code]
+	if frame == nil || r.fresh {
+		var err error
+		if frame, err = template.New("layout").Funcs(r.funcs(code, r.icon)).ParseFS(r.files, "templates/*.html"); err != nil {
 			return nil, err
 		}
-		sets[code] = map[string]*template.Template{}
-		for _, page := range pages {
-			own, err := template.Must(frame.Clone()).ParseFS(r.files, page)
-			if err != nil {
-				return nil, err
-			}
-			sets[code][strings.TrimSuffix(path.Base(page), ".html")] = own
-		}
+		r.frames[code] = frame
 	}
-	return sets, nil
+	own, err := frame.Clone()
+	if err == nil {
+		own, err = own.ParseFS(r.files, file)
+	}
+	if err != nil {
+		return nil, err
+	}
+	r.ready[key] = own
+	return own, nil
 }
 
 // icons reads templates/icons/*.svg: the drawings are ours and go into the page as they are.
@@ -110,21 +138,14 @@ func (r *Renderer) Render(w http.ResponseWriter, status int, v View) error {
 }
 
 func (r *Renderer) write(b *bytes.Buffer, v View) error {
-	sets := r.sets
-	if r.fresh {
-		var err error
-		if sets, err = r.compile(); err != nil {
-			return err
-		}
-	}
 	code := v.base().Lang
-	if sets[code] == nil {
+	if code != lang.KO && code != lang.Long {
 		code = lang.EN
 	}
 	name, _ := v.page()
-	page := sets[code][name]
-	if page == nil {
-		return fmt.Errorf("web: there is no page %q", name)
+	page, err := r.page(code, name)
+	if err != nil {
+		return err
 	}
 	return page.ExecuteTemplate(b, "layout", v)
 }

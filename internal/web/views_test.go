@@ -77,7 +77,7 @@ func TestEveryPageHasAFixture(t *testing.T) {
 		name, _ := f.view(lang.EN).page()
 		seen[name] = true
 	}
-	for name := range r.sets[lang.EN] {
+	for name := range r.pages {
 		if !seen[name] {
 			t.Errorf("templates/pages/%s.html has no fixture", name)
 		}
