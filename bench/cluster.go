@@ -51,10 +51,13 @@ func startCluster(ctx context.Context, dir string) (_ *cluster, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := os.Mkdir(dir, 0o711); err != nil { // passed through by that user
+		return nil, err
+	}
 	c := &cluster{run: filepath.Join(dir, "run"), died: make(chan struct{})}
 	data := filepath.Join(dir, "data")
 	for _, d := range []string{data, c.run} {
-		if err := os.MkdirAll(d, 0o700); err != nil {
+		if err := os.Mkdir(d, 0o700); err != nil {
 			return nil, err
 		}
 		if who != nil {

@@ -15,13 +15,14 @@ type figure struct {
 	Name string `json:"name"`
 
 	Ours  float64 `json:"ours"`
-	Unit  string  `json:"unit"`            // "/s", "MB", "ms", "B"
+	Unit  string  `json:"unit"`            // "/s", "MB", "ms", "B" …
 	Limit float64 `json:"limit,omitempty"` // in the same unit; 0: there is none
 	Of    string  `json:"of,omitempty"`    // what the limit is
 
 	Ratio  float64 `json:"ratio,omitempty"`   // median over the rounds, not the ratio of the medians
 	Least  float64 `json:"least,omitempty"`   // bar: the ratio must reach it
 	AtMost float64 `json:"at_most,omitempty"` // bar: ours must not exceed it
+	Zero   bool    `json:"zero,omitempty"`    // bar: ours must be none
 
 	CPU float64 `json:"cpu_us,omitempty"` // server CPU per operation, with what it does behind it
 	P50 float64 `json:"p50_ms,omitempty"`
@@ -31,7 +32,7 @@ type figure struct {
 }
 
 func (f figure) missed() bool {
-	return f.Least > 0 && f.Ratio < f.Least || f.AtMost > 0 && f.Ours > f.AtMost
+	return f.Least > 0 && f.Ratio < f.Least || f.AtMost > 0 && f.Ours > f.AtMost || f.Zero && f.Ours > 0
 }
 
 // verdict is what stands in the last column.
@@ -39,7 +40,7 @@ func (f figure) verdict() string {
 	switch {
 	case f.missed():
 		return "MISS"
-	case f.Least > 0 || f.AtMost > 0:
+	case f.bar() != "":
 		return "ok"
 	}
 	return ""
@@ -51,20 +52,28 @@ func (f figure) bar() string {
 		return fmt.Sprintf("≥ %.2f", f.Least)
 	case f.AtMost > 0:
 		return "≤ " + amount(f.AtMost, f.Unit)
+	case f.Zero:
+		return "0"
 	}
 	return ""
+}
+
+// ours is the figure as it is printed.
+func (f figure) ours() string {
+	if f.Zero && f.Ours == 0 {
+		return "0"
+	}
+	return amount(f.Ours, f.Unit)
 }
 
 func amount(v float64, unit string) string {
 	switch {
 	case v == 0:
 		return ""
-	case unit == "/s" || unit == "B":
-		return fmt.Sprintf("%s %s", thousands(int64(v+0.5)), unit)
-	case unit == "": // a ratio of two of our own
-		return fmt.Sprintf("%.2f", v)
+	case unit == "MB" || unit == "ms":
+		return fmt.Sprintf("%.1f %s", v, unit)
 	}
-	return fmt.Sprintf("%.1f %s", v, unit)
+	return fmt.Sprintf("%s %s", thousands(int64(v+0.5)), unit)
 }
 
 func thousands(n int64) string {
@@ -113,7 +122,7 @@ func (r *report) text(w io.Writer) {
 		if f.Of != "" {
 			limit = strings.TrimSpace(limit + " " + f.Of)
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", f.Name, amount(f.Ours, f.Unit), limit,
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", f.Name, f.ours(), limit,
 			blank("%.2f", f.Ratio), f.bar(), f.verdict(), blank("%.0f", f.CPU), blank("%.2f", f.P50), blank("%.2f", f.P99), f.Remark)
 	}
 	t.Flush()
@@ -129,8 +138,8 @@ func (r *report) text(w io.Writer) {
 	fmt.Fprintln(w, "Not yet:")
 	for _, f := range misses {
 		is := fmt.Sprintf("%.2f", f.Ratio)
-		if f.AtMost > 0 {
-			is = amount(f.Ours, f.Unit)
+		if f.Least == 0 {
+			is = f.ours()
 		}
 		fmt.Fprintf(w, "  %s, %s: %s, bar %s\n", f.Part, f.Name, is, f.bar())
 	}

@@ -24,6 +24,7 @@ type bench struct {
 	many    int           // sessions of the grown database
 	grown   float64       // what share of the small one's rate it must keep
 	events  int           // of the grown log
+	kills   int
 	cluster *cluster
 	report  report
 }
@@ -60,18 +61,19 @@ func start(ctx context.Context) error {
 		rounds = flag.Int("rounds", 5, "rounds; a ratio is their median")
 		span   = flag.Duration("span", 1500*time.Millisecond, "how long one closed loop runs")
 		soak   = flag.Bool("soak", false, "the long figures: ten million sessions, many kills")
+		kills  = flag.Int("kills", 500, "how often the server is killed (soak)")
 		checks = flag.String("serve-checks", "", "serve the session check for a parent (internal)")
 	)
 	flag.Parse()
 	if *checks != "" {
 		return serveChecks(ctx, *checks)
 	}
-	b := &bench{nRounds: max(*rounds, 1), span: *span, many: manyRows, grown: 0.7, events: manyRows}
+	b := &bench{nRounds: max(*rounds, 1), span: *span, many: manyRows, grown: 0.7, events: manyRows, kills: *kills}
 	b.report = report{At: time.Now().UTC(), Machine: thisMachine(), Rounds: b.nRounds}
 	chosen := parts
 	if *soak {
 		chosen = soakParts
-		b.many, b.grown, b.span = longRows, 0.5, 5*time.Second
+		b.long()
 	}
 	chosen, err := choose(chosen, *only)
 	if err != nil {
@@ -81,7 +83,7 @@ func start(ctx context.Context) error {
 		return err
 	}
 	defer os.RemoveAll(b.dir)
-	// Passed through by the user that runs PostgreSQL; its own folders are closed.
+	// The user that runs PostgreSQL passes through here; folders inside are closed.
 	if err := os.Chmod(b.dir, 0o711); err != nil {
 		return err
 	}

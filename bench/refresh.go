@@ -22,15 +22,20 @@ type refresher struct {
 
 func (r *refresher) next(dst []byte) ([]byte, error) {
 	r.now = r.seats[rand.IntN(len(r.seats))]
+	if r.now.key != nil && len(r.proofs) == 0 {
+		return nil, io.EOF
+	}
+	return r.ask(dst), nil
+}
+
+// ask is the request of whoever it is now.
+func (r *refresher) ask(dst []byte) []byte {
 	more := "Origin: " + r.origin + "\r\nCookie: __Host-kw_rt=" + r.now.token + "\r\n"
 	if r.now.key != nil {
-		if len(r.proofs) == 0 {
-			return nil, io.EOF
-		}
 		more += "DPoP: " + r.proofs[0] + "\r\n"
 		r.proofs = r.proofs[1:]
 	}
-	return request(dst, "POST", "/session/renew", r.host, r.now.addr, more, nil), nil
+	return request(dst, "POST", "/session/renew", r.host, r.now.addr, more, nil)
 }
 
 func (r *refresher) see(a answer) error {

@@ -50,7 +50,7 @@ func address(i int) string { return fmt.Sprintf("10.%d.%d.7", i>>8&255, i&255) }
 
 const (
 	sessionColumns = "id, account, device, kind, family, acr, amr, auth_time, key_id, jkt, remember, created_at, last_seen, abs_exp, addr, agent, epoch, version"
-	familyColumns  = "id, session, account, remember, gen, cur_kid, cur_hash, idle_exp, abs_exp, jkt, epoch, state"
+	familyColumns  = "id, session, account, remember, gen, cur_kid, cur_hash, idle_exp, abs_exp, jkt, epoch"
 )
 
 // load writes a population and returns the seats.
@@ -93,7 +93,7 @@ func (m *minter) rows(i int) (session, family []any) {
 	}
 	at, idle, abs := store.Micros(came), store.Micros(m.now.Add(time.Hour)), store.Micros(m.now.Add(24*time.Hour))
 	session = []any{ses, acc, dev, "web", fam, "phr", `["swk","user"]`, at, "key_" + acc[4:], jkt, false, at, at, abs, address(i), "Chrome|Linux", int64(0), int64(1)}
-	family = []any{fam, ses, acc, false, int64(1), int64(kid), hash[:], idle, abs, jkt, int64(0), "live"}
+	family = []any{fam, ses, acc, false, int64(1), int64(kid), hash[:], idle, abs, jkt, int64(0)}
 	return session, family
 }
 

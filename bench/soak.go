@@ -1,12 +1,18 @@
 package main
 
-import "context"
-
-// soakParts are the long figures: ten million sessions in place of one.
+// soakParts are the long figures: ten million sessions in place of one million,
+// longer runs, and a server that is killed again and again.
 var soakParts = []part{
 	{"refresh-sqlite", (*bench).refreshSQLite},
 	{"refresh-postgres", (*bench).refreshPostgres},
-	{"kills", (*bench).kills},
+	{"audit", (*bench).auditLog},
+	{"kills-sqlite", (*bench).killsSQLite},
+	{"kills-postgres", (*bench).killsPostgres},
 }
 
-func (b *bench) kills(ctx context.Context) error { return nil }
+// long turns a run into a soak.
+func (b *bench) long() {
+	b.many, b.grown = longRows, 0.5
+	b.span = 2 * b.span
+	b.events = 3_000_000
+}
