@@ -28,6 +28,7 @@ func (c Config) check() Faults {
 		k.relyingParty(c.RP, public)
 		k.transport(c, public)
 	}
+	k.securityContact(c.SecurityContact)
 	k.listeners(c)
 	k.database(c.Database)
 	k.sessions(c.Sessions)
@@ -67,6 +68,24 @@ func (k *checker) publicURL(s string) *url.URL {
 		return nil
 	}
 	return u
+}
+
+// securityContact: RFC 9116 §2.5.3 wants a URI, and a mail address alone is the
+// usual mistake.
+func (k *checker) securityContact(s string) {
+	const key = "security_contact"
+	if s == "" {
+		return
+	}
+	u, err := url.Parse(s)
+	switch {
+	case err != nil || strings.ContainsAny(s, " \t\r\n"):
+		k.fault(key, fmt.Sprintf("%q is not a URI", s), "", "security_contact: mailto:security@example.com")
+	case u.Scheme == "" && strings.Contains(s, "@"):
+		k.fault(key, fmt.Sprintf("%q has no scheme", s), "RFC 9116 §2.5.3 wants a URI", "security_contact: mailto:"+s)
+	case u.Scheme != "mailto" && u.Scheme != "https" && u.Scheme != "tel":
+		k.fault(key, fmt.Sprintf("%q is neither mailto:, https: nor tel:", s), "what is sent there tells how to break in", "security_contact: mailto:security@example.com")
+	}
 }
 
 func (k *checker) relyingParty(rp RP, public *url.URL) {

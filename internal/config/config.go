@@ -12,6 +12,8 @@ type Config struct {
 
 	BrandName string `yaml:"brand_name"` // how the exchange calls itself in pages and mails
 
+	SecurityContact string `yaml:"security_contact"` // where people who find a hole write to (RFC 9116)
+
 	RP             RP             `yaml:"rp"`
 	Listen         Listen         `yaml:"listen"`
 	TLS            TLS            `yaml:"tls"`

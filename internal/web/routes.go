@@ -86,4 +86,6 @@ func (s *Server) Routes(mux *http.ServeMux, e *edge.Edge) {
 	open("GET /lost-phone", s.lostPhone)
 	open("GET /official", s.official)
 	open("GET /help", s.help)
+
+	s.docs(mux, e)
 }

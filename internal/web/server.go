@@ -45,6 +45,8 @@ type Settings struct {
 	Lifetimes session.Lifetimes
 	Handoffs  []HandoffTarget
 	Demo      bool
+
+	SecurityContact string // for finders of holes; "": no security.txt
 }
 
 // HandoffTarget is one address of the exchange that a signed-in person may be

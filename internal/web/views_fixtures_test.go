@@ -3,6 +3,7 @@ package web
 import (
 	"time"
 
+	"keyward/internal/edge"
 	"keyward/internal/lang"
 )
 
@@ -186,6 +187,13 @@ var fixtures = []fixture{
 			MailFrom: []string{"security@exchange.example"}, Apps: []OfficialApp{{Name: "Exchange", Store: "Google Play", ID: "example.exchange.app"}}}
 	}},
 	{"help", func(c string) View { return &Help{Base: out(c, "/help")} }},
+	{"errors", func(c string) View {
+		return &Errors{Base: out(c, "/docs/errors"), Chapters: chaptersOf([]edge.Code{
+			{Code: "session_ended", Anchor: "sessions", Status: 401, Title: "This session has ended", Detail: "It was ended or ran out. Sign in again to go on."},
+			{Code: "session_unknown", Anchor: "sessions", Status: 404, Title: "There is no such session", Detail: "It may have ended long ago."},
+			{Code: "last_key", Anchor: "keys", Status: 409, Title: "This is the last way in", Detail: "Add another passkey first."},
+		})}
+	}},
 	{"error", func(c string) View {
 		title, detail := "Another tab was faster", "This page was opened before you signed in again in another tab. Nothing was changed and nothing was lost."
 		if c == lang.KO {
