@@ -141,8 +141,14 @@ func (t *town) once(s *seat) (refused int, err error) {
 	return 0, nil
 }
 
+// sealerTakesOver: a sealer that was killed is believed alive for two seconds.
+const sealerTakesOver = 5 * time.Second
+
 // verify stops the server and has its log exported and verified by the binary.
 func (d *deployment) verify(ctx context.Context) error {
+	if err := sleep(ctx, sealerTakesOver); err != nil {
+		return err
+	}
 	if err := d.stop(); err != nil {
 		return err
 	}
