@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 )
 
 // sqliteFile migrates one SQLite file.
@@ -57,6 +58,9 @@ func readApplied(c *sqliteConn) ([]applied, error) {
 }
 
 func (m sqliteFile) apply(ctx context.Context, todo func([]applied) ([]migration, error)) ([]string, error) {
+	if _, err := os.Stat(filepath.Dir(m.path)); errors.Is(err, os.ErrNotExist) {
+		return nil, missing(m.path)
+	}
 	lock, err := lockFile(m.path + ".lock")
 	if err != nil {
 		return nil, err

@@ -24,8 +24,8 @@ type readers struct {
 	idle []*sqliteConn
 }
 
-func openReaders(path string, o Options) (*readers, error) {
-	db, err := openFile(path, reading)
+func openReaders(path string, a access, o Options) (*readers, error) {
+	db, err := openFile(path, a)
 	if err != nil {
 		return nil, err
 	}

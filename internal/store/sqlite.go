@@ -88,7 +88,7 @@ func create(path string) error {
 func openSQLite(ctx context.Context, path string, o Options) (_ *sqliteEngine, err error) {
 	if _, err := os.Stat(path); err != nil {
 		if errors.Is(err, os.ErrNotExist) {
-			return nil, fmt.Errorf("%w: %s does not exist yet; run: keyward migrate apply", ErrSchemaOlder, path)
+			return nil, missing(path)
 		}
 		return nil, fmt.Errorf("store: %w", err)
 	}
@@ -110,10 +110,20 @@ func openSQLite(ctx context.Context, path string, o Options) (_ *sqliteEngine, e
 	if e.w, err = openWriter(ctx, path, e.cp, o); err != nil {
 		return nil, err
 	}
-	if e.readers, err = openReaders(path, o); err != nil {
+	if e.readers, err = openReaders(path, reading, o); err != nil {
 		return nil, err
 	}
 	return e, nil
+}
+
+// missing says what to do about a file that is not there. Its folder is left to
+// the operator: what cannot be created may be a disk that is not mounted.
+func missing(path string) error {
+	dir := filepath.Dir(path)
+	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("%w: %s does not exist, nor does its folder; if no disk is missing, run: mkdir -m 700 %s && keyward migrate apply", ErrSchemaOlder, path, dir)
+	}
+	return fmt.Errorf("%w: %s does not exist yet; run: keyward migrate apply", ErrSchemaOlder, path)
 }
 
 func (e *sqliteEngine) write(ctx context.Context, w *work) error { return e.w.do(ctx, w) }
