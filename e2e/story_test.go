@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"regexp"
 	"strings"
 	"sync"
@@ -436,5 +437,21 @@ func TestPagesReadWithoutScriptAndKeepTheirPolicy(t *testing.T) {
 		if csp := res.Header.Get("Content-Security-Policy"); strings.Contains(csp, "unsafe") || !strings.Contains(csp, "default-src 'none'") {
 			t.Errorf("%s: policy %q", path, csp)
 		}
+	}
+}
+
+func TestASignInLeadsNowhereElse(t *testing.T) {
+	s := startDemo(t)
+	b := newBrowser(t)
+	b.authenticator()
+	b.signUp(s, "mina@mail.example")
+	b.signOut()
+	for _, to := range []string{"/.//evil.example/x", "/x/..//evil.example", "/%2e//evil.example", "//evil.example", "/\\evil.example"} {
+		b.open(s.origin + "/signin?to=" + url.QueryEscape(to))
+		b.until("somebody is signed in", `location.pathname !== '/signin'`)
+		if at := eval[string](b, "location.origin"); at != s.origin {
+			t.Errorf("to=%s led to %s", to, at)
+		}
+		b.signOut()
 	}
 }

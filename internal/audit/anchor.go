@@ -100,8 +100,8 @@ func (l *Log) compare(tx *store.Tx, path string, signed []byte, c checkpoint) er
 // AcceptRestore writes the event with which an operator takes responsibility for
 // a database behind its anchor; from then on this anchor does not stop a start.
 // The caller ends all sessions and holds all money in the same transaction.
-func (l *Log) AcceptRestore(tx *store.Tx, b *Behind) error {
-	id, err := l.Append(tx, Event{Action: "audit.restore_accepted", Target: "audit:anchor", Payload: map[string]string{
+func (l *Log) AcceptRestore(tx *store.Tx, b *Behind, ended ...Effect) error {
+	id, err := l.Append(tx, Event{Action: "audit.restore_accepted", Target: "audit:anchor", Effects: ended, Payload: map[string]string{
 		"size": strconv.FormatInt(b.Size, 10), "anchor": strconv.FormatInt(b.AnchorSize, 10),
 		"anchor_at": b.AnchorAt.UTC().Format(time.RFC3339),
 	}})

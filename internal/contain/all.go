@@ -86,9 +86,12 @@ func (s *Service) Erase(ctx context.Context, cause store.Cause, acc account.ID) 
 // hold sessions that were ended after it was made.
 func (s *Service) AcceptRestore(ctx context.Context, cause store.Cause, b *audit.Behind) error {
 	return s.db.Update(ctx, cause, func(tx *store.Tx) error {
-		if err := s.sessions.EndEverywhere(tx, session.EndedRestored); err != nil {
+		ended, err := s.sessions.EndEverywhere(tx, session.EndedRestored)
+		if err != nil {
 			return err
 		}
-		return s.log.AcceptRestore(tx, b)
+		// With its effect, so that a process that is running beside us forgets what it
+		// holds in memory.
+		return s.log.AcceptRestore(tx, b, ended...)
 	})
 }

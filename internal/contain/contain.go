@@ -82,12 +82,7 @@ func (s *Service) act(ctx context.Context, cause store.Cause, fn func(*store.Tx)
 	}
 	e := Effect{EffectiveAt: reach.EffectiveAt, Took: s.db.Now().Sub(start), Gates: reach}
 	var ids []session.ID
-	for _, x := range ended {
-		if x.Kind == "session" {
-			ids = append(ids, session.ID(x.ID))
-		}
-	}
-	e.Sessions = len(ids)
+	e.Sessions, ids = session.Ended(ended)
 	// How long it took is for the list alone: what was asked is done and proved,
 	// also when this cannot be noted.
 	_ = s.sessions.Reached(after, e.Took, ids...)
@@ -195,12 +190,13 @@ func (s *Service) EndOthers(ctx context.Context, cause store.Cause, by session.S
 		if err != nil {
 			return nil, err
 		}
-		if len(eff) == 0 && byCode {
+		n, _ := session.Ended(eff)
+		if n == 0 && byCode {
 			return nil, nil // nothing to end, nothing to tell
 		}
 		_, err = s.log.Append(tx, audit.Event{
 			Action: "sessions.ended_others", Account: string(by.Account), Target: string(by.Account), Effects: eff,
-			Payload: map[string]string{"n": strconv.Itoa(len(eff)), "from": by.Agent.String()},
+			Payload: map[string]string{"n": strconv.Itoa(n), "from": by.Agent.String()},
 		})
 		return eff, err
 	})

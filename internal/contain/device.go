@@ -80,7 +80,7 @@ func (s *Service) RemoveDevice(ctx context.Context, cause store.Cause, by sessio
 		if err != nil {
 			return nil, err
 		}
-		ended := len(eff)
+		ended, _ := session.Ended(eff)
 		for _, k := range im.Keys {
 			removed, err := s.devices.RemoveWith(tx, by.Account, k.ID, id, proof)
 			if err != nil {

@@ -44,7 +44,7 @@ func TestCheck(t *testing.T) {
 		{name: "a restored database ends everything", before: func(c *client) {
 			c.w.must(c.check())
 			c.w.must(c.w.update("audit.restore_accepted", "", func(tx *store.Tx) ([]audit.Effect, error) {
-				return nil, c.w.s.EndEverywhere(tx, EndedRestored)
+				return c.w.s.EndEverywhere(tx, EndedRestored)
 			}))
 		}, want: ErrEnded},
 

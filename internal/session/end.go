@@ -65,10 +65,32 @@ func (s *Service) endWhere(tx *store.Tx, query string, acc account.ID, why strin
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
+	if len(eff) > maxNamed {
+		tx.AfterCommit(func() { s.cache.forgetAccount(string(acc)) })
+		return []audit.Effect{{Kind: manyKind, ID: string(acc), Version: int64(len(eff))}}, nil
+	}
 	for _, e := range eff {
 		s.changed(tx, ID(e.ID))
 	}
 	return eff, nil
+}
+
+// manyKind is the effect of an act that ended too many sessions to name each: its
+// id is the account, its version how many ended.
+const manyKind = "sessions"
+
+// Ended counts the sessions that an act ended, and names those it can.
+func Ended(effects []audit.Effect) (n int, named []ID) {
+	for _, e := range effects {
+		switch e.Kind {
+		case "session":
+			n++
+			named = append(named, ID(e.ID))
+		case manyKind:
+			n += int(e.Version)
+		}
+	}
+	return n, named
 }
 
 // Elevate records a fresh touch on a session and gives it new secrets: every
@@ -148,17 +170,22 @@ func (s *Service) Heard(e audit.Effect) {
 	switch e.Kind {
 	case "session":
 		s.cache.forget(ID(e.ID))
-	case "epoch":
+	case "epoch", manyKind:
 		s.cache.forgetAccount(e.ID)
+	case everyoneKind:
+		s.cache.forgetAll()
 	}
 }
 
+// everyoneKind is the effect of ending every session of every account.
+const everyoneKind = "everyone"
+
 // EndEverywhere ends every live session of every account: only for a database
 // that was restored. Rows only.
-func (s *Service) EndEverywhere(tx *store.Tx, why string) error {
-	_, err := tx.Exec(sqlEndEverywhere, store.Micros(tx.Now), why)
+func (s *Service) EndEverywhere(tx *store.Tx, why string) ([]audit.Effect, error) {
+	n, err := tx.Exec(sqlEndEverywhere, store.Micros(tx.Now), why)
 	tx.AfterCommit(s.cache.forgetAll)
-	return err
+	return []audit.Effect{{Kind: everyoneKind, ID: "all", Version: n}}, err
 }
 
 // Erase takes addresses and browsers out of the account's sessions. Rows only.

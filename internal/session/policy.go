@@ -17,6 +17,15 @@ const (
 	// §5.3.2.1-13), so a jti must be remembered a little longer than both.
 	proofWindow = 75 * time.Second
 
+	// maxLive: sessions an account may have at once. More is nobody's daily life; a
+	// thief with a passkey could otherwise open so many that the owner's list and
+	// acts drown in them. The oldest end.
+	maxLive = 100
+
+	// maxNamed: an act that ends more sessions than this names the account in the
+	// log and not each of them, so that it never grows past what an event holds.
+	maxNamed = 200
+
 	// endedShown: how long an ended session stays in the owner's list.
 	endedShown = 30 * 24 * time.Hour
 

@@ -62,14 +62,6 @@ func (s *Service) forRefresh(tx *store.Tx, f *family) error {
 	return err
 }
 
-func (s *Service) epoch(tx *store.Tx, acc account.ID) (epoch int64, err error) {
-	err = tx.Row(sqlEpoch, string(acc)).Scan(&epoch)
-	if err == store.ErrNoRows {
-		return 0, nil
-	}
-	return epoch, err
-}
-
 // ByID reads one session of an account, live or not. ErrUnknown when it is not
 // theirs: an id guessed from another account looks like one that never was.
 func (s *Service) ByID(tx *store.Tx, acc account.ID, id ID) (Session, error) {
@@ -133,7 +125,7 @@ func (s *Service) now(tx *store.Tx, acc account.ID, id ID) (Session, error) {
 // those that ended in the last 30 days with the reason.
 func (s *Service) List(tx *store.Tx, acc account.ID) (live, ended []Session, err error) {
 	since := store.Micros(tx.Now.Add(-endedShown))
-	rows, err := tx.Rows(sqlList, string(acc), since)
+	rows, err := tx.Rows(sqlList, string(acc), since, store.Micros(tx.Now))
 	if err != nil {
 		return nil, nil, err
 	}

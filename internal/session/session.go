@@ -33,6 +33,7 @@ const (
 	EndedReplaced  = "replaced" // signed in again on the same device
 	EndedReuse     = "reuse"    // a spent token was replayed
 	EndedSnapshot  = "snapshot" // a restored copy presented an old token
+	EndedCrowded   = "crowded"  // more than an account may have; the oldest ended
 	EndedFreeze    = "freeze"
 	EndedAll       = "ended_all"
 	EndedDevice    = "device_removed"
@@ -192,9 +193,17 @@ func (s *Service) Start(tx *store.Tx, b Begin) (Issued, []audit.Effect, error) {
 	if b.Remember {
 		life = s.life.Remember
 	}
-	epoch, err := s.epoch(tx, b.Account)
-	if err != nil {
+	var epoch int64
+	var live int
+	if err := tx.Row(sqlBeforeStart, string(b.Account), store.Micros(tx.Now)).Scan(&epoch, &live); err != nil {
 		return Issued{}, nil, err
+	}
+	if live >= maxLive {
+		crowded, err := s.endWhere(tx, sqlEndOldest, b.Account, EndedCrowded, maxLive-1)
+		if err != nil {
+			return Issued{}, nil, err
+		}
+		effects = append(effects, crowded...)
 	}
 	ses := Session{
 		ID: ID(keyring.NewID("ses_", tx.Now)), Account: b.Account, Device: b.Device, Kind: b.Kind,

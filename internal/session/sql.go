@@ -11,7 +11,9 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $
 	sqlInsertFamily = `INSERT INTO session_family (id, session, account, remember, gen, cur_kid, cur_hash, idle_exp, abs_exp, jkt, epoch)
 VALUES ($1, $2, $3, $4, 1, $5, $6, $7, $8, $9, $10)`
 
-	sqlEpoch = `SELECT epoch FROM session_epoch WHERE account = $1`
+	// What a new session needs to know of the account, in one trip.
+	sqlBeforeStart = `SELECT COALESCE((SELECT epoch FROM session_epoch WHERE account = $1), 0),
+ (SELECT COUNT(*) FROM session_session WHERE account = $1 AND ended_at = 0 AND abs_exp > $2)`
 
 	sqlBumpEpoch = `INSERT INTO session_epoch (account, epoch, at, why) VALUES ($1, 1, $2, $3)
 ON CONFLICT (account) DO UPDATE SET epoch = session_epoch.epoch + 1, at = excluded.at, why = excluded.why
@@ -51,7 +53,7 @@ FROM session_session s JOIN session_family f ON f.id = s.family LEFT JOIN sessio
 
 	sqlList = `SELECT ` + sessionCols + standingCols + `
 WHERE s.account = $1 AND (s.ended_at = 0 OR s.ended_at > $2) AND s.abs_exp > $2
-ORDER BY s.created_at DESC, s.id DESC LIMIT 200`
+ORDER BY CASE WHEN s.ended_at = 0 AND f.idle_exp > $3 AND s.epoch = COALESCE(e.epoch, 0) THEN 0 ELSE 1 END, s.created_at DESC, s.id DESC LIMIT 300`
 
 	sqlByID = `SELECT ` + sessionCols + standingCols + `WHERE s.account = $1 AND s.id = $2`
 )
@@ -76,7 +78,9 @@ const (
 	sqlEndOthers   = ending + `AND id <> $4 RETURNING id, version`
 	sqlEndOnDevice = ending + `AND device = $4 AND kind = $5 RETURNING id, version`
 	sqlEndDevice   = ending + `AND device = $4 RETURNING id, version`
-	sqlEndByKey    = ending + `AND key_id = $4 AND id <> $5 RETURNING id, version`
+	sqlEndOldest   = ending + `AND id IN (SELECT o.id FROM session_session o WHERE o.account = $2 AND o.ended_at = 0 AND o.abs_exp > $1
+ ORDER BY o.created_at DESC, o.id DESC LIMIT 1000 OFFSET $4) RETURNING id, version`
+	sqlEndByKey = ending + `AND key_id = $4 AND id <> $5 RETURNING id, version`
 
 	// Only while the tokens in question are still the session's: a touch may have
 	// given it new ones since.

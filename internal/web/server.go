@@ -102,17 +102,27 @@ func (s *Server) base(r *http.Request) Base {
 const zoneCookie = "kw_zone"
 
 // localPath keeps a path on this site. Anything a browser could read as another
-// host ("//evil", "/\evil", control characters) becomes "/": the value comes
-// from links, and an open redirect is how a phishing page borrows our address.
+// host, now or after it resolved the dots ("//evil", "/\evil", "/.//evil",
+// "/%2e//evil", control characters), becomes "/": the value comes from links, and
+// an open redirect is how a phishing page borrows our address. None of our paths
+// has an empty or a dot segment.
 func localPath(to string) string {
 	if len(to) == 0 || len(to) > 512 || to[0] != '/' {
 		return "/"
 	}
-	if len(to) > 1 && (to[1] == '/' || to[1] == '\\') {
-		return "/"
-	}
 	for _, c := range []byte(to) {
 		if c <= ' ' || c == 0x7f || c == '\\' {
+			return "/"
+		}
+	}
+	path, _, _ := strings.Cut(to, "?")
+	path, _, _ = strings.Cut(path, "#")
+	plain := strings.NewReplacer("%2e", ".", "%2E", ".", "%2f", "/", "%2F", "/", "%5c", "\\", "%5C", "\\").Replace(path)
+	if strings.Contains(plain, "//") || strings.ContainsRune(plain, '\\') {
+		return "/"
+	}
+	for segment := range strings.SplitSeq(plain, "/") {
+		if segment == "." || segment == ".." {
 			return "/"
 		}
 	}

@@ -64,13 +64,19 @@ async function read(response) {
 export function localPath(to) {
   try {
     const url = new URL(String(to), location.origin);
-    if (String(to).startsWith('/') && url.origin === location.origin) return url.pathname + url.search + url.hash;
+    if (String(to).startsWith('/') && url.origin === location.origin && !url.pathname.startsWith('//')) return url.pathname + url.search + url.hash;
   } catch { /* not an address at all */ }
   return '/';
 }
 
-/** Leave this page for good: "back" must not lead into a finished ceremony. */
-export function go(to) { location.replace(localPath(to)); }
+/**
+ * Leave this page for good: "back" must not lead into a finished ceremony. The parsed address goes to the browser, never a path
+ * to be parsed again: "/.//evil.example" is a local path once and another host the second time.
+ */
+export function go(to) {
+  const url = new URL(localPath(to), location.origin);
+  location.replace(url.origin === location.origin && !url.pathname.startsWith('//') ? url.href : '/');
+}
 
 /** Put the named words of <template id="say"> into the status line near root. Slots take plain text. */
 export function say(root, name, slots = {}) {
