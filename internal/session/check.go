@@ -13,6 +13,7 @@ import (
 type Live struct {
 	Session
 	Expires time.Time // of the access token that was presented
+	Since   time.Time // when it was handed out: a bound session's key spoke then
 }
 
 // Check answers the question every request asks. Errors: ErrNotSignedIn (no or
@@ -56,7 +57,7 @@ func (s *Service) Check(ctx context.Context, presented string, addr netip.Addr, 
 			return Live{}, ErrProofMissing
 		}
 	}
-	return Live{Session: *ses, Expires: exp}, nil
+	return Live{Session: *ses, Expires: exp, Since: exp.Add(-s.life.Access)}, nil
 }
 
 // lookup finds the session in memory while the process may trust it, in the

@@ -608,3 +608,39 @@ func TestTokensPrintAsNothing(t *testing.T) {
 		}
 	}
 }
+
+// What a refusal calls for comes a moment after it was decided. If the owner
+// touches a key in between, the session has new secrets, and the old ones' replay
+// concerns nobody any more.
+func TestATouchBetweenAReplayAndItsEndSavesTheSession(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		c := w.person().signIn(bound)
+		f := family{id: c.session().Family, jkt: c.jkt, ses: c.session()}
+		var err error
+		if c.iss, err = c.stepUp(""); err != nil {
+			t.Fatal(err)
+		}
+		for _, refusal := range []error{ErrRefreshReused, errSnapshot, ErrRefreshWrongKey} {
+			err := w.s.follow(t.Context(), store.Cause{}, &f, Refresh{JKT: c.jkt, JTI: jti()}, refusal)
+			w.refused(err, refusal)
+		}
+		if got := c.facts(); got.ended != "" || got.suspect || got.events != "session.stepped_up" {
+			t.Errorf("the database says %+v", got)
+		}
+		w.must(c.refresh())
+	})
+}
+
+// A client that hangs up right after a replay does not prevent its consequence.
+func TestAReplayEndsTheSessionAlsoWhenItsClientLeaves(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		c := w.person().signIn(bound)
+		f := family{id: c.session().Family, jkt: c.jkt, ses: c.session()}
+		gone, cancel := context.WithCancel(t.Context())
+		cancel()
+		w.refused(w.s.follow(gone, store.Cause{}, &f, Refresh{JKT: c.jkt, JTI: jti()}, errSnapshot), ErrRefreshReused)
+		if got := c.facts(); got.ended != EndedSnapshot {
+			t.Errorf("the database says %+v", got)
+		}
+	})
+}

@@ -3,6 +3,7 @@ package signintest
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"keyward/internal/account"
@@ -55,7 +56,7 @@ func (p *Person) Elsewhere() *Person {
 // At is the same browser talking to another process.
 func (p *Person) At(w *World) *Person {
 	q := *p
-	q.W = w
+	q.W, q.Secrets = w, slices.Clip(p.Secrets) // two of them append
 	return &q
 }
 
