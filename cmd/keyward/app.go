@@ -49,6 +49,38 @@ func openCore(ctx context.Context, cfg config.Config, logger *slog.Logger) (*cor
 	return &core{cfg: cfg, db: db, ring: ring, log: audit.New(ring)}, nil
 }
 
+// beholdCore opens database and keys for looking only, beside a running server.
+// It makes nothing, so there must be keys.
+func beholdCore(ctx context.Context, cfg config.Config, logger *slog.Logger) (*core, error) {
+	db, err := store.Behold(ctx, store.Options{URL: cfg.Database.URL, MaxConns: 2, Logger: logger})
+	if err != nil {
+		return nil, err
+	}
+	ring, err := beholdRing(ctx, cfg, db)
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return &core{cfg: cfg, db: db, ring: ring, log: audit.New(ring)}, nil
+}
+
+// errUnserved: keys are made by the first start and by nothing that only looks.
+var errUnserved = errors.New("this database was never served: the first `keyward serve` makes its keys")
+
+func beholdRing(ctx context.Context, cfg config.Config, db *store.DB) (*keyring.Ring, error) {
+	used, err := keyring.HasRoot(ctx, db)
+	if err != nil {
+		return nil, err
+	}
+	if !used {
+		return nil, errUnserved
+	}
+	kek, err := keyring.OpenKeyFile(cfg.KeyFile, cfg.KeyFileGroupReadable)
+	if err != nil {
+		return nil, err
+	}
+	return keyring.Open(ctx, kek, db, db.Now)
+}
+
 func openRing(ctx context.Context, cfg config.Config, db *store.DB) (*keyring.Ring, error) {
 	kek, err := keyring.OpenKeyFile(cfg.KeyFile, cfg.KeyFileGroupReadable)
 	if errors.Is(err, keyring.ErrKeyMissing) {

@@ -87,6 +87,8 @@ func (cmd demoCmd) open(e *env) (_ *demoRun, err error) {
 			return nil, err
 		}
 		d.temporary = true
+	} else if err = os.MkdirAll(d.dir, 0o700); err != nil {
+		return nil, err
 	}
 	public, exch, ops := demoPublic, demoExchange, demoOps
 	if cmd.Tour || cmd.Free {

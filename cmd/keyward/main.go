@@ -140,3 +140,12 @@ func (e *env) core() (*core, error) {
 	}
 	return openCore(e.ctx, l.Config, e.logger(l.Config.Log))
 }
+
+// behold opens database and keys for a subcommand that only looks.
+func (e *env) behold() (*core, error) {
+	l, err := e.load()
+	if err != nil {
+		return nil, err
+	}
+	return beholdCore(e.ctx, l.Config, e.logger(l.Config.Log))
+}

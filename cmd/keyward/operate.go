@@ -37,6 +37,21 @@ func (e *env) open(f func(c *core, d *domains) error) error {
 	return f(c, d)
 }
 
+// look gives a subcommand the domains to read from. It works beside a running
+// server on either database.
+func (e *env) look(f func(c *core, d *domains) error) error {
+	c, err := e.behold()
+	if err != nil {
+		return err
+	}
+	defer c.db.Close()
+	d, err := c.domains(noMetrics)
+	if err != nil {
+		return err
+	}
+	return f(c, d)
+}
+
 // table prints rows for people or, with --json, for programs.
 func (e *env) table(head []string, rows [][]string) error {
 	if e.cli.JSON {
@@ -88,7 +103,7 @@ func find(tx *store.Tx, d *domains, who string) (account.Account, error) {
 }
 
 func (cmd accountShowCmd) Run(e *env) error {
-	return e.open(func(c *core, d *domains) error {
+	return e.look(func(c *core, d *domains) error {
 		return c.db.View(e.ctx, func(tx *store.Tx) error {
 			a, err := find(tx, d, cmd.Who)
 			if err != nil {
@@ -170,7 +185,7 @@ type sessionListCmd struct {
 }
 
 func (cmd sessionListCmd) Run(e *env) error {
-	return e.open(func(c *core, d *domains) error {
+	return e.look(func(c *core, d *domains) error {
 		id, err := resolve(e, c, d, cmd.Who)
 		if err != nil {
 			return err
@@ -257,7 +272,7 @@ func (cmd auditVerifyCmd) Run(e *env) error {
 		defer f.Close()
 		rep, err = audit.VerifyExport(f)
 	} else {
-		c, err2 := e.core()
+		c, err2 := e.behold()
 		if err2 != nil {
 			return err2
 		}
@@ -273,8 +288,12 @@ func (cmd auditVerifyCmd) Run(e *env) error {
 			"signed_at": rep.SignedAt, "erased": rep.Erased, "unsealed": rep.Unsealed,
 		})
 	}
-	fmt.Fprintf(e.stdout, "verified: %d events, root %s\n%d of them signed at %s by %s (%d checkpoints)\n",
-		rep.Size, rep.Root, rep.Signed, rep.SignedAt.Format(time.RFC3339), rep.Key, rep.Checkpoints)
+	fmt.Fprintf(e.stdout, "verified: %d events, root %s\n", rep.Size, rep.Root)
+	if rep.Checkpoints == 0 {
+		fmt.Fprintf(e.stdout, "nothing is signed yet; the key of this log is %s\n", rep.Key)
+	} else {
+		fmt.Fprintf(e.stdout, "%d of them signed at %s by %s (%d checkpoints)\n", rep.Signed, rep.SignedAt.Format(time.RFC3339), rep.Key, rep.Checkpoints)
+	}
 	if rep.Erased > 0 {
 		fmt.Fprintf(e.stdout, "%d have no personal data any more: it was erased\n", rep.Erased)
 	}
@@ -289,7 +308,7 @@ type auditExportCmd struct {
 }
 
 func (cmd auditExportCmd) Run(e *env) error {
-	c, err := e.core()
+	c, err := e.behold()
 	if err != nil {
 		return err
 	}
@@ -315,7 +334,7 @@ type auditTailCmd struct {
 }
 
 func (cmd auditTailCmd) Run(e *env) error {
-	c, err := e.core()
+	c, err := e.behold()
 	if err != nil {
 		return err
 	}
