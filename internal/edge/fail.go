@@ -90,6 +90,7 @@ func Fail(w http.ResponseWriter, r *http.Request, err error) {
 // credential they were about where nobody knows which one.
 var beforeProof = map[string]string{
 	"passkey_not_accepted":   "passkey",
+	"passkey_unknown":        "passkey",
 	"code_not_accepted":      "recovery-code",
 	"refresh_invalid":        "refresh-token",
 	"client_unauthenticated": "client",

@@ -59,7 +59,13 @@ func (s *Service) NewCodes(ctx context.Context, cause store.Cause, ses session.S
 		if err != nil {
 			return err
 		}
-		first := state.MadeAt.IsZero() && tx.Now.Sub(ses.AuthTime) <= FreshTouch
+		acc, err := s.accounts.ByID(tx, ses.Account)
+		if err != nil {
+			return err
+		}
+		// Both: the touch is the one that made the account. At any later sign-in a
+		// copied cookie could otherwise mint itself ten lasting ways in.
+		first := state.MadeAt.IsZero() && tx.Now.Sub(ses.AuthTime) <= FreshTouch && tx.Now.Sub(acc.CreatedAt) <= FreshTouch
 		if !first {
 			if _, err := s.need(tx, ses, device.Act{Kind: device.ActCodesNew}); err != nil {
 				return err

@@ -66,6 +66,9 @@ func (s *Server) sessionEnd(v *visit) error {
 	if id == v.ses.ID {
 		return s.signOut(v)
 	}
+	if err := v.proved(); err != nil {
+		return err
+	}
 	var name string
 	if err := s.DB.View(v.r.Context(), func(tx *store.Tx) error {
 		x, err := s.Sessions.ByID(tx, v.ses.Account, id)
@@ -147,6 +150,9 @@ func (s *Server) deviceRemove(v *visit) error {
 }
 
 func (s *Server) deviceMine(v *visit) error {
+	if err := v.proved(); err != nil { // a copied cookie must not answer "this was me"
+		return err
+	}
 	im, _, _, _, err := s.deviceImpact(v)
 	if err != nil {
 		return err
@@ -223,6 +229,9 @@ func (s *Server) deviceNotMe(v *visit) error {
 
 // disown ends what the owner does not know, and freezes if they asked to.
 func (s *Server) disown(v *visit, view *NotMe, live []session.Session) error {
+	if err := v.proved(); err != nil {
+		return err
+	}
 	freeze, err := field(v.r, "freeze", 8)
 	if err != nil {
 		return err

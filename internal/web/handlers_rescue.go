@@ -3,7 +3,6 @@ package web
 import (
 	"errors"
 	"net/http"
-	"net/url"
 	"time"
 
 	"keyward/internal/account"
@@ -233,32 +232,6 @@ func (s *Server) look(w http.ResponseWriter, r *http.Request) {
 		edge.ThemeCookie.Clear(w)
 	}
 	http.Redirect(w, r, localPath(to), http.StatusSeeOther)
-}
-
-// handoff sends a signed-in person back to the exchange with a one-time code.
-// Only exact configured addresses are targets: an open redirect here would hand
-// codes to anybody (RFC 9700 §4.1.3).
-func (s *Server) handoff(v *visit) error {
-	want := v.r.URL.Query().Get("to")
-	for _, h := range s.set.Handoffs {
-		if h.URL != want {
-			continue
-		}
-		code, err := s.SignIn.Handoff(v.r.Context(), v.ses, h.Client, h.URL)
-		if err != nil {
-			return err
-		}
-		u, err := url.Parse(h.URL)
-		if err != nil {
-			return err
-		}
-		q := u.Query()
-		q.Set("code", code)
-		u.RawQuery = q.Encode()
-		http.Redirect(v.w, v.r, u.String(), http.StatusSeeOther)
-		return nil
-	}
-	return edge.E("bad_request").At("to", "is not an address registered for hand-off")
 }
 
 func (s *Server) sessionDevice(v *visit, id string) (device.ID, bool) {

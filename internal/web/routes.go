@@ -71,7 +71,7 @@ func (s *Server) Routes(mux *http.ServeMux, e *edge.Edge) {
 
 	open("GET /freeze", s.freezePage)
 	in("POST /freeze", s.freeze)
-	limited("POST /freeze/mail", edge.ClassMail, s.freezeMail)
+	limited("POST /freeze/mail", edge.ClassFreezeMail, s.freezeMail)
 	open("GET /freeze/link", s.freezeLinkPage)
 	open("POST /freeze/link", s.freezeLink)
 	in("GET /freeze/lift", s.liftPage)
@@ -81,7 +81,8 @@ func (s *Server) Routes(mux *http.ServeMux, e *edge.Edge) {
 	open("POST /mail/verify", s.verify)
 	in("POST /mail/verify/send", s.verifySend)
 
-	in("GET /handoff", s.handoff)
+	in("GET /handoff", s.handoffPage)
+	in("POST /handoff", s.handoff)
 	open("POST /look", s.look)
 	open("GET /lost-phone", s.lostPhone)
 	open("GET /official", s.official)

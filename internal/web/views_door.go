@@ -166,6 +166,18 @@ type Renew struct {
 
 func (*Renew) page() (string, string) { return "renew", "" }
 
+// Handoff is the quiet page between us and the exchange. Opening it changes nothing and tells nobody anything.
+//
+//	GET  /handoff?to=&state=&challenge=
+//	handoff.js: /session/state, POST /handoff; without script it says that script is needed
+type Handoff struct {
+	Base
+	To, State, Challenge string // as the exchange asked; To is one of the configured addresses
+	Site                 string // host of To
+}
+
+func (*Handoff) page() (string, string) { return "handoff", "" }
+
 // VerifyMail is the link of the mail that asks whether an address is read. Opening it changes nothing, because mail
 // scanners open links; the button does.
 //

@@ -160,6 +160,10 @@ var fixtures = []fixture{
 		return &StepUp{Base: in(c, "/stepup?act=keys.remove"), Act: "keys.remove", Object: shared.ID, Name: shared.Name, To: "/passkeys/" + shared.ID + "/remove", Cancel: "/passkeys", Lasts: 5 * time.Minute, Asked: chrome, SignedIn: at(12, 14, 2)}
 	}},
 	{"renew", func(c string) View { return &Renew{Base: out(c, "/session/renew?to=%2Fdevices"), To: "/devices"} }},
+	{"handoff", func(c string) View {
+		return &Handoff{Base: in(c, "/handoff?to=https%3A%2F%2Fwww.exchange.example%2Fenter"), To: "https://www.exchange.example/enter",
+			State: "kx3Yw0a1bWZzT7Qd", Challenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", Site: "www.exchange.example"}
+	}},
 	{"verify-ask", func(c string) View {
 		return &VerifyMail{Base: out(c, "/"), State: LinkAsk, Token: "cnt_01.abc", Mail: "owner@mail.example"}
 	}},

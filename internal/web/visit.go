@@ -24,6 +24,22 @@ type visit struct {
 	base  Base
 	acc   account.Account
 	mail  account.Contact
+	since time.Time // when the access cookie was handed out
+}
+
+// keySpoke: how long after a refresh the browser's key counts as having spoken.
+const keySpoke = 90 * time.Second
+
+// proved demands that the key of a bound session spoke just now, for acts that
+// reach beyond this session: with a copied access cookie alone a thief could
+// otherwise end the owner's other sessions one by one. forms.js refreshes with a
+// proof before it sends such a form, so the owner notices nothing. A session
+// without a key has none to ask.
+func (v *visit) proved() error {
+	if v.ses.JKT != "" && v.base.Now.Sub(v.since) > keySpoke {
+		return session.ErrProofMissing
+	}
+	return nil
 }
 
 // current finds the session of the access cookie.
@@ -50,7 +66,7 @@ func (s *Server) signedIn(h func(v *visit) error) http.HandlerFunc {
 		}
 		ctx := edge.WithDevice(edge.WithActor(r.Context(), "account:"+string(live.Account)), string(live.Device))
 		r = r.WithContext(ctx)
-		v := &visit{w: w, r: r, ses: live.Session, cause: edge.CauseFrom(ctx), base: s.base(r)}
+		v := &visit{w: w, r: r, ses: live.Session, cause: edge.CauseFrom(ctx), base: s.base(r), since: live.Since}
 		if err := s.fill(v, live.Expires); err != nil {
 			edge.Fail(w, r, err)
 			return

@@ -22,11 +22,11 @@ function note(answer) {
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
 /** Refresh unless another tab has. Rejects with a Problem when the session is over, with another error when we are offline. */
-export function refresh() {
+export function refresh({ again = false } = {}) {
   return alone('kw-renew', async () => {
     for (let turn = 1; ; turn++) {
       const state = note(await get('/session/state'));
-      if (state.fresh) return;
+      if (state.fresh && !again) return;
       try {
         note(await post('/session/renew', null, { prove: true }));
         return;
