@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
@@ -318,6 +319,14 @@ func TestSpentProofsAreSwept(t *testing.T) {
 		w.must(w.s.Sweep(t.Context()))
 		w.refused(w.s.SpendProof(t.Context(), "key", "a"), ErrProofReplayed)
 		w.clock.sleep(time.Microsecond)
+		w.must(w.db.Housekeeping(t.Context(), func(tx *store.Tx) error { // more than one part of them
+			for i := range 2*sweepPart + 7 {
+				if err := tx.Later(sqlJTIOrFail, []byte(fmt.Sprint(i)), 1); err != nil {
+					return err
+				}
+			}
+			return nil
+		}))
 		w.must(w.s.Sweep(t.Context()))
 		if n := count(); n != 0 {
 			t.Errorf("%d rows are left", n)

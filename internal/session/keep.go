@@ -57,10 +57,15 @@ func (s *Service) FlushSeen(ctx context.Context) error {
 
 // Sweep forgets proofs whose window is over.
 func (s *Service) Sweep(ctx context.Context) error {
-	return s.db.Housekeeping(ctx, func(tx *store.Tx) error {
-		_, err := tx.Exec(sqlSweepJTI, store.Micros(tx.Now))
-		return err
-	})
+	for {
+		var n int64
+		if err := s.db.Housekeeping(ctx, func(tx *store.Tx) (err error) {
+			n, err = tx.Exec(sqlSweepJTI, store.Micros(tx.Now), sweepPart)
+			return err
+		}); err != nil || n < sweepPart {
+			return err
+		}
+	}
 }
 
 // Reached notes how long an end took to be refused everywhere, for the owner's

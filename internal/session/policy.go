@@ -32,6 +32,9 @@ const (
 	// seenEvery: last-seen is coalesced in memory and written at this pace.
 	seenEvery = time.Minute
 
+	// sweepPart: rows deleted in one transaction. A refresh waits behind one at most.
+	sweepPart = 1000
+
 	// cacheEntries bounds the sessions held in memory (about 700 B each).
 	cacheEntries = 50_000
 )

@@ -42,7 +42,7 @@ WHERE f.id = $1`
 	// result is not waited for, so it costs no trip (store.ErrUnique tells).
 	sqlJTIOrFail = `INSERT INTO session_jti (id, exp) VALUES ($1, $2)`
 
-	sqlSweepJTI = `DELETE FROM session_jti WHERE exp < $1`
+	sqlSweepJTI = `DELETE FROM session_jti WHERE id IN (SELECT id FROM session_jti WHERE exp < $1 LIMIT $2)`
 
 	sqlForCheck = `SELECT ` + sessionCols + `, COALESCE(e.epoch, 0)
 FROM session_session s LEFT JOIN session_epoch e ON e.account = s.account WHERE s.id = $1`
