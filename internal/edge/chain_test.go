@@ -174,23 +174,23 @@ func TestUnknownAddressesAndMethodsAreProblems(t *testing.T) {
 
 func TestALimitAnswersWithWhenToComeBack(t *testing.T) {
 	g := newRig(t, func(o *Options) { o.Metrics = NewMetrics() })
-	g.mux.Handle("POST /mail", g.Limit(ClassMail, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {})))
-	for i := range 3 {
-		if w := g.serve(request("POST", "/mail", "")); w.Code != 200 {
+	g.mux.Handle("POST /code", g.Limit(ClassCode, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {})))
+	for i := range 5 {
+		if w := g.serve(request("POST", "/code", "")); w.Code != 200 {
 			t.Fatalf("request %d: %s", i+1, w.Body)
 		}
 	}
-	w := g.serve(request("POST", "/mail", ""))
+	w := g.serve(request("POST", "/code", ""))
 	wantProblem(t, w, 429, "rate_limited")
 	for name, want := range map[string]string{
-		"Retry-After": "3600", "RateLimit": `"mail";r=0;t=3600`, "RateLimit-Policy": `"mail";q=3;w=10800`,
+		"Retry-After": "180", "RateLimit": `"code";r=0;t=180`, "RateLimit-Policy": `"code";q=5;w=900`,
 	} {
 		if got := w.Header().Get(name); got != want {
 			t.Errorf("%s = %q, want %q", name, got, want)
 		}
 	}
-	g.clock.advance(time.Hour)
-	if w := g.serve(request("POST", "/mail", "")); w.Code != 200 {
+	g.clock.advance(3 * time.Minute)
+	if w := g.serve(request("POST", "/code", "")); w.Code != 200 {
 		t.Errorf("after Retry-After: %s", w.Body)
 	}
 }

@@ -26,7 +26,7 @@ func TestABurstThenASteadyPace(t *testing.T) {
 	if ok, _ := l.Allow(ClassCode, "acc_2"); !ok {
 		t.Error("another account pays for it")
 	}
-	if ok, _ := l.Allow(ClassMail, "acc_1"); !ok {
+	if ok, _ := l.Allow(ClassFreezeMail, "acc_1"); !ok {
 		t.Error("another class pays for it")
 	}
 	c.advance(wait - time.Nanosecond)
@@ -39,24 +39,46 @@ func TestABurstThenASteadyPace(t *testing.T) {
 	}
 }
 
-// The promise of the design, whatever the pattern of asking.
-func TestNeverMoreThanThreeMailsInAnyHour(t *testing.T) {
+// What GCRA promises, whatever the pattern of asking: a window holds twice the
+// burst at most, so a fourth of three needs a third of the window to earn.
+func TestNeverMoreThanTheBurstAtOnce(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := newClock()
 		l := NewLimiter(c.Now, 1)
-		var sent []time.Time
+		r := policies[ClassCode].key
+		var passed []time.Time
 		for range rapid.IntRange(1, 200).Draw(t, "asks") {
-			c.advance(time.Duration(rapid.Int64Range(0, int64(90*time.Minute)).Draw(t, "pause")))
-			if ok, _ := l.Allow(ClassMail, "a@example.com"); ok {
-				sent = append(sent, c.Now())
+			c.advance(time.Duration(rapid.Int64Range(0, int64(r.per/2)).Draw(t, "pause")))
+			if ok, _ := l.Allow(ClassCode, "198.51.100.1"); ok {
+				passed = append(passed, c.Now())
 			}
 		}
-		for i := 3; i < len(sent); i++ {
-			if d := sent[i].Sub(sent[i-3]); d < time.Hour {
-				t.Fatalf("four mails within %v", d)
+		for i := r.burst; i < len(passed); i++ {
+			if d := passed[i].Sub(passed[i-r.burst]); d < r.per/time.Duration(r.burst) {
+				t.Fatalf("%d within %v", r.burst+1, d)
 			}
 		}
 	})
+}
+
+// The brake that is there for emergencies must be within reach of a whole office
+// behind one address, and no stranger's network may take all of it.
+func TestAnOfficeCanAskForItsFreezeMails(t *testing.T) {
+	c := newClock()
+	l := NewLimiter(c.Now, 1)
+	office := netip.MustParseAddr("198.51.100.1")
+	for i := range 30 {
+		if ok, _ := l.AllowAddr(ClassFreezeMail, office); !ok {
+			t.Fatalf("person %d of the office is refused", i+1)
+		}
+	}
+	ok, wait := l.AllowAddr(ClassFreezeMail, office)
+	if ok || wait > 2*time.Minute {
+		t.Errorf("the next one: %v, wait %v", ok, wait)
+	}
+	if ok, _ := l.AllowAddr(ClassFreezeMail, netip.MustParseAddr("198.51.100.2")); !ok {
+		t.Error("the neighbour is refused")
+	}
 }
 
 func TestWhoSharesALimit(t *testing.T) {
@@ -178,7 +200,7 @@ func TestTheFactorMultipliesEveryRate(t *testing.T) {
 		t.Errorf("%d passed with factor 2, want 10", passed)
 	}
 	small := NewLimiter(newClock().Now, 0.1)
-	if ok, _ := small.Allow(ClassMail, "x"); !ok {
+	if ok, _ := small.Allow(ClassFreezeMail, "x"); !ok {
 		t.Error("a small factor left nothing")
 	}
 }

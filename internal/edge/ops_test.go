@@ -76,8 +76,8 @@ func TestMetricsHaveTheNamesOfTheDesign(t *testing.T) {
 	m.RefreshSuperseded()
 	m.Reuse("unbound")
 	m.PoPMismatch()
-	for range 4 {
-		g.Limiter.Allow(ClassMail, "a")
+	for range 6 {
+		g.Limiter.Allow(ClassCode, "a")
 	}
 
 	s := httptest.NewServer(NewOps(slog.New(slog.DiscardHandler), m).Handler())
@@ -93,7 +93,7 @@ func TestMetricsHaveTheNamesOfTheDesign(t *testing.T) {
 	}
 	for _, want := range []string{
 		"\nrefresh_retry_total 1\n", "\nrefresh_superseded_total 1\n", "\nreuse_total{class=\"unbound\"} 1\n", "\npop_mismatch_total 1\n",
-		"\nrate_limited_total{class=\"mail\"} 1\n",
+		"\nrate_limited_total{class=\"code\"} 1\n",
 		`http_request_duration_seconds_count{method="GET",route="GET /x/{id}",status="200"} 1`,
 		`http_request_duration_seconds_count{method="GET",route="none",status="404"} 1`,
 		`http_request_duration_seconds_count{method="other",route="none",status="405"} 1`,

@@ -54,6 +54,7 @@ type sheet struct {
 	facts       []fact
 	verify      string // label of the button that confirms the address
 	freeze      bool   // "Not you? Freeze the account now." with its button
+	freezeAsk   string // its question, when that is not "Not you?"
 	freezeMain  bool   // the freeze button is what the mail is for
 	aside       string // heading of a second paragraph, "" for none
 	asideText   string
@@ -77,14 +78,17 @@ var sheets = map[Kind]sheet{
 		verify: "mail.contact_check.button", aside: "mail.check.not_you", asideText: "mail.contact_check.not_you", typed: true,
 	},
 	// Where the other person sits is not told: it may be an honest neighbour who
-	// mistyped one letter.
+	// mistyped one letter. The button is there because these mails may be the only
+	// sign the owner gets of somebody who is about to try more.
 	TakenSignUp: {
 		title: "mail.taken_signup.title", lead: "mail.taken_signup.lead", facts: []fact{factWhen},
 		aside: "mail.taken.you", asideText: "mail.taken_signup.you", after: "mail.taken_signup.not_you", typed: true,
+		freeze: true, freezeAsk: "mail.taken.freeze",
 	},
 	TakenContact: {
 		title: "mail.taken_contact.title", lead: "mail.taken_contact.lead", facts: []fact{factWhen},
 		aside: "mail.taken.you", asideText: "mail.taken_contact.you", after: "mail.taken_contact.not_you", typed: true,
+		freeze: true, freezeAsk: "mail.taken.freeze",
 	},
 	FreezeLink: {
 		title: "mail.freeze_link.title", lead: "mail.freeze_link.lead", facts: happened,

@@ -5,7 +5,8 @@ import "time"
 // Policy constants live here so that an auditor reads one screen.
 const (
 	// strangerMails per strangerWindow and address: enough for a person who mistypes
-	// and asks again, too few to bury a mailbox in (DESIGN §3).
+	// and asks again, too few to bury a mailbox in (DESIGN §3). Counted twice, once
+	// for freeze links and once for the rest.
 	strangerMails  = 3
 	strangerWindow = time.Hour
 

@@ -110,8 +110,12 @@ func (l letter) page(s sheet) page {
 		p.Aside, p.AsideText = l.say(s.aside).Text, l.say(s.asideText)
 	}
 	if s.freeze {
+		ask := s.freezeAsk
+		if ask == "" {
+			ask = "mail.freeze.ask"
+		}
 		p.Box = &box{
-			Ask: l.say("mail.freeze.ask").Text, How: l.say("mail.freeze.how").Text,
+			Ask: l.say(ask).Text, How: l.say("mail.freeze.how").Text,
 			Button: button{Label: l.say("mail.freeze.button").Text, URL: l.freeze, Danger: true},
 		}
 	}

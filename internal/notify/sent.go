@@ -82,7 +82,7 @@ func (s *Service) claim(tx *store.Tx, o order, r ready) (State, error) {
 	}
 	state, detail := stateTrying, ""
 	if sheets[o.Kind].typed {
-		ok, err := s.mayWrite(tx, r.to)
+		ok, err := s.mayWrite(tx, o.Kind, r.to)
 		if err != nil {
 			return "", err
 		}
@@ -100,9 +100,15 @@ func (s *Service) claim(tx *store.Tx, o order, r ready) (State, error) {
 	return state, err
 }
 
-// mayWrite counts one mail that a stranger caused to an address.
-func (s *Service) mayWrite(tx *store.Tx, address string) (bool, error) {
-	sum := s.addr.Sum(nil, []byte(address))
+// mayWrite counts one mail that a stranger caused to an address. The freeze link
+// has a count of its own: with one for all, three sign-ups with the owner's
+// address would switch off the owner's freeze for an hour.
+func (s *Service) mayWrite(tx *store.Tx, kind Kind, address string) (bool, error) {
+	counter := "typed"
+	if kind == FreezeLink {
+		counter = "freeze"
+	}
+	sum := s.addr.Sum(nil, []byte(counter), []byte(address))
 	now := store.Micros(tx.Now)
 	err := tx.Row(sqlRate, sum[:], now, store.Micros(tx.Now.Add(-strangerWindow))).Scan(&now)
 	if errors.Is(err, store.ErrNoRows) {

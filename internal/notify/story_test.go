@@ -220,26 +220,45 @@ func TestAnOwnerWithoutAnAddressIsAFact(t *testing.T) {
 
 func TestStrangersCannotBuryAMailbox(t *testing.T) {
 	each(t, func(w *world) {
+		acc := w.owner("victim@mail.example", "en")
+		for range 5 {
+			w.signsUp("victim@mail.example", "en")
+		}
+		w.settles()
+		if n := len(w.post.Mails()); n != 3 {
+			t.Errorf("%d mails in one hour", n)
+		}
+		for _, m := range w.post.Mails() {
+			if !strings.Contains(m.Text, "/freeze/link?t="+string(acc.ID)) {
+				t.Errorf("%s: no freeze link for the owner", m.Subject)
+			}
+		}
+		w.empties()
+		w.clock.pass(time.Hour + time.Minute)
+		w.signsUp("victim@mail.example", "en")
+		w.settles()
+		w.wants("victim@mail.example: You already have an account")
+	})
+}
+
+// A stranger who is about to break in first uses up what can be mailed to the
+// owner. The freeze must still be there.
+func TestStrangersCannotSwitchOffTheFreezeLink(t *testing.T) {
+	each(t, func(w *world) {
 		w.owner("victim@mail.example", "en")
 		for range 5 {
 			w.signsUp("victim@mail.example", "en")
 		}
 		w.settles()
-		w.ok(w.db.Housekeeping(t.Context(), func(tx *store.Tx) error {
-			return w.service.AskFreezeLink(tx, by(""), "victim@mail.example", "Chrome on Windows")
-		}))
-		w.works()
-		if n := len(w.post.Mails()); n != 3 {
-			t.Errorf("%d mails in one hour", n)
+		w.empties()
+		for range 5 {
+			w.ok(w.db.Housekeeping(t.Context(), func(tx *store.Tx) error {
+				return w.service.AskFreezeLink(tx, by(""), "victim@mail.example", "Chrome on Windows")
+			}))
 		}
-		w.clock.pass(time.Hour + time.Minute)
-		w.ok(w.db.Housekeeping(t.Context(), func(tx *store.Tx) error {
-			return w.service.AskFreezeLink(tx, by(""), "victim@mail.example", "Chrome on Windows")
-		}))
 		w.works()
-		if m := w.post.Mails()[0]; m.Subject != "Freeze your account" {
-			t.Errorf("an hour later: %q", m.Subject)
-		}
+		const link = "victim@mail.example: Freeze your account"
+		w.wants(link, link, link)
 	})
 }
 
