@@ -122,7 +122,7 @@ func FuzzAttestation(f *testing.F) {
 		if ad, err := parseAuthData(o.AuthData); err == nil && ad.credentialID != nil {
 			id = ad.credentialID
 		}
-		_, _ = st.create(cd.challenge, cd, &response{id: id, clientData: raw, attestation: b})
+		_, _ = st.create(t.Context(), make(bench, 1), cd.challenge, cd, &response{id: id, clientData: raw, attestation: b})
 		_ = st.checkStatement(cd, &response{id: id, clientData: raw, attestation: b})
 	})
 }

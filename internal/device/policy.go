@@ -22,7 +22,7 @@ const (
 
 	maxResponse     = 64 << 10 // bytes of credential JSON; the largest attestation seen is below 12 KiB
 	maxClientData   = 4 << 10
-	maxAttestation  = 40 << 10
+	maxAttestation  = 16 << 10 // five certificates of 2 KiB and a key, with room
 	maxAuthData     = 8 << 10
 	maxSignature    = 1 << 10 // RSA-4096 is 512 bytes
 	maxCredentialID = 1023    // WebAuthn L3 §7.1 step 25
@@ -33,6 +33,16 @@ const (
 	maxExclude      = 64
 
 	minRSA, maxRSA = 2048, 4096 // bits; larger ones only cost us time
+	maxRSAExponent = 1<<16 + 1  // likewise
+
+	// maxCertificates in a whole statement: Android's chains from remotely
+	// provisioned keys are the longest we know, with five; TPMs bring two or three.
+	maxCertificates       = 5
+	maxStatements         = 4   // signatures in a compound statement (§8.9 asks for two at least)
+	maxStatementSignature = 512 // RSA-4096
+
+	// judgesPerCPU: statements verified at the same time, for each CPU.
+	judgesPerCPU = 2
 )
 
 // algorithms are the COSE algorithms we ask for, best first (RFC 9053 §2, RFC
@@ -46,8 +56,10 @@ const (
 )
 
 // formats are the attestation statement formats whose syntax and signature are
-// checked (WebAuthn L3 §8, registry of RFC 8809). Others are refused.
+// checked (WebAuthn L3 §8, registry of RFC 8809). Others are refused, and so is
+// android-safetynet (§8.5): its service answers nobody any more, its statements
+// are good for one minute, and its JWS is one more parser for strangers to try.
 var formats = map[string]bool{
-	"none": true, "packed": true, "tpm": true, "android-key": true, "android-safetynet": true,
+	"none": true, "packed": true, "tpm": true, "android-key": true,
 	"fido-u2f": true, "apple": true, "compound": true,
 }

@@ -126,7 +126,10 @@ func (s *Service) ParseRegister(ctx context.Context, f RegisterFor, bind string,
 	if err != nil {
 		return nil, err
 	}
-	c, err := s.site().create(cd.challenge, cd, r)
+	c, err := s.site().create(ctx, s.judges, cd.challenge, cd, r)
+	if ctx.Err() != nil {
+		return nil, ctx.Err() // it is not the passkey's fault
+	}
 	if err != nil {
 		return nil, ErrNotAccepted.Because(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -59,6 +60,7 @@ type Service struct {
 	cfg       Config
 	accounts  *account.Service
 	challenge *keyring.MAC
+	judges    bench
 }
 
 // New wires the service and refuses a configuration that no browser could meet
@@ -68,7 +70,8 @@ func New(cfg Config, ring *keyring.Ring, log *audit.Log) (*Service, error) {
 		return nil, fmt.Errorf("device: %w", err)
 	}
 	cfg.Origins = slices.Clone(cfg.Origins)
-	return &Service{cfg: cfg, accounts: account.New(log, ring), challenge: ring.MAC("device/challenge")}, nil
+	return &Service{cfg: cfg, accounts: account.New(log, ring), challenge: ring.MAC("device/challenge"),
+		judges: make(bench, judgesPerCPU*runtime.GOMAXPROCS(0))}, nil
 }
 
 // RPID is the domain passkeys belong to, for pages that show it before a key is

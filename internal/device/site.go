@@ -2,6 +2,7 @@ package device
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -33,13 +34,14 @@ type created struct {
 	format string
 }
 
-// create verifies a registration (§7.1 steps 5–25).
-func (st site) create(challenge []byte, cd clientData, r *response) (created, error) {
+// create verifies a registration (§7.1 steps 5–25). The part that costs, and
+// that a stranger has composed, runs on the bench.
+func (st site) create(ctx context.Context, b bench, challenge []byte, cd clientData, r *response) (created, error) {
 	c, err := st.readKey(challenge, cd, r)
 	if err != nil {
 		return created{}, err
 	}
-	return c, st.checkStatement(cd, r)
+	return c, b.sit(ctx, func() error { return st.checkStatement(cd, r) })
 }
 
 // readKey is all of it but the attestation statement.
@@ -80,6 +82,13 @@ func (st site) readKey(challenge []byte, cd clientData, r *response) (created, e
 // signature where it has one (§7.1 steps 21–22). Who made the key is not judged
 // here: no root is trusted yet, so a statement earns no grade.
 func (st site) checkStatement(cd clientData, r *response) error {
+	obj, err := parseAttestation(r.attestation)
+	if err != nil {
+		return err
+	}
+	if err := weighStatement(obj.Statement); err != nil {
+		return err
+	}
 	in := protocol.CredentialCreationResponse{PublicKeyCredential: outer(r.id)}
 	in.AttestationResponse.ClientDataJSON = r.clientData
 	in.AttestationResponse.AttestationObject = r.attestation
@@ -213,12 +222,14 @@ func checkRSA(modulus, exponent []byte) error {
 		bits--
 	}
 	switch {
-	case bits < minRSA || bits > maxRSA:
-		return fmt.Errorf("an RSA key of %d bits", bits)
-	case len(exponent) == 0 || len(exponent) > 4 || exponent[len(exponent)-1]&1 == 0:
+	case len(exponent) == 0 || len(exponent) > 4:
 		return fmt.Errorf("an RSA key with the exponent %x", exponent)
 	}
-	return nil
+	var e uint64
+	for _, b := range exponent {
+		e = e<<8 | uint64(b)
+	}
+	return checkRSASize(bits, e)
 }
 
 // asked are the algorithms of the options, in the library's words.

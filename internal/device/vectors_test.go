@@ -2,6 +2,7 @@ package device
 
 import (
 	"bytes"
+	"context"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -159,7 +160,7 @@ func readVector(t *testing.T, step map[string]string) vector {
 }
 
 func (v vector) create(st site) (created, error) {
-	return st.create(v.challenge, v.client(), &v.r)
+	return st.create(context.Background(), make(bench, 1), v.challenge, v.client(), &v.r)
 }
 
 func (v vector) readKey(st site) (created, error) {
