@@ -246,6 +246,14 @@ func (keysRotateCmd) Run(e *env) error {
 		if err := rotate.f(); err != nil {
 			return fmt.Errorf("%s: %w", rotate.name, err)
 		}
+		// The rotation is durable by itself; its event follows at once, and a rotation
+		// without one would show as a key nobody accounts for.
+		if err := c.db.Update(e.ctx, e.cause(), func(tx *store.Tx) error {
+			_, err := c.log.Append(tx, audit.Event{Action: "keyring.rotated", Target: "keyring:" + rotate.name})
+			return err
+		}); err != nil {
+			return fmt.Errorf("%s: rotated, but not written to the log: %w", rotate.name, err)
+		}
 		fmt.Fprintln(e.stdout, "rotated", rotate.name)
 	}
 	return nil
@@ -258,7 +266,9 @@ type auditCmd struct {
 }
 
 type auditVerifyCmd struct {
-	File string `arg:"" optional:"" type:"existingfile"`
+	File   string `arg:"" optional:"" type:"existingfile"`
+	Key    string `help:"The log's public key, as export printed it: anybody can write a whole log under a key of their own."`
+	Anchor string `help:"A checkpoint kept elsewhere; what it proves must be in the export." type:"existingfile"`
 }
 
 func (cmd auditVerifyCmd) Run(e *env) error {
@@ -270,14 +280,26 @@ func (cmd auditVerifyCmd) Run(e *env) error {
 			return err2
 		}
 		defer f.Close()
-		rep, err = audit.VerifyExport(f)
+		want := audit.Expect{Key: cmd.Key}
+		if cmd.Anchor != "" {
+			note, err2 := os.ReadFile(cmd.Anchor)
+			if err2 != nil {
+				return err2
+			}
+			want.Anchor = string(note)
+		}
+		rep, err = audit.VerifyExportAgainst(f, want)
 	} else {
 		c, err2 := e.behold()
 		if err2 != nil {
 			return err2
 		}
 		defer c.db.Close()
-		rep, err = c.log.VerifyDB(e.ctx, c.db)
+		if rep, err = c.log.VerifyDB(e.ctx, c.db); err == nil {
+			// A tail that was cut off leaves a log that is sound in itself: only what was
+			// kept outside the database knows that there was more.
+			err = c.log.CheckAnchor(e.ctx, c.db, c.cfg.AnchorFile)
+		}
 	}
 	if err != nil {
 		return err
@@ -293,6 +315,9 @@ func (cmd auditVerifyCmd) Run(e *env) error {
 		fmt.Fprintf(e.stdout, "nothing is signed yet; the key of this log is %s\n", rep.Key)
 	} else {
 		fmt.Fprintf(e.stdout, "%d of them signed at %s by %s (%d checkpoints)\n", rep.Signed, rep.SignedAt.Format(time.RFC3339), rep.Key, rep.Checkpoints)
+	}
+	if cmd.File != "" && cmd.Key == "" {
+		fmt.Fprintln(e.stdout, "that this key is yours was not checked: name it with --key")
 	}
 	if rep.Erased > 0 {
 		fmt.Fprintf(e.stdout, "%d have no personal data any more: it was erased\n", rep.Erased)

@@ -206,6 +206,10 @@ var actions = map[Action]Spec{
 		say:   text{"“{client}” was told that you are signed in.", "“{client}” 서비스에 로그인 사실을 알렸어요."},
 		plain: text{"A service was told that you are signed in.", "서비스 한 곳에 로그인 사실을 알렸어요."},
 	},
+	"keyring.rotated": {
+		OCSF:  OCSF{ocsfEntity, 3},
+		plain: text{"The server's own keys were rotated.", "서버의 키를 교체했어요."},
+	},
 	"audit.restore_accepted": {
 		OCSF:  OCSF{ocsfEntity, 3},
 		say:   text{"A restored database was accepted: it has {size} events, the anchor has {anchor}.", "복원된 데이터베이스를 받아들였어요. 기록 수: {size}, 앵커 기록 수: {anchor}."},
