@@ -3,6 +3,8 @@ package exchange
 import (
 	"bytes"
 	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -11,6 +13,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 )
@@ -38,7 +41,14 @@ type Exchange struct {
 type visitor struct{ account, session string }
 
 const (
-	cookieName  = "exchange_session"
+	// __Host-: no sibling host can plant one (RFC 6265bis §4.1.3.2).
+	cookieName = "__Host-exchange_session"
+
+	// startCookie holds "state.verifier" of a browser that went to sign in. Who has
+	// it began here: a code that arrives without it was slipped in or stolen.
+	startCookie = "__Host-exchange_start"
+	startLife   = 10 * time.Minute // a sign-in, a sign-up perhaps, lies between
+
 	maxVisitors = 1000 // a demo forgets; it never grows without bound
 )
 
@@ -46,6 +56,7 @@ const (
 func New(cfg Config) *Exchange {
 	e := &Exchange{cfg: cfg, visitors: map[string]visitor{}, mux: http.NewServeMux(), client: &http.Client{Timeout: 5 * time.Second, Transport: cfg.Transport}}
 	e.mux.HandleFunc("GET /{$}", e.home)
+	e.mux.HandleFunc("GET /enter-start", e.start)
 	e.mux.HandleFunc("GET /enter", e.enter)
 	e.mux.HandleFunc("POST /leave", e.leave)
 	e.mux.HandleFunc("GET /style.css", style)
@@ -64,7 +75,7 @@ func (e *Exchange) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // home shows the balance to somebody whose Keyward session lives right now.
 func (e *Exchange) home(w http.ResponseWriter, r *http.Request) {
-	page := view{SignIn: e.cfg.Keyward + "/handoff?to=" + url.QueryEscape(e.cfg.Self+"/enter"), Security: e.cfg.Keyward}
+	page := view{Security: e.cfg.Keyward}
 	if c, err := r.Cookie(cookieName); err == nil {
 		e.mu.Lock()
 		v, known := e.visitors[c.Value]
@@ -85,32 +96,89 @@ func (e *Exchange) home(w http.ResponseWriter, r *http.Request) {
 	render(w, page)
 }
 
+// start gives the browser a secret of its own and sends it to Keyward with the
+// secret's hash (RFC 7636, S256).
+func (e *Exchange) start(w http.ResponseWriter, r *http.Request) {
+	state, verifier := random(), random()
+	setCookie(w, startCookie, state+"."+verifier, startLife)
+	hash := sha256.Sum256([]byte(verifier))
+	q := url.Values{"to": {e.cfg.Self + "/enter"}, "state": {state}, "challenge": {base64.RawURLEncoding.EncodeToString(hash[:])}}
+	http.Redirect(w, r, e.cfg.Keyward+"/handoff?"+q.Encode(), http.StatusSeeOther)
+}
+
 // enter redeems the one-time code that came through the browser. The code says
-// nothing by itself: only our back end can turn it into a name.
+// nothing by itself: only our back end can turn it into a name, and only with the
+// verifier of the browser that asked.
 func (e *Exchange) enter(w http.ResponseWriter, r *http.Request) {
-	var out struct {
-		Account struct {
-			ID string `json:"id"`
-		} `json:"account"`
-		Session struct {
-			ID string `json:"id"`
-		} `json:"session"`
+	q := r.URL.Query()
+	verifier, ours := began(r, q.Get("state"))
+	if !ours {
+		// Login CSRF (RFC 9700 §4.7): somebody else's code must not sign this browser
+		// in as them. The cookie stays: a stranger's link must not spoil the real way.
+		http.Error(w, "This browser did not ask for this sign-in. Go back and sign in from here.", http.StatusForbidden)
+		return
 	}
-	if err := e.call(r, http.MethodPost, "/api/v1/handoff/redeem", map[string]string{"code": r.URL.Query().Get("code")}, &out); err != nil || out.Account.ID == "" {
+	var out redeemed
+	if err := e.call(r, http.MethodPost, "/api/v1/handoff/redeem", map[string]string{"code": q.Get("code"), "verifier": verifier}, &out); err != nil || out.Account.ID == "" {
 		http.Error(w, "This sign-in code is not valid any more. Go back and sign in again.", http.StatusForbidden)
 		return
 	}
-	var raw [32]byte
-	rand.Read(raw[:])
-	id := base64.RawURLEncoding.EncodeToString(raw[:])
+	setCookie(w, startCookie, "", -time.Second)
+	if !out.enough() {
+		http.Error(w, "We show nothing to this sign-in: it needs a passkey and an account without restrictions.", http.StatusForbidden)
+		return
+	}
+	id := random()
 	e.mu.Lock()
 	if len(e.visitors) >= maxVisitors {
 		clear(e.visitors)
 	}
 	e.visitors[id] = visitor{out.Account.ID, out.Session.ID}
 	e.mu.Unlock()
-	http.SetCookie(w, &http.Cookie{Name: cookieName, Value: id, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: true})
+	setCookie(w, cookieName, id, 0)
 	http.Redirect(w, r, "/", http.StatusSeeOther)
+}
+
+// redeemed is what Keyward says about who came back.
+type redeemed struct {
+	Account struct {
+		ID     string `json:"id"`
+		Status string `json:"status"`
+	} `json:"account"`
+	Session struct {
+		ID   string `json:"id"`
+		Live bool   `json:"live"`
+		ACR  string `json:"acr"`
+	} `json:"session"`
+}
+
+// enough: a passkey opened the session, and nothing stands against the account.
+// Written as what is let in, so that a word we do not know yet is not.
+func (r redeemed) enough() bool {
+	return r.Session.Live && (r.Session.ACR == "phr" || r.Session.ACR == "phrh") && r.Account.Status == "active"
+}
+
+// began finds the verifier of the browser that asked with this state.
+func began(r *http.Request, state string) (verifier string, ours bool) {
+	c, err := r.Cookie(startCookie)
+	if err != nil {
+		return "", false
+	}
+	kept, verifier, whole := strings.Cut(c.Value, ".")
+	return verifier, whole && kept != "" && subtle.ConstantTimeCompare([]byte(kept), []byte(state)) == 1
+}
+
+// random is 256 bits in 43 characters.
+func random() string {
+	var raw [32]byte
+	rand.Read(raw[:])
+	return base64.RawURLEncoding.EncodeToString(raw[:])
+}
+
+// setCookie keeps a value for life; 0 until the browser is closed, less removes it.
+// Lax: both are needed on the way back from Keyward, which is another site.
+func setCookie(w http.ResponseWriter, name, value string, life time.Duration) {
+	http.SetCookie(w, &http.Cookie{Name: name, Value: value, Path: "/", MaxAge: int(life.Seconds()), HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: true})
 }
 
 func (e *Exchange) leave(w http.ResponseWriter, r *http.Request) {
@@ -124,7 +192,7 @@ func (e *Exchange) forget(w http.ResponseWriter, id string) {
 	e.mu.Lock()
 	delete(e.visitors, id)
 	e.mu.Unlock()
-	http.SetCookie(w, &http.Cookie{Name: cookieName, Path: "/", MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: true})
+	setCookie(w, cookieName, "", -time.Second)
 }
 
 // alive asks Keyward whether the session behind a cookie still lives.
@@ -168,8 +236,8 @@ func (e *Exchange) call(r *http.Request, method, path string, body, into any) er
 }
 
 type view struct {
-	SignIn, Security, Account string
-	Ended, Trouble            bool
+	Security, Account string
+	Ended, Trouble    bool
 }
 
 func render(w http.ResponseWriter, v view) {
@@ -196,7 +264,7 @@ var page = template.Must(template.New("page").Parse(`<!doctype html>
 {{if .Trouble}}<p class="note">We could not ask whether your session still lives, so we show nothing.</p>{{end}}
 <h1>Your balance is one sign-in away</h1>
 <p>Keyward checks who you are. We never see your passkey.</p>
-<p><a class="button" href="{{.SignIn}}">Sign in with Keyward</a></p>
+<p><a class="button" href="/enter-start">Sign in with Keyward</a></p>
 {{end}}</main>
 </body>
 </html>

@@ -13,7 +13,9 @@ import (
 
 	"keyward/internal/account"
 	"keyward/internal/api"
+	"keyward/internal/keyring"
 	"keyward/internal/session"
+	"keyward/internal/signin"
 	"keyward/internal/softkey"
 	"keyward/internal/store"
 	"keyward/internal/storetest"
@@ -83,14 +85,17 @@ func TestTheExchangeBringsACustomer(t *testing.T) {
 	})
 	step("the exchange learns by a code who came back, once", func(t *testing.T) {
 		code := handoffCode(t, w, dora, "exchange")
-		w.backend("front", "POST", "/api/v1/handoff/redeem", map[string]string{"code": code}, "").refused(400, "handoff_invalid")
+		w.backend("front", "POST", "/api/v1/handoff/redeem", redeem(code), "").refused(400, "handoff_invalid")
+		w.backend("exchange", "POST", "/api/v1/handoff/redeem", map[string]string{"code": code}, "").refused(400, "bad_request")
+		w.backend("exchange", "POST", "/api/v1/handoff/redeem", map[string]string{"code": code, "verifier": strings.Repeat("x", 43)}, "").refused(400, "handoff_invalid")
 		var who api.Redeemed
-		w.backend("exchange", "POST", "/api/v1/handoff/redeem", map[string]string{"code": code}, "").want(200, &who)
+		w.backend("exchange", "POST", "/api/v1/handoff/redeem", redeem(code), "").want(200, &who)
 		equal(t, "external id", who.Account.ExternalID, "customer-7")
 		equal(t, "session", who.Session.ID, dora.tokens.Session)
 		equal(t, "live", who.Session.Live, true)
 		equal(t, "acr", who.Session.ACR, "phr")
-		w.backend("exchange", "POST", "/api/v1/handoff/redeem", map[string]string{"code": code}, "").refused(400, "handoff_invalid")
+		equal(t, "status", who.Account.Status, "active")
+		w.backend("exchange", "POST", "/api/v1/handoff/redeem", redeem(code), "").refused(400, "handoff_invalid")
 	})
 	step("it asks whether the session lives, ends it, and asks again", func(t *testing.T) {
 		path := "/api/v1/accounts/" + acc.ID + "/sessions/" + dora.tokens.Session
@@ -139,7 +144,7 @@ func TestTheExchangeBringsACustomer(t *testing.T) {
 		dora.send("POST", "/api/v1/freeze/lift", nil).want(204)
 		code := handoffCode(t, w, dora, "exchange")
 		dora.send("POST", "/api/v1/freeze", nil).want(200)
-		w.backend("exchange", "POST", "/api/v1/handoff/redeem", map[string]string{"code": code}, "").refused(400, "handoff_invalid")
+		w.backend("exchange", "POST", "/api/v1/handoff/redeem", redeem(code), "").refused(400, "handoff_invalid")
 	})
 	step("closing is for good", func(t *testing.T) {
 		var c api.Changed
@@ -176,9 +181,17 @@ func handoffCode(t *testing.T, w *world, a *app, client string) string {
 		ses, err = w.sessions.ByID(tx, account.ID(a.tokens.Account), session.ID(a.tokens.Session))
 		return err
 	}))
-	code, err := w.signin.Handoff(t.Context(), ses, client, "https://www.example.com/return")
+	code, err := w.signin.Handoff(t.Context(), ses, signin.Ask{Client: client, URL: "https://www.example.com/return", Challenge: keyring.Hash(verifier)},
+		signin.From{JKT: ses.JKT, JTI: keyring.Secret()})
 	ok(t, err)
 	return code
+}
+
+// verifier is what the exchange keeps for the browser that asked.
+const verifier = "what-the-exchange-keeps-for-the-browser-that-asked"
+
+func redeem(code string) map[string]string {
+	return map[string]string{"code": code, "verifier": verifier}
 }
 
 // Before proof of the secret there is one answer.
@@ -235,7 +248,7 @@ func TestPowersImplyNothing(t *testing.T) {
 		{"close an account", "PATCH", "/api/v1/accounts/acc_01jd8f00000000000000000000", map[string]string{"status": "closed"}, "provision", 404},
 		{"restrict an account", "PATCH", "/api/v1/accounts/acc_01jd8f00000000000000000000", map[string]string{"status": "restricted"}, "end", 404},
 		{"offer a first passkey", "POST", acc + "/enrolment", nil, "provision", 409},
-		{"redeem a code", "POST", "/api/v1/handoff/redeem", map[string]string{"code": "x"}, "handoff", 400},
+		{"redeem a code", "POST", "/api/v1/handoff/redeem", redeem("x"), "handoff", 400},
 		{"ask about a session", "GET", ses, nil, "introspect", 200},
 		{"end a session", "DELETE", acc + "/sessions/ses_01jd8f00000000000000000000", nil, "end", 404},
 	} {
@@ -315,7 +328,7 @@ func TestWhatBackEndsAreRefused(t *testing.T) {
 			return patch(acc.ID, map[string]string{"status": "closed", "lang": "ko"}, "k13")
 		}, 400, "bad_request"},
 		{"a code nobody made", func() *response {
-			return w.backend("exchange", "POST", "/api/v1/handoff/redeem", map[string]string{"code": "x"}, "")
+			return w.backend("exchange", "POST", "/api/v1/handoff/redeem", redeem("x"), "")
 		}, 400, "handoff_invalid"},
 		{"a ticket somebody made up", func() *response {
 			return w.app().send("POST", "/api/v1/enrolment", map[string]string{"ticket": "AAAA"})

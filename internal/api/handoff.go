@@ -16,7 +16,7 @@ func (s *Server) handoff() {
 	add(s, operation{
 		id: "handoff-redeem", call: "POST /handoff/redeem", tag: "hand-off", access: backend, power: config.MayHandoff, limit: edge.ClassAPI,
 		codes: "handoff_invalid", summary: "Learn who came back with a code",
-		about: "A code is for one back end, lives a minute and works once. Ask about the session, by its id, whenever it matters.",
+		about: "A code is for one back end and one browser, lives a minute and works once. Compare the state with the browser's before you call. Show nothing unless acr is phr or phrh and the account is active; ask about the session, by its id, whenever it matters.",
 	}, s.handoffRedeem)
 	add(s, operation{
 		id: "account-session-read", call: "GET /accounts/{id}/sessions/{session}", tag: "hand-off", access: backend, power: config.MayIntrospect, limit: edge.ClassAPI,
@@ -30,7 +30,8 @@ func (s *Server) handoff() {
 
 type redeemIn struct {
 	Body struct {
-		Code string `json:"code" maxLength:"128"`
+		Code     string `json:"code" maxLength:"128"`
+		Verifier string `json:"verifier" minLength:"43" maxLength:"128" pattern:"^[A-Za-z0-9._~-]+$" doc:"What the challenge was made of (RFC 7636 §4.1), kept for the browser that asked."`
 	} `nameHint:"RedeemBody"`
 }
 
@@ -51,7 +52,7 @@ type Redeemed struct {
 type redeemOut struct{ Body Redeemed }
 
 func (s *Server) handoffRedeem(ctx context.Context, in *redeemIn) (*redeemOut, error) {
-	r, err := s.SignIn.RedeemHandoff(ctx, cause(ctx), clientOf(ctx).ID, in.Body.Code)
+	r, err := s.SignIn.RedeemHandoff(ctx, cause(ctx), clientOf(ctx).ID, in.Body.Code, in.Body.Verifier)
 	if err != nil {
 		return nil, err
 	}

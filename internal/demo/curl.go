@@ -55,7 +55,7 @@ func variable(kind string) string {
 }
 
 // secretMembers of bodies and addresses; the rest of them is shown as it is.
-var secretMembers = []string{"credential", "ticket", "refresh_token", "code", "t"}
+var secretMembers = []string{"credential", "ticket", "refresh_token", "code", "state", "challenge", "t"}
 
 func (s *story) curl(v *visitor, q sent) line {
 	var b strings.Builder

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -87,13 +88,14 @@ type story struct {
 	passkey *softkey.Authenticator // synced over Mina's devices
 
 	laptop, tablet, phone, library, borrowed, thief *visitor
-	laptopThere, tabletThere                        *visitor // the same browsers at the exchange
+	thiefThere, tabletThere                         *visitor // the same browsers at the exchange
 
-	link    string   // of a mail
-	spent   []string // refresh tokens of the laptop that were turned over
-	codes   []string // recovery codes
-	handoff string   // where Keyward sent the tablet back to
-	key     string   // id of a passkey
+	link    string     // of a mail
+	spent   []string   // refresh tokens of the laptop that were turned over
+	codes   []string   // recovery codes
+	ask     url.Values // what the exchange sent the tablet to Keyward with
+	handoff string     // where Keyward sent the tablet back to
+	key     string     // id of a passkey
 
 	names  names
 	proofs map[string]string // who made a proof
@@ -183,7 +185,7 @@ func newStory(p TourParts) *story {
 	s.library = at(p.Origin, "LIBRARY", "Mozilla/5.0 (X11; Linux x86_64; rv:150.0) Gecko/20100101 Firefox/150.0", library, s.passkey, nil)
 	s.borrowed = at(p.Origin, "BORROWED", "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 Version/26.0 Safari/605.1.15", library, &softkey.Authenticator{}, softkey.NewBindingKey())
 	s.thief = at(p.Origin, "THIEF", thiefAgent, farAddr, &softkey.Authenticator{}, nil)
-	s.laptopThere = at(p.Exchange, "LAPTOP", s.laptop.agent, "", nil, nil)
+	s.thiefThere = at(p.Exchange, "THIEF", s.thief.agent, "", nil, nil)
 	s.tabletThere = at(p.Exchange, "TABLET", s.tablet.agent, "", nil, nil)
 	return s
 }

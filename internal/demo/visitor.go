@@ -226,7 +226,7 @@ func door(path string) string {
 var (
 	accessCookie  = edge.AccessCookie.Name()
 	refreshCookie = edge.RefreshCookie.Name()
-	cookieOrder   = []string{accessCookie, refreshCookie, edge.DeviceCookie.Name(), "__Host-kw_signup", "__Host-kw_done", "exchange_session"}
+	cookieOrder   = []string{accessCookie, refreshCookie, edge.DeviceCookie.Name(), "__Host-kw_signup", "__Host-kw_done", "__Host-exchange_start", "__Host-exchange_session"}
 )
 
 func (v *visitor) cookie(name string) string {

@@ -12,11 +12,12 @@ CREATE TABLE signin_codeset (
   version      BIGINT NOT NULL
 );
 CREATE TABLE signin_handoff (
-  hash    BYTEA PRIMARY KEY,
-  client  TEXT NOT NULL,
-  url     TEXT NOT NULL,
-  account TEXT NOT NULL,
-  session TEXT NOT NULL,
-  exp     BIGINT NOT NULL
+  hash      BYTEA PRIMARY KEY,
+  challenge BYTEA NOT NULL,              -- SHA-256 of the verifier that the asking browser's exchange keeps (RFC 7636 §4.2)
+  client    TEXT NOT NULL,
+  url       TEXT NOT NULL,
+  account   TEXT NOT NULL,
+  session   TEXT NOT NULL,
+  exp       BIGINT NOT NULL
 );
 CREATE INDEX signin_handoff_exp ON signin_handoff (exp);

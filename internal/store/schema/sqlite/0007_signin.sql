@@ -12,11 +12,12 @@ CREATE TABLE signin_codeset (
   version      BIGINT NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE signin_handoff (
-  hash    BLOB PRIMARY KEY,
-  client  TEXT NOT NULL,
-  url     TEXT NOT NULL,
-  account TEXT NOT NULL,
-  session TEXT NOT NULL,
-  exp     BIGINT NOT NULL
+  hash      BLOB PRIMARY KEY,
+  challenge BLOB NOT NULL,              -- SHA-256 of the verifier that the asking browser's exchange keeps (RFC 7636 §4.2)
+  client    TEXT NOT NULL,
+  url       TEXT NOT NULL,
+  account   TEXT NOT NULL,
+  session   TEXT NOT NULL,
+  exp       BIGINT NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX signin_handoff_exp ON signin_handoff (exp);
