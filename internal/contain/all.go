@@ -64,6 +64,9 @@ func (s *Service) Erase(ctx context.Context, cause store.Cause, acc account.ID) 
 		if err := s.accounts.Erase(tx, acc); err != nil {
 			return nil, err
 		}
+		if _, err := tx.Exec(sqlTakeFreeze, string(acc)); err != nil {
+			return nil, err
+		}
 		for _, erase := range s.erase {
 			if err := erase(tx, acc); err != nil {
 				return nil, err

@@ -8,6 +8,7 @@ import (
 
 	"keyward/internal/account"
 	"keyward/internal/device"
+	"keyward/internal/keyring"
 	"keyward/internal/session"
 	"keyward/internal/signin"
 	"keyward/internal/signin/signintest"
@@ -67,11 +68,13 @@ func live(t *testing.T, w *signintest.World, p *signintest.Person) {
 	w.Must(weak.SignInByCode(codes[1]))
 	w.Refused(weak.SignInByCode(codes[1]), signin.ErrCodeNotAccepted)
 	w.Must(w.Contain.ThisWasMe(ctx, p.Cause(), p.Session(), phone.Session().ID))
-	code, err := w.SignIn.Handoff(ctx, p.Session(), "exchange", "https://exchange.example.net/back")
+	const verifier = "what-the-exchange-keeps-for-the-browser-that-asked"
+	ask := signin.Ask{Client: "exchange", URL: "https://exchange.example.net/back", Challenge: keyring.Hash(verifier)}
+	code, err := w.SignIn.Handoff(ctx, p.Session(), ask, p.From())
 	w.Must(err)
-	_, err = w.SignIn.RedeemHandoff(ctx, p.Cause(), "exchange", code)
+	_, err = w.SignIn.RedeemHandoff(ctx, p.Cause(), "exchange", code, verifier)
 	w.Must(err)
-	unused, err := w.SignIn.Handoff(ctx, p.Session(), "exchange", "https://exchange.example.net/back")
+	unused, err := w.SignIn.Handoff(ctx, p.Session(), ask, p.From())
 	w.Must(err)
 	p.Touch(device.ActSessionsEndAll, "")
 	_, err = w.Contain.EndOthers(ctx, p.Cause(), p.Session())
@@ -130,11 +133,14 @@ func TestErasureLeavesNobody(t *testing.T) {
 		p.Mail = "canary-first@example.org"
 		live(t, w, p)
 		stays := w.Person()
+		_, err := w.Contain.Freeze(t.Context(), p.Cause(), p.Account, "here") // erased while frozen
+		w.Must(err)
+		p.In()
 		w.Seal()
 		events := w.Count("audit_event")
 
 		w.Must(w.Contain.Erase(t.Context(), store.Cause{Actor: "operator:lee"}, p.Account))
-		_, err := p.Check()
+		_, err = p.Check()
 		w.Refused(err, session.ErrEnded)
 		w.Refused(p.Refresh(), session.ErrRefreshInvalid)
 		if err := p.SignInWith(p.From()); err == nil {
@@ -155,7 +161,7 @@ func TestErasureLeavesNobody(t *testing.T) {
 				}
 			}
 		}
-		for _, table := range []string{"signin_code", "signin_codeset", "signin_handoff", "device_proof", "account_contact"} {
+		for _, table := range []string{"signin_code", "signin_codeset", "signin_handoff", "device_proof", "account_contact", "contain_freeze"} {
 			for line := range strings.Lines(tables) {
 				if strings.HasPrefix(line, table+" ") && strings.Contains(line, string(p.Account)) {
 					t.Errorf("a row is left: %s", line)
