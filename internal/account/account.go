@@ -36,6 +36,7 @@ type Account struct {
 	Jurisdiction string
 	Lang         string
 	Epoch        int64 // grows with every "end everything"
+	Freezes      int64 // that ended, so that a mailed link freezes at most once
 	Version      int64 // grows with every change; caches ignore lower ones
 	CreatedAt    time.Time
 	Handle       []byte // WebAuthn user handle: 32 random bytes, never the id (WebAuthn L3 §14.6.1)
@@ -169,7 +170,7 @@ func (s *Service) BumpEpoch(tx *store.Tx, id ID) (epoch int64, err error) {
 }
 
 // SetStatus changes the status and returns the new version. Closing is for
-// good. Rows only.
+// good. Leaving a freeze counts it, in the same statement. Rows only.
 func (s *Service) SetStatus(tx *store.Tx, id ID, status Status) (version int64, err error) {
 	switch status {
 	case Active, Frozen, Restricted, Closed:
@@ -236,7 +237,7 @@ func scan(r *store.Row) (Account, error) {
 		a       Account
 		created int64
 	)
-	err := r.Scan(&a.ID, &a.ExternalID, &a.Status, &a.Brand, &a.Jurisdiction, &a.Lang, &a.Epoch, &a.Version, &created, &a.Handle, &a.Phrase)
+	err := r.Scan(&a.ID, &a.ExternalID, &a.Status, &a.Brand, &a.Jurisdiction, &a.Lang, &a.Epoch, &a.Freezes, &a.Version, &created, &a.Handle, &a.Phrase)
 	if err != nil {
 		return Account{}, orUnknown(err)
 	}

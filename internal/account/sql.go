@@ -1,10 +1,10 @@
 package account
 
-const cols = `id, COALESCE(external_id, ''), status, brand, jurisdiction, lang, epoch, version, created_at, COALESCE(handle, ''), phrase`
+const cols = `id, COALESCE(external_id, ''), status, brand, jurisdiction, lang, epoch, freezes, version, created_at, COALESCE(handle, ''), phrase`
 
 const (
-	sqlInsert = `INSERT INTO account_account (id, external_id, status, brand, jurisdiction, lang, epoch, version, created_at, handle, phrase)
-VALUES ($1, $2, $3, $4, $5, $6, 1, 1, $7, $8, '') ON CONFLICT DO NOTHING`
+	sqlInsert = `INSERT INTO account_account (id, external_id, status, brand, jurisdiction, lang, epoch, freezes, version, created_at, handle, phrase)
+VALUES ($1, $2, $3, $4, $5, $6, 1, 0, 1, $7, $8, '') ON CONFLICT DO NOTHING`
 
 	sqlByID       = `SELECT ` + cols + ` FROM account_account WHERE id = $1`
 	sqlByExternal = `SELECT ` + cols + ` FROM account_account WHERE external_id = $1`
@@ -14,7 +14,8 @@ WHERE id = (SELECT account FROM account_contact WHERE value = $1 AND kind = 'mai
 
 	sqlBumpEpoch = `UPDATE account_account SET epoch = epoch + 1, version = version + 1 WHERE id = $1 RETURNING epoch`
 	sqlTouch     = `UPDATE account_account SET version = version + 1 WHERE id = $1 AND status <> 'closed' RETURNING version`
-	sqlSetStatus = `UPDATE account_account SET status = $2, version = version + 1 WHERE id = $1 AND status <> 'closed' RETURNING version`
+	sqlSetStatus = `UPDATE account_account SET status = $2, version = version + 1,
+ freezes = freezes + CASE WHEN status = 'frozen' AND $2 <> 'frozen' THEN 1 ELSE 0 END WHERE id = $1 AND status <> 'closed' RETURNING version`
 	sqlSetLang   = `UPDATE account_account SET lang = $2, version = version + 1 WHERE id = $1 AND status <> 'closed' RETURNING version`
 	sqlSetPhrase = `UPDATE account_account SET phrase = $2, version = version + 1 WHERE id = $1 AND status <> 'closed' RETURNING version`
 

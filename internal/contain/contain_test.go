@@ -247,10 +247,50 @@ func TestLiftFreezeNeedsItsProof(t *testing.T) {
 	})
 }
 
+// freezeToken is what a mail to the owner would carry now.
+func freezeToken(p *signintest.Person) (token string) {
+	p.W.T.Helper()
+	p.W.Must(p.W.DB.View(context.Background(), func(tx *store.Tx) error {
+		a, err := p.W.Accounts.ByID(tx, p.Account)
+		token = p.W.Accounts.FreezeToken(a, tx.Now)
+		return err
+	}))
+	return token
+}
+
+// The reader of an old mailbox freezes once and not after each lift.
+func TestALiftEndsTheLinksMailedBefore(t *testing.T) {
+	signintest.Each(t, func(t *testing.T, w *signintest.World) {
+		p := w.Person()
+		first, second := freezeToken(p), freezeToken(p)
+		follow := func(token string) error {
+			_, err := w.Contain.FreezeByLink(t.Context(), store.Cause{Actor: "link:freeze"}, token)
+			return err
+		}
+		w.Must(follow(first))
+		w.Must(follow(second)) // frozen already; not refused, and nothing changes
+		during := freezeToken(p)
+		p.In().Touch(device.ActFreezeLift, "")
+		w.Must(lift(p))
+		for name, dead := range map[string]string{"that was used": first, "from before": second, "made while frozen": during} {
+			if err := follow(dead); !errors.Is(err, account.ErrLinkExpired) {
+				t.Errorf("a link %s: %v", name, err)
+			}
+		}
+		if w.Status(p.Account) != account.Active || strings.Count(w.Events(p.Account), "account.frozen") != 1 {
+			t.Errorf("the account is %s, the log says %q", w.Status(p.Account), w.Events(p.Account))
+		}
+		w.Must(follow(freezeToken(p)))
+		if w.Status(p.Account) != account.Frozen {
+			t.Error("a new link does not freeze")
+		}
+	})
+}
+
 func TestFreezeByLink(t *testing.T) {
 	signintest.Each(t, func(t *testing.T, w *signintest.World) {
 		p := w.Person()
-		token := w.Accounts.FreezeToken(p.Account, w.DB.Now())
+		token := freezeToken(p)
 		follow := func(token string) error {
 			_, err := w.Contain.FreezeByLink(t.Context(), store.Cause{Actor: "anonymous"}, token)
 			return err
@@ -273,7 +313,7 @@ func TestFreezeByLink(t *testing.T) {
 
 		q := w.Person()
 		w.SetStatus(q.Account, account.Closed)
-		w.Refused(follow(w.Accounts.FreezeToken(q.Account, w.DB.Now())), account.ErrClosed)
+		w.Refused(follow(freezeToken(q)), account.ErrClosed)
 	})
 }
 

@@ -13,12 +13,18 @@ import (
 // Freeze stops the account: every session ends, sign-in by recovery code is
 // refused, and only a passkey gets in, to lift it. Any live session may freeze.
 func (s *Service) Freeze(ctx context.Context, cause store.Cause, acc account.ID, how string) (Effect, error) {
+	return s.freeze(ctx, cause, acc, how, func(tx *store.Tx) (account.Account, error) { return s.accounts.ByID(tx, acc) })
+}
+
+// freeze reads the account with find inside the transaction, where a right that
+// ends with a lift has to be looked at.
+func (s *Service) freeze(ctx context.Context, cause store.Cause, acc account.ID, how string, find func(*store.Tx) (account.Account, error)) (Effect, error) {
 	live, err := s.live(ctx, acc)
 	if err != nil {
 		return Effect{}, err
 	}
 	return s.act(ctx, cause, func(tx *store.Tx) ([]audit.Effect, error) {
-		a, err := s.accounts.ByID(tx, acc)
+		a, err := find(tx)
 		if err != nil {
 			return nil, err
 		}
@@ -99,11 +105,16 @@ func (s *Service) LiftFreeze(tx *store.Tx, proof device.Proof) error {
 	return err
 }
 
-// FreezeByLink follows a mailed link. It can only freeze.
+// FreezeByLink follows a mailed link. It can only freeze, and not again after the
+// owner has lifted a freeze.
 func (s *Service) FreezeByLink(ctx context.Context, cause store.Cause, token string) (Effect, error) {
-	acc, err := s.accounts.OpenFreezeToken(token, s.db.Now())
-	if err != nil {
+	var a account.Account
+	open := func(tx *store.Tx) (_ account.Account, err error) {
+		a, err = s.accounts.OpenFreezeToken(tx, token)
+		return a, err
+	}
+	if err := s.db.View(ctx, func(tx *store.Tx) error { _, err := open(tx); return err }); err != nil {
 		return Effect{}, err
 	}
-	return s.Freeze(ctx, cause, acc, "link")
+	return s.freeze(ctx, cause, a.ID, "link", open)
 }

@@ -83,8 +83,8 @@ func (s *Service) verifyLink(c account.Contact, now time.Time) string {
 	return s.origin + verifyPath + s.Accounts.VerifyToken(c.ID, now)
 }
 
-func (s *Service) freezeLink(id account.ID, now time.Time) string {
-	return s.origin + freezePath + s.Accounts.FreezeToken(id, now)
+func (s *Service) freezeLink(a account.Account, now time.Time) string {
+	return s.origin + freezePath + s.Accounts.FreezeToken(a, now)
 }
 
 // messageID is stable for one mail, so that a mail sent again after a crash is

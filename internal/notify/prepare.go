@@ -162,7 +162,7 @@ func (s *Service) prepareCheck(tx *store.Tx, o *order, r *ready) error {
 // owner fills in what the receiver's account decides.
 func (r *ready) owner(s *Service, a account.Account, now time.Time) {
 	r.lang, r.brand, r.phrase, r.domain = langOf(a), s.brand(a), a.Phrase, s.domain
-	r.freeze = s.freezeLink(a.ID, now)
+	r.freeze = s.freezeLink(a, now)
 }
 
 func (s *Service) fromAccount(tx *store.Tx, id account.ID, r *ready) error {

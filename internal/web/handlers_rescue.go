@@ -85,8 +85,16 @@ func (s *Server) freezeMail(w http.ResponseWriter, r *http.Request) {
 func (s *Server) freezeLinkPage(w http.ResponseWriter, r *http.Request) {
 	t := r.URL.Query().Get("t")
 	v := &FreezeLink{Base: s.signedOut(r), State: LinkAsk, Token: t}
-	if _, err := s.Accounts.OpenFreezeToken(t, s.DB.Now()); err != nil {
+	err := s.DB.View(r.Context(), func(tx *store.Tx) error {
+		_, err := s.Accounts.OpenFreezeToken(tx, t)
+		return err
+	})
+	switch {
+	case errors.Is(err, account.ErrLinkExpired):
 		v.State, v.Token = LinkExpired, ""
+	case err != nil:
+		edge.Fail(w, r, err)
+		return
 	}
 	s.show(w, r, http.StatusOK, v)
 }

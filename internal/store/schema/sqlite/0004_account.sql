@@ -8,6 +8,7 @@ CREATE TABLE account_account (
   jurisdiction TEXT NOT NULL,
   lang         TEXT NOT NULL,
   epoch        BIGINT NOT NULL,
+  freezes      BIGINT NOT NULL,         -- that ended; links to freeze from before are dead
   version      BIGINT NOT NULL,
   created_at   BIGINT NOT NULL,
   handle       BLOB UNIQUE,             -- WebAuthn user handle; NULL: erased
