@@ -232,6 +232,7 @@ func (a *app) checks() []edge.Check {
 			var one int
 			return a.db.Get(ctx, "SELECT 1").Scan(&one)
 		}},
+		{Name: "writes", Run: a.db.Probe},
 		{Name: "audit", Run: func(context.Context) error {
 			if err := a.sealer.Err(); errors.Is(err, audit.ErrForged) {
 				return err

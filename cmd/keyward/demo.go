@@ -181,12 +181,12 @@ func (d *demoRun) transport() *http.Transport {
 
 func (d *demoRun) run(ctx context.Context) error {
 	server := &http.Server{Handler: d.exchange, ReadHeaderTimeout: 5e9}
+	cert, err := openCertificate(d.app.cfg.TLS, d.app.logger)
+	if err != nil {
+		return err
+	}
 	go func() {
-		tls := config.TLS{}
-		if d.tls != nil {
-			tls = config.TLS{CertFile: d.tls.CertFile, KeyFile: d.tls.KeyFile}
-		}
-		if err := serveHTTP(server, d.exchangeL, tls); err != nil {
+		if err := serveHTTP(server, d.exchangeL, cert); err != nil {
 			d.app.logger.Error("the demo exchange stopped", "cause", err)
 		}
 	}()

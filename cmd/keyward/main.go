@@ -92,13 +92,13 @@ func exitCode(err error) int {
 	switch {
 	case errors.As(err, &faults), isAny(err, keyring.ErrKeyMissing, keyring.ErrKeyExists, keyring.ErrKeyReadable, keyring.ErrKeyFolder,
 		keyring.ErrKeyLink, keyring.ErrKeyOwner, keyring.ErrKeySize, keyring.ErrKeyForeign, keyring.ErrRootLost,
-		store.ErrSchemaNewer, store.ErrSchemaOlder, audit.ErrBehindAnchor, audit.ErrAnchorForeign):
+		errCertificate, store.ErrSchemaNewer, store.ErrSchemaOlder, audit.ErrBehindAnchor, audit.ErrAnchorForeign):
 		return exitConfig
 	case errors.Is(err, store.ErrLocked), errors.Is(err, store.ErrBusy):
 		return exitTryAgain
 	case errors.Is(err, os.ErrPermission):
 		return exitPermission
-	case errors.Is(err, errUnavailable):
+	case errors.Is(err, errUnavailable), errors.Is(err, store.ErrUnwritable):
 		return exitUnavailable
 	}
 	return exitFailure

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -55,6 +56,10 @@ func (a *app) serve(ctx context.Context, logger *slog.Logger) error {
 }
 
 func (a *app) serveOn(ctx context.Context, logger *slog.Logger, publicL, opsL net.Listener) error {
+	cert, err := openCertificate(a.cfg.TLS, logger)
+	if err != nil {
+		return err
+	}
 	bg, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan struct{})
 	go func() { defer close(done); a.background(bg) }()
@@ -62,28 +67,40 @@ func (a *app) serveOn(ctx context.Context, logger *slog.Logger, publicL, opsL ne
 	public := a.edge.Server(a.public)
 	ops := &http.Server{Handler: a.ops.Handler(), ReadHeaderTimeout: 5 * time.Second}
 	failed := make(chan error, 2)
-	go func() { failed <- serveHTTP(public, publicL, a.cfg.TLS) }()
-	go func() { failed <- serveHTTP(ops, opsL, config.TLS{}) }()
+	go func() { failed <- serveHTTP(public, publicL, cert) }()
+	go func() { failed <- serveHTTP(ops, opsL, nil) }()
 	logger.Info("serving", "public", a.cfg.PublicURL, "listen", publicL.Addr().String(), "ops", opsL.Addr().String())
 
-	var err error
 	select {
 	case <-ctx.Done():
+		logger.Info("stopping: open requests may finish", "for", drainFor)
 	case err = <-failed:
 	}
 	a.ops.Drain()
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainFor)
-	defer cancel()
-	err = errors.Join(err, public.Shutdown(drain))
+	err = errors.Join(err, finish(ctx, public, logger))
 	stopBackground()
 	<-done
-	return errors.Join(err, ops.Shutdown(drain))
+	return errors.Join(err, ops.Close())
 }
 
-func serveHTTP(s *http.Server, l net.Listener, tls config.TLS) error {
+// finish lets open requests end. Whoever takes longer than drainFor is cut off:
+// that is how slow clients are, and no failure of the stop.
+func finish(ctx context.Context, s *http.Server, logger *slog.Logger) error {
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainFor)
+	defer cancel()
+	err := s.Shutdown(drain)
+	if errors.Is(err, context.DeadlineExceeded) {
+		logger.Warn("cut off requests that did not finish", "after", drainFor)
+		return s.Close()
+	}
+	return err
+}
+
+func serveHTTP(s *http.Server, l net.Listener, cert *certificate) error {
 	var err error
-	if tls.CertFile != "" {
-		err = s.ServeTLS(l, tls.CertFile, tls.KeyFile)
+	if cert != nil {
+		s.TLSConfig = &tls.Config{GetCertificate: cert.get}
+		err = s.ServeTLS(l, "", "")
 	} else {
 		err = s.Serve(l)
 	}

@@ -169,7 +169,7 @@ func classify(err error) *Error {
 		return errTooLarge
 	case errors.Is(err, store.ErrBusy):
 		return errBusy
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled), errors.Is(err, store.ErrClosed):
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled), errors.Is(err, store.ErrClosed), errors.Is(err, store.ErrUnwritable):
 		return errUnavailable
 	}
 	return errInternal

@@ -2,6 +2,7 @@ package edge
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -10,6 +11,8 @@ import (
 	"testing"
 	"time"
 	"unicode"
+
+	"keyward/internal/store"
 )
 
 func TestEveryCodeIsWholeInBothLanguages(t *testing.T) {
@@ -198,5 +201,18 @@ func TestWhichLanguage(t *testing.T) {
 				t.Errorf("got %q, want %q", got, tc.want)
 			}
 		})
+	}
+}
+
+// The disk of the server is full: the request may be fine, and works later.
+func TestADiskWithoutRoomIsNoMistakeOfTheRequest(t *testing.T) {
+	g := newRig(t)
+	g.mux.HandleFunc("POST /api/x", func(w http.ResponseWriter, r *http.Request) {
+		Fail(w, r, fmt.Errorf("sign-in: %w", store.ErrUnwritable))
+	})
+	w := g.serve(request("POST", "/api/x", ""))
+	wantProblem(t, w, 503, "unavailable")
+	if w.Header().Get("Retry-After") == "" {
+		t.Error("it does not say when to come back")
 	}
 }

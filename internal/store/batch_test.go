@@ -252,8 +252,11 @@ func TestAFullDiskInTheMiddleOfABatchHarmsNobody(t *testing.T) {
 		counted(&runs, "three"),
 	)
 	told(t, []error{got[0], got[2]}, nil, nil)
-	if got[1] == nil || !strings.Contains(got[1].Error(), "full") {
+	if !errors.Is(got[1], store.ErrUnwritable) || !strings.Contains(got[1].Error(), "full") {
 		t.Errorf("the second caller was told %v, want that the disk is full", got[1])
+	}
+	if err := db.Probe(t.Context()); err != nil {
+		t.Errorf("a small change still fits: %v", err)
 	}
 	has(t, db, "one", "three")
 	if runs != 4 {

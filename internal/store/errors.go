@@ -14,6 +14,10 @@ var (
 	// trying again later is right, and edge answers 503.
 	ErrBusy = errors.New("store: busy")
 
+	// ErrUnwritable: the disk is full, broken or read-only. Nothing was committed;
+	// somebody has to make room, and edge answers 503 until then.
+	ErrUnwritable = errors.New("store: the disk takes no more writes")
+
 	// ErrClosed: the database is closed or closing.
 	ErrClosed = errors.New("store: closed")
 

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"time"
 )
 
 const (
@@ -13,6 +14,21 @@ const (
 	sqlAddMeta  = `INSERT INTO store_meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING`
 	sqlSwapMeta = `UPDATE store_meta SET value = $3 WHERE name = $1 AND value = $2`
 )
+
+// probe is the row that Probe writes. Its value is the time to the nanosecond:
+// SQLite writes no page when a row stays as it is.
+const probe = "store/probe"
+
+const sqlProbe = `INSERT INTO store_meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value`
+
+// Probe finds out whether a change could be kept right now, by keeping one. A
+// disk that is full still answers every question.
+func (db *DB) Probe(ctx context.Context) error {
+	return db.Housekeeping(ctx, func(tx *Tx) error {
+		_, err := tx.Exec(sqlProbe, probe, []byte(db.now().Format(time.RFC3339Nano)))
+		return err
+	})
+}
 
 // LoadMeta reads the small value kept under name.
 func (db *DB) LoadMeta(ctx context.Context, name string) (v []byte, ok bool, err error) {

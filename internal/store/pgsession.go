@@ -235,8 +235,14 @@ func (r *postgresRows) Close() error {
 // postgresError gives the errors of PostgreSQL that callers distinguish their names.
 func postgresError(err error) error {
 	var e *pgconn.PgError
-	if errors.As(err, &e) && e.Code == "23505" && !errors.Is(err, ErrUnique) {
+	if !errors.As(err, &e) || errors.Is(err, ErrUnique) || errors.Is(err, ErrUnwritable) {
+		return err
+	}
+	switch e.Code {
+	case "23505":
 		return fmt.Errorf("%w: %w", ErrUnique, err)
+	case "53100", "58030", "25006": // disk_full, io_error, read_only_sql_transaction: a standby, or one that an operator closed
+		return fmt.Errorf("%w: %w", ErrUnwritable, err)
 	}
 	return err
 }

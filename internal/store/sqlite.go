@@ -248,8 +248,11 @@ func sqliteError(err error) error {
 	case sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_ROWID:
 		return fmt.Errorf("%w: %w", ErrUnique, err)
 	}
-	if e.Code()&0xff == sqlite3.SQLITE_BUSY { // another program, such as an operator's sqlite3, holds the file
+	switch e.Code() & 0xff {
+	case sqlite3.SQLITE_BUSY: // another program, such as an operator's sqlite3, holds the file
 		return fmt.Errorf("%w: %w", ErrBusy, err)
+	case sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY:
+		return fmt.Errorf("%w: %w", ErrUnwritable, err)
 	}
 	return fmt.Errorf("store: %w", err)
 }
