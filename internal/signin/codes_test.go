@@ -3,6 +3,7 @@ package signin_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -15,6 +16,7 @@ import (
 	"keyward/internal/signin"
 	"keyward/internal/signin/signintest"
 	"keyward/internal/store"
+	"keyward/internal/storetest"
 )
 
 func state(w *signintest.World, acc account.ID) (c signin.CodeState) {
@@ -127,6 +129,30 @@ func TestGuessingCodesWritesNothing(t *testing.T) {
 			t.Errorf("guessing wrote %d rows", n-before)
 		}
 	})
+}
+
+// Whether an address has an account changes no statement either, so it cannot be
+// timed.
+func TestGuessingCodesRunsTheSameStatements(t *testing.T) {
+	wire := storetest.Tap(t, storetest.PostgresURL(t))
+	db, err := store.Open(t.Context(), store.Options{URL: wire.URL, MaxConns: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	w := signintest.New(t, db, nil)
+	owner := w.Person()
+	owner.Codes()
+	ran := func(mail string) []string {
+		wire.Forget()
+		p := w.NewPerson()
+		p.Mail = mail
+		w.Refused(p.SignInByCode("00000-00000-00000-00000-00000"), signin.ErrCodeNotAccepted)
+		return wire.Ran()
+	}
+	if known, unknown := ran(owner.Mail), ran("nobody@example.org"); !slices.Equal(known, unknown) || len(known) == 0 {
+		t.Errorf("for a customer:\n%s\nfor nobody:\n%s", strings.Join(known, "\n"), strings.Join(unknown, "\n"))
+	}
 }
 
 func TestACodeIsGoodOnce(t *testing.T) {

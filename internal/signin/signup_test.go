@@ -20,6 +20,7 @@ import (
 	"keyward/internal/signin"
 	"keyward/internal/signin/signintest"
 	"keyward/internal/softkey"
+	"keyward/internal/store"
 	"keyward/internal/storetest"
 )
 
@@ -97,6 +98,38 @@ func TestSignUpWithATakenAddressLooksTheSame(t *testing.T) {
 		}
 		w.Must(owner.In().Refresh()) // and its owner is not touched
 	})
+}
+
+// And so are the statements: the same ones in the same order, read off the wire. A
+// server that asked whether an address is taken could be timed.
+func TestSignUpWithATakenAddressRunsTheSameStatements(t *testing.T) {
+	wire := storetest.Tap(t, storetest.PostgresURL(t))
+	db, err := store.Open(t.Context(), store.Options{URL: wire.URL, MaxConns: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	w := signintest.New(t, db, nil)
+	owner := w.Person()
+	owner.VerifyMail()
+	ran := func(mail string) []string {
+		wire.Forget()
+		p := w.NewPerson()
+		p.Mail = mail
+		w.Must(p.SignUp())
+		return wire.Ran()
+	}
+	taken, free := ran(owner.Mail), ran("nobody-yet@example.org")
+	if !slices.Equal(taken, free) {
+		t.Errorf("for a taken address:\n%s\nfor a free one:\n%s", strings.Join(taken, "\n"), strings.Join(free, "\n"))
+	}
+	if len(taken) < 10 {
+		t.Errorf("only %d statements were seen", len(taken))
+	}
+	known := ran(owner.Mail) // a second time, by the same stranger
+	if !slices.Equal(known, free) {
+		t.Errorf("for an address claimed twice:\n%s", strings.Join(known, "\n"))
+	}
 }
 
 func sprint(v any) string { return strings.ReplaceAll(fmt.Sprintf("%+v", v), "map[", "\nmap[") }
