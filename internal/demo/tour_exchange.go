@@ -55,7 +55,7 @@ func exchanges() []step {
 		{"thief", "brings the stolen code in a browser that never asked", want{403, "", "refused by the exchange"}, func(ctx context.Context, s *story) (*answer, error) {
 			return s.thiefThere.get(ctx, s.handoff)
 		}},
-		{"thief", "asks too, and brings it with the state of that", want{403, "", "refused: another verifier"}, func(ctx context.Context, s *story) (*answer, error) {
+		{"thief", "asks too, and brings it with the state and verifier of that", want{403, "", "refused by the exchange"}, func(ctx context.Context, s *story) (*answer, error) {
 			a, err := s.thiefThere.start(ctx)
 			if err != nil {
 				return nil, err
@@ -79,7 +79,7 @@ func exchanges() []step {
 			}
 			return a, seen(a, "0.42")
 		}},
-		{"tablet", "uses the same code once more", want{403, "", "refused"}, func(ctx context.Context, s *story) (*answer, error) {
+		{"tablet", "uses the same code once more", want{403, "", "refused by the exchange"}, func(ctx context.Context, s *story) (*answer, error) {
 			return s.tabletThere.get(ctx, s.handoff)
 		}},
 		{"thief", "asks to be sent to an address of their own", want{400, "bad_request", ""}, func(ctx context.Context, s *story) (*answer, error) {
