@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"net/http"
 
-	"keyward/internal/account"
 	"keyward/internal/edge"
 	"keyward/internal/session"
 	"keyward/internal/signin"
@@ -165,14 +164,9 @@ type codeIn struct {
 }
 
 func (s *Server) signInCode(ctx context.Context, in *codeIn) (*tokensOut, error) {
-	// The account's own limit carries the protection: an address may be a company.
-	// Counted under the one form of the address, so that spelling it differently
-	// buys no tries.
-	mail, err := account.NormalizeMail(in.Body.Mail)
-	if err != nil {
-		mail = in.Body.Mail
-	}
-	if err := s.Limiter.Check(edge.ClassCode, "mail:"+mail); err != nil {
+	// Counted here and not with the route: a request that has yet to fetch a nonce
+	// for its proof is no try. Never by the mail address typed (see edge.ClassCode).
+	if err := s.Limiter.CheckAddr(edge.ClassCode, cause(ctx).Addr); err != nil {
 		return nil, err
 	}
 	return s.enteredOf(s.SignIn.SignInWithCode(ctx, cause(ctx), in.Body.Mail, in.Body.Code, s.from(ctx, false)))

@@ -77,7 +77,8 @@ var policies = [classCount]policy{
 
 	// ClassCode: 125-bit codes cannot be guessed at any rate; five tries per
 	// quarter of an hour keep a thief with half a code from trying the rest
-	// and keep the owner's activity page readable (NIST SP 800-63B-4 §3.2.2).
+	// (NIST SP 800-63B-4 §3.2.2). By address only: counted by the account or the
+	// mail address typed, a stranger could keep the owner's last door shut.
 	ClassCode: {"code", rate{5, 15 * time.Minute}, rate{30, 15 * time.Minute}, rate{600, 15 * time.Minute}},
 
 	// ClassFreezeMail: a brake that strangers can pull must not be one that

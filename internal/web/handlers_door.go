@@ -183,8 +183,8 @@ func (s *Server) codeSignIn(w http.ResponseWriter, r *http.Request) {
 		v.Base, v.To, v.Mail = s.base(r), localPath(to), mail
 		s.show(w, r, status, &v)
 	}
-	// The account's own limit carries the protection: an address may be a company.
-	if ok, wait := s.Limiter.Allow(edge.ClassCode, "mail:"+mail); !ok {
+	// Never by the mail address typed (see edge.ClassCode).
+	if ok, wait := s.Limiter.AllowAddr(edge.ClassCode, edge.CauseFrom(r.Context()).Addr); !ok {
 		if wantsHTML(r) {
 			page(http.StatusTooManyRequests, SignInCode{RetryIn: wait})
 			return
