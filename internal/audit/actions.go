@@ -47,6 +47,9 @@ var actions = map[Action]Spec{
 	"account.frozen": {
 		Notice: Critical, Mail: "account_frozen", Shown: true, OCSF: OCSF{ocsfAccountChange, 9},
 		cases: []variant{{"how", "link", text{"This account was frozen with the link in one of our mails. Withdrawals and new sign-ins are stopped.", "저희가 보낸 메일의 링크로 계정을 동결했어요. 출금과 새 로그인이 멈췄어요."}},
+			{"by", "staff", text{"Our staff froze this account. Withdrawals and new sign-ins are stopped.", "저희 담당자가 이 계정을 동결했어요. 출금과 새 로그인이 멈췄어요."}},
+			{"by", "exchange", text{"The exchange froze this account. Withdrawals and new sign-ins are stopped.", "거래소가 이 계정을 동결했어요. 출금과 새 로그인이 멈췄어요."}},
+			{"by", "system", text{"Our own checks froze this account. Withdrawals and new sign-ins are stopped.", "자동 점검으로 이 계정을 동결했어요. 출금과 새 로그인이 멈췄어요."}},
 			{"by", "owner", text{"You froze this account. Withdrawals and new sign-ins are stopped.", "계정을 동결했어요. 출금과 새 로그인이 멈췄어요."}}},
 		plain: text{"This account was frozen. Withdrawals and new sign-ins are stopped.", "계정이 동결됐어요. 출금과 새 로그인이 멈췄어요."},
 	},

@@ -247,6 +247,32 @@ func TestLiftFreezeNeedsItsProof(t *testing.T) {
 	})
 }
 
+// The owner reads who froze the account: themselves, or somebody they can ask why.
+func TestTheOwnerReadsWhoFroze(t *testing.T) {
+	signintest.Each(t, func(t *testing.T, w *signintest.World) {
+		for _, tc := range []struct {
+			actor func(*signintest.Person) string
+			how   string
+			want  string
+		}{
+			{func(p *signintest.Person) string { return "account:" + string(p.Account) }, "here", "You froze this account."},
+			{func(*signintest.Person) string { return "link:freeze" }, "link", "This account was frozen with the link in one of our mails."},
+			{func(*signintest.Person) string { return "operator:lee" }, "operator", "Our staff froze this account."},
+			{func(*signintest.Person) string { return "client:exchange" }, "exchange", "The exchange froze this account."},
+			{func(*signintest.Person) string { return "system:risk" }, "system", "Our own checks froze this account."},
+		} {
+			p := w.Person()
+			_, err := w.Contain.Freeze(t.Context(), store.Cause{Actor: tc.actor(p)}, p.Account, tc.how)
+			w.Must(err)
+			recs, err := w.Log.ForAccount(t.Context(), w.DB, string(p.Account), "", 1)
+			w.Must(err)
+			if got := audit.Sentence(recs[0], "en"); !strings.HasPrefix(got, tc.want) {
+				t.Errorf("by %s: %q", tc.actor(p), got)
+			}
+		}
+	})
+}
+
 // freezeToken is what a mail to the owner would carry now.
 func freezeToken(p *signintest.Person) (token string) {
 	p.W.T.Helper()

@@ -2,6 +2,7 @@ package contain
 
 import (
 	"context"
+	"strings"
 
 	"keyward/internal/account"
 	"keyward/internal/audit"
@@ -49,10 +50,24 @@ func (s *Service) freeze(ctx context.Context, cause store.Cause, acc account.ID,
 		_, err = s.log.Append(tx, audit.Event{
 			Action: "account.frozen", Account: string(acc), Target: string(acc),
 			Effects: append(eff, audit.Effect{Kind: "account", ID: string(acc), Version: version}),
-			Payload: map[string]string{"by": "owner", "how": how},
+			Payload: map[string]string{"by": by(cause.Actor), "how": how},
 		})
 		return live, err // for the count shown, not for the log: the epoch ended them
 	})
+}
+
+// by says to the owner who froze: everything that comes from a session or a mailed
+// link is theirs, as far as we can know, and the rest is not.
+func by(actor string) string {
+	switch kind, _, _ := strings.Cut(actor, ":"); kind {
+	case "account", "link":
+		return "owner"
+	case "operator":
+		return "staff"
+	case "client":
+		return "exchange"
+	}
+	return "system"
 }
 
 // Lift ends a freeze. It needs a touch for exactly this act (device.Proof). When
