@@ -25,7 +25,7 @@ func (s *Server) contacts() {
 	}, s.contactRemove)
 	add(s, operation{
 		id: "contacts-confirm", call: "POST /contacts/confirm", tag: "contacts", access: open, limit: edge.ClassAPI,
-		codes: "link_expired link_used account_closed", summary: "Follow the link of a check mail", about: "Needs no session and gives none: a mailbox is not a key.",
+		codes: "link_expired link_used account_closed account_frozen", summary: "Follow the link of a check mail", about: "Needs no session and gives none: a mailbox is not a key.",
 	}, s.contactConfirm)
 }
 

@@ -67,12 +67,16 @@ func (s *Service) RemoveContact(ctx context.Context, cause store.Cause, ses sess
 }
 
 // ConfirmContact follows the link in the check mail. It works once and can only
-// verify: no session is needed and none is given.
+// verify: no session is needed and none is given. Not while the account is frozen:
+// the address may be the last thing that a thief added, and verified it would get
+// the owner's notices. The link stays good for after the lift.
 func (s *Service) ConfirmContact(ctx context.Context, cause store.Cause, token string) (account.Contact, error) {
 	var c account.Contact
 	err := s.db.Update(ctx, cause, func(tx *store.Tx) (err error) {
-		c, err = s.accounts.ConfirmContact(tx, token)
-		return err
+		if c, err = s.accounts.ConfirmContact(tx, token); err != nil {
+			return err
+		}
+		return s.changeable(tx, c.Account) // a plain error: nothing of the above stays
 	})
 	return c, err
 }
