@@ -23,8 +23,8 @@ test: setup ## everything, failing where a test would have to skip
 quick: ## go test ./... with what is installed, under 30 s; says what it skipped
 	$(GO) test ./...
 
-race: ## the race detector over all packages
-	$(GO) test -race -timeout 20m ./...
+race: setup ## the race detector over all packages
+	KEYWARD_STEPS=race scripts/test.sh
 
 fuzz: ## each fuzz target for FUZZTIME (10s)
 	scripts/fuzz.sh $${FUZZTIME:-10s}
@@ -32,8 +32,8 @@ fuzz: ## each fuzz target for FUZZTIME (10s)
 vet: ## gofmt, go vet, staticcheck
 	scripts/vet.sh
 
-vuln: setup ## govulncheck; needs the public vulnerability database, or GOVULNDB
-	"$$($(GO) env GOPATH)/bin/govulncheck" ./...
+vuln: ## govulncheck; needs the public vulnerability database, or GOVULNDB
+	scripts/vuln.sh
 
 bench: setup ## speed, each figure beside its limit in the same run
 	$(GO) run ./bench
@@ -43,7 +43,7 @@ soak: setup ## the long figures
 
 vectors: ## vectors nobody here wrote; KEYWARD_VECTORS names their folder
 	@test -n "$$KEYWARD_VECTORS" || { echo "set KEYWARD_VECTORS to the folder with the vector files" >&2; exit 1; }
-	$(GO) test -count=1 -run 'Vectors' ./internal/...
+	$(GO) test -count=1 -run 'Vectors' $$(grep -rl --include='*_test.go' '^func Test[A-Za-z0-9]*Vectors' . | xargs -n1 dirname | sort -u)
 
 clean: ## remove what was built
 	rm -rf bin

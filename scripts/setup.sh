@@ -1,22 +1,44 @@
 #!/usr/bin/env bash
-# Installs what the tests need on a Debian machine: PostgreSQL, nginx, Chromium
-# with Korean fonts, and the two analysis tools. Does nothing where it is there.
+# Installs what the tests need on a Debian machine, as root or with sudo, without
+# asking: PostgreSQL, nginx, Chromium with fonts, systemd's unit checker, a C
+# compiler for the race detector, and staticcheck. What is there stays as it is,
+# and nothing that comes with a package is started.
 set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/tools.sh
+
+have() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ]; }
+font() { grep -qi "$1" <<<"$(fc-list 2>/dev/null)"; }
+initdb() { have initdb || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; }
+
 need=()
-have() { command -v "$1" >/dev/null 2>&1; }
-pg() { [ -n "${TEST_POSTGRES_URL:-}" ] || have initdb || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; }
-pg || need+=(postgresql)
+[ -n "${TEST_POSTGRES_URL:-}" ] || initdb || need+=(postgresql)
+have nginx || need+=(nginx-light)
 have chromium || need+=(chromium)
-have nginx || [ -x /usr/sbin/nginx ] || need+=(nginx-light)
-fc-list 2>/dev/null | grep -qi 'noto.*cjk' || need+=(fonts-noto-cjk)
-fc-list 2>/dev/null | grep -qi 'roboto' || need+=(fonts-roboto)
-if [ ${#need[@]} -gt 0 ]; then
-  if [ "$(id -u)" = 0 ]; then sudo=(); else sudo=(sudo); fi
-  have apt-get || { echo "setup: please install: ${need[*]}" >&2; exit 1; }
-  export DEBIAN_FRONTEND=noninteractive
-  "${sudo[@]}" apt-get update -qq </dev/null
-  "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${need[@]}" </dev/null >/dev/null
-fi
-bin=$(go env GOPATH)/bin
-[ -x "$bin/staticcheck" ] || GOFLAGS= go install honnef.co/go/tools/cmd/staticcheck@v0.8.1 2>/dev/null || GOFLAGS= go install honnef.co/go/tools/cmd/staticcheck@latest
-[ -x "$bin/govulncheck" ] || GOFLAGS= go install golang.org/x/vuln/cmd/govulncheck@latest
+font 'noto.*cjk' || need+=(fonts-noto-cjk)
+font roboto || need+=(fonts-roboto)
+have systemd-analyze || need+=(systemd)
+have gcc || need+=(gcc libc6-dev)
+
+install() {
+  have apt-get || { echo "setup: this is no Debian; please install: $*" >&2; exit 1; }
+  local as=()
+  if [ "$(id -u)" != 0 ]; then
+    as=(sudo -n)
+    "${as[@]}" true 2>/dev/null || { echo "setup: needs root or sudo without a password to install: $*" >&2; exit 1; }
+  fi
+  echo "setup: installing $*"
+  # A test machine needs the programs, not their services: without this nginx
+  # would take port 80 and PostgreSQL start a server that nobody uses.
+  local policy=/usr/sbin/policy-rc.d
+  if [ ! -e "$policy" ]; then
+    printf '#!/bin/sh\nexit 101\n' | "${as[@]}" install -m 755 /dev/stdin "$policy"
+    trap '"${as[@]}" rm -f '"$policy" EXIT
+  fi
+  local apt=("${as[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3)
+  "${apt[@]}" update </dev/null
+  "${apt[@]}" install -y --no-install-recommends "$@" </dev/null >/dev/null
+}
+[ ${#need[@]} -eq 0 ] || install "${need[@]}"
+
+tool staticcheck >/dev/null

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Formatting, vet, staticcheck.
 set -euo pipefail
-bin=$(go env GOPATH)/bin
-bad=$(gofmt -l cmd internal examples e2e bench 2>/dev/null || true)
-[ -z "$bad" ] || { echo "gofmt:" $bad >&2; exit 1; }
+cd "$(dirname "$0")/.."
+. scripts/tools.sh
+bad=$(gofmt -l $(git ls-files '*.go' 2>/dev/null || find . -name '*.go'))
+[ -z "$bad" ] || { printf 'not as gofmt writes it:\n%s\n' "$bad" >&2; exit 1; }
 go vet ./...
-"$bin/staticcheck" ./...
+"$(tool staticcheck)" ./...
