@@ -15,7 +15,7 @@ func (s *Server) codes() {
 	add(s, operation{id: "codes-read", call: "GET /codes", tag: "codes", access: holder, limit: edge.ClassAPI, summary: "How many recovery codes are left", about: "Never the codes."}, s.codesState)
 	add(s, operation{
 		id: "codes-new", call: "POST /codes", tag: "codes", access: holder, limit: edge.ClassAPI, status: http.StatusCreated,
-		codes: "step_up_required insufficient_power", summary: "Make new recovery codes",
+		codes: "step_up_required insufficient_power account_frozen account_restricted held", summary: "Make new recovery codes",
 		about: "This answer is the only place they ever appear. Older codes stop working. The first set needs no touch of its own within five minutes of sign-up; every later one needs codes.new.",
 	}, s.codesNew)
 	add(s, operation{

@@ -15,17 +15,17 @@ func (s *Server) contacts() {
 	add(s, operation{id: "contacts-list", call: "GET /contacts", tag: "contacts", access: holder, limit: edge.ClassAPI, summary: "The owner's mail addresses"}, s.contactList)
 	add(s, operation{
 		id: "contacts-add", call: "POST /contacts", tag: "contacts", access: holder, limit: edge.ClassAPI, status: http.StatusCreated,
-		codes: "step_up_required insufficient_power account_closed account_unknown", summary: "Add a mail address",
+		codes: "step_up_required insufficient_power account_closed account_frozen account_restricted held account_unknown", summary: "Add a mail address",
 		about: "Needs a touch for contacts.change. A mail with a link goes there; the address counts once the link is followed.",
 	}, s.contactAdd)
 	add(s, operation{
 		id: "contacts-remove", call: "DELETE /contacts/{id}", tag: "contacts", access: holder, limit: edge.ClassAPI,
-		codes: "step_up_required insufficient_power contact_unknown account_closed account_unknown", summary: "Remove a mail address",
+		codes: "step_up_required insufficient_power contact_unknown account_closed account_frozen account_restricted held account_unknown", summary: "Remove a mail address",
 		about: "Needs a touch for contacts.change. The last verified address stays.",
 	}, s.contactRemove)
 	add(s, operation{
 		id: "contacts-confirm", call: "POST /contacts/confirm", tag: "contacts", access: open, limit: edge.ClassAPI,
-		codes: "link_expired link_used account_closed account_frozen", summary: "Follow the link of a check mail", about: "Needs no session and gives none: a mailbox is not a key.",
+		codes: "link_expired link_used account_closed account_frozen account_restricted held", summary: "Follow the link of a check mail", about: "Needs no session and gives none: a mailbox is not a key.",
 	}, s.contactConfirm)
 }
 

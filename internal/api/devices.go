@@ -20,7 +20,7 @@ func (s *Server) devices() {
 	}, s.deviceImpact)
 	add(s, operation{
 		id: "devices-remove", call: "DELETE /devices/{id}", tag: "devices", access: holder, limit: edge.ClassAPI,
-		codes: "device_unknown last_key step_up_required insufficient_power", summary: "Remove a device",
+		codes: "device_unknown last_key step_up_required insufficient_power account_frozen account_restricted", summary: "Remove a device",
 		about: "Needs a touch for devices.remove with this id. Ends its sessions and removes the passkeys enrolled there, in one act; never the last passkey.",
 	}, s.deviceRemove)
 }

@@ -16,19 +16,19 @@ func (s *Server) passkeys() {
 	add(s, operation{id: "passkeys-list", call: "GET /passkeys", tag: "passkeys", access: holder, limit: edge.ClassAPI, summary: "The account's passkeys", codes: "account_unknown"}, s.passkeyList)
 	add(s, operation{
 		id: "passkeys-begin", call: "POST /passkeys", tag: "passkeys", access: holder, limit: edge.ClassAPI,
-		codes: "step_up_required insufficient_power account_unknown", summary: "Begin to add a passkey", about: "Needs a touch for keys.add first, so that nobody is led through a system dialog in vain.",
+		codes: "step_up_required insufficient_power account_unknown account_frozen account_restricted held", summary: "Begin to add a passkey", about: "Needs a touch for keys.add first, so that nobody is led through a system dialog in vain.",
 	}, s.passkeyBegin)
 	add(s, operation{
 		id: "passkeys-finish", call: "POST /passkeys/finish", tag: "passkeys", access: holder, limit: edge.ClassAPI, status: http.StatusCreated,
-		codes: "step_up_required insufficient_power passkey_not_accepted challenge_expired challenge_spent credential_taken account_unknown account_closed", summary: "Add the passkey",
+		codes: "step_up_required insufficient_power passkey_not_accepted challenge_expired challenge_spent credential_taken account_unknown account_closed account_frozen account_restricted held", summary: "Add the passkey",
 	}, s.passkeyFinish)
 	add(s, operation{
 		id: "passkeys-rename", call: "PATCH /passkeys/{id}", tag: "passkeys", access: holder, limit: edge.ClassAPI,
-		codes: "key_unknown insufficient_power", summary: "Rename a passkey",
+		codes: "key_unknown insufficient_power account_frozen account_restricted", summary: "Rename a passkey",
 	}, s.passkeyRename)
 	add(s, operation{
 		id: "passkeys-remove", call: "DELETE /passkeys/{id}", tag: "passkeys", access: holder, limit: edge.ClassAPI,
-		codes: "key_unknown last_key step_up_required insufficient_power", summary: "Remove a passkey",
+		codes: "key_unknown last_key step_up_required insufficient_power account_frozen account_restricted", summary: "Remove a passkey",
 		about: "Needs a touch for keys.remove with this id. Ends the sessions it opened, except the one that asks. Never the last one.",
 	}, s.passkeyRemove)
 }

@@ -41,13 +41,18 @@ func (s *Service) RemoveKey(ctx context.Context, cause store.Cause, by session.S
 	})
 }
 
-// changeable refuses to take passkeys away while the account is frozen: a freeze
-// keeps what protects the account as it was, until a touch lifts it. Ending
-// sessions stays possible.
+// changeable refuses to take passkeys away while the account is frozen or
+// restricted: both keep what protects the account as it was. Ending sessions stays
+// possible. A hold on keys is no reason: it is there against new ones.
 func (s *Service) changeable(tx *store.Tx, id account.ID) error {
 	acc, err := s.accounts.ByID(tx, id)
-	if err == nil && acc.Status == account.Frozen {
+	switch {
+	case err != nil:
+		return err
+	case acc.Status == account.Frozen:
 		return ErrFrozen
+	case acc.Status == account.Restricted:
+		return ErrRestricted
 	}
-	return err
+	return nil
 }

@@ -22,6 +22,9 @@ const EndedByExchange = "exchange"
 // ErrFrozen: the owner froze the account, and only their passkey lifts that.
 var ErrFrozen = edge.E("account_frozen")
 
+// ErrRestricted: what protects the account stays as it is for now.
+var ErrRestricted = edge.E("account_restricted")
+
 // Change is what a back end wants changed; nil leaves a thing as it is.
 type Change struct {
 	Status *account.Status // Active | Restricted | Closed

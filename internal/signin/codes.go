@@ -52,7 +52,7 @@ func (s *Service) NewCodes(ctx context.Context, cause store.Cause, ses session.S
 		codes[i] = keyring.RecoveryCode()
 	}
 	err := s.db.Update(ctx, cause, func(tx *store.Tx) error {
-		if err := s.changeable(tx, ses.Account); err != nil {
+		if err := s.changeable(tx, ses.Account, account.HoldFactors); err != nil {
 			return err
 		}
 		state, err := s.Codes(tx, ses.Account)

@@ -22,7 +22,7 @@ func (s *Service) AddContact(ctx context.Context, cause store.Cause, ses session
 	}
 	var c account.Contact
 	err = s.db.Update(ctx, cause, func(tx *store.Tx) error {
-		if err := s.changeable(tx, ses.Account); err != nil {
+		if err := s.changeable(tx, ses.Account, account.HoldContacts); err != nil {
 			return err
 		}
 		if _, err := s.need(tx, ses, device.Act{Kind: device.ActContactsChange}); err != nil {
@@ -47,7 +47,7 @@ func (s *Service) RemoveContact(ctx context.Context, cause store.Cause, ses sess
 		return ErrPower
 	}
 	return s.db.Update(ctx, cause, func(tx *store.Tx) error {
-		if err := s.changeable(tx, ses.Account); err != nil {
+		if err := s.changeable(tx, ses.Account, account.HoldContacts); err != nil {
 			return err
 		}
 		if _, err := s.need(tx, ses, device.Act{Kind: device.ActContactsChange}); err != nil {
@@ -76,7 +76,7 @@ func (s *Service) ConfirmContact(ctx context.Context, cause store.Cause, token s
 		if c, err = s.accounts.ConfirmContact(tx, token); err != nil {
 			return err
 		}
-		return s.changeable(tx, c.Account) // a plain error: nothing of the above stays
+		return s.changeable(tx, c.Account, account.HoldContacts) // a plain error: nothing of the above stays
 	})
 	return c, err
 }

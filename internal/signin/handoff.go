@@ -47,7 +47,7 @@ func (s *Service) Handoff(ctx context.Context, ses session.Session, ask Ask, f F
 	code := keyring.Secret()
 	h := keyring.Hash(code)
 	err := s.db.Housekeeping(ctx, func(tx *store.Tx) error {
-		if err := s.changeable(tx, ses.Account); err != nil {
+		if err := s.usable(tx, ses.Account); err != nil {
 			return err
 		}
 		ses, err := s.sessions.ByID(tx, ses.Account, ses.ID) // as it is now, not as a cache saw it

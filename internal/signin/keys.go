@@ -20,7 +20,7 @@ func (s *Service) BeginAddKey(ctx context.Context, ses session.Session) (options
 	var acc account.Account
 	var exclude [][]byte
 	err = s.db.View(ctx, func(tx *store.Tx) error {
-		if err := s.changeable(tx, ses.Account); err != nil {
+		if err := s.changeable(tx, ses.Account, account.HoldKeys); err != nil {
 			return err
 		}
 		if err := s.touched(tx, ses, device.Act{Kind: device.ActKeysAdd}); err != nil {
@@ -80,7 +80,7 @@ func (s *Service) FinishAddKey(ctx context.Context, cause store.Cause, ses sessi
 	}
 	var key device.Key
 	err = s.db.Update(ctx, cause, func(tx *store.Tx) error {
-		if err := s.changeable(tx, ses.Account); err != nil {
+		if err := s.changeable(tx, ses.Account, account.HoldKeys); err != nil {
 			return err
 		}
 		proof, err := s.need(tx, ses, device.Act{Kind: device.ActKeysAdd})

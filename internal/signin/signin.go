@@ -28,6 +28,10 @@ var (
 	ErrClosed = edge.E("sign_up_closed")
 	// ErrFrozen: the owner froze the account; only a passkey gets in, to lift it.
 	ErrFrozen = edge.E("account_frozen")
+	// ErrRestricted: what protects the account stays as it is for now.
+	ErrRestricted = edge.E("account_restricted")
+	// ErrHeld: this power is on hold until a moment, for a reason; both are said.
+	ErrHeld = edge.E("held")
 	// ErrAccountClosed: said only after a good signature.
 	ErrAccountClosed = edge.E("account_closed")
 	// ErrExpired: the ticket, challenge or link is too old.

@@ -3,6 +3,7 @@ package signin_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -10,10 +11,12 @@ import (
 
 	"keyward/internal/account"
 	"keyward/internal/device"
+	"keyward/internal/edge"
 	"keyward/internal/session"
 	"keyward/internal/signin"
 	"keyward/internal/signin/signintest"
 	"keyward/internal/softkey"
+	"keyward/internal/store"
 )
 
 // A touch is good once, for exactly what it was given for, by the session it was
@@ -254,6 +257,29 @@ func TestContacts(t *testing.T) {
 	})
 }
 
+// changes tries everything that changes what protects an account, with each touch
+// given, and says how it went.
+func changes(p *signintest.Person, spare device.Key) map[string]error {
+	w, ctx := p.W, context.Background()
+	for _, act := range []string{device.ActKeysAdd, device.ActCodesNew, device.ActContactsChange} {
+		p.Touch(act, "")
+	}
+	p.Touch(device.ActKeysRemove, string(spare.ID))
+	ses := p.Session()
+	out := map[string]error{"rename a key": w.SignIn.RenameKey(ctx, p.Cause(), ses, spare.ID, "x")}
+	_, out["add a key"] = p.AddKey(&softkey.Authenticator{}, "")
+	_, out["make codes"] = p.NewCodes()
+	_, out["add an address"] = w.SignIn.AddContact(ctx, p.Cause(), ses, "x@example.org")
+	_, out["remove a key"] = w.Contain.RemoveKey(ctx, p.Cause(), ses, spare.ID)
+	var contacts []account.Contact
+	w.Must(w.DB.View(ctx, func(tx *store.Tx) (err error) {
+		contacts, err = w.Accounts.Contacts(tx, p.Account)
+		return err
+	}))
+	_, out["confirm an address"] = w.SignIn.ConfirmContact(ctx, p.Cause(), w.Accounts.VerifyToken(contacts[0].ID, w.DB.Now()))
+	return out
+}
+
 // While frozen, what protects the account stays as it is (frozen.go).
 func TestAFreezeKeepsEverythingAsItIs(t *testing.T) {
 	signintest.Each(t, func(t *testing.T, w *signintest.World) {
@@ -262,22 +288,68 @@ func TestAFreezeKeepsEverythingAsItIs(t *testing.T) {
 		p.Codes()
 		_, err := w.Contain.Freeze(t.Context(), p.Cause(), p.Account, "here")
 		w.Must(err)
-		p.In()
-		for _, act := range []string{device.ActKeysAdd, device.ActCodesNew, device.ActContactsChange} {
-			p.Touch(act, "")
-		}
-		p.Touch(device.ActKeysRemove, string(spare.ID))
-		ses := p.Session()
-		for name, err := range map[string]error{
-			"add a key":      func() error { _, err := p.AddKey(&softkey.Authenticator{}, ""); return err }(),
-			"rename a key":   w.SignIn.RenameKey(t.Context(), p.Cause(), ses, spare.ID, "x"),
-			"remove a key":   func() error { _, err := w.Contain.RemoveKey(t.Context(), p.Cause(), ses, spare.ID); return err }(),
-			"make codes":     func() error { _, err := p.NewCodes(); return err }(),
-			"add an address": func() error { _, err := w.SignIn.AddContact(t.Context(), p.Cause(), ses, "x@example.org"); return err }(),
-		} {
+		for name, err := range changes(p.In(), spare) {
 			if !errors.Is(err, signin.ErrFrozen) {
 				t.Errorf("%s: got %v", name, err)
 			}
+		}
+	})
+}
+
+// So it does while the account is restricted.
+func TestARestrictionKeepsEverythingAsItIs(t *testing.T) {
+	signintest.Each(t, func(t *testing.T, w *signintest.World) {
+		p := w.Person()
+		_, spare := p.SecondKey()
+		p.Codes()
+		w.SetStatus(p.Account, account.Restricted)
+		for name, err := range changes(p, spare) {
+			if !errors.Is(err, signin.ErrRestricted) {
+				t.Errorf("%s: got %v", name, err)
+			}
+		}
+		w.SetStatus(p.Account, account.Active)
+		for name, err := range changes(p, spare) {
+			if err != nil {
+				t.Errorf("afterwards, %s: got %v", name, err)
+			}
+		}
+	})
+}
+
+// A hold takes one power away until its time, and says until when and why.
+func TestAHoldTakesOnePowerAway(t *testing.T) {
+	signintest.Each(t, func(t *testing.T, w *signintest.World) {
+		for _, tc := range []struct {
+			hold account.What
+			held []string
+		}{
+			{account.HoldKeys, []string{"add a key"}},
+			{account.HoldFactors, []string{"make codes"}},
+			{account.HoldContacts, []string{"add an address", "confirm an address"}},
+			{account.HoldWithdraw, nil},
+		} {
+			p := w.Person()
+			_, spare := p.SecondKey()
+			p.Codes()
+			until := w.DB.Now().Add(time.Minute)
+			w.Must(w.DB.Housekeeping(t.Context(), func(tx *store.Tx) error {
+				_, err := w.Accounts.Hold(tx, p.Account, tc.hold, until, "All recovery codes were used")
+				return err
+			}))
+			for name, err := range changes(p, spare) {
+				held := slices.Contains(tc.held, name)
+				var e *edge.Error
+				if held != errors.Is(err, signin.ErrHeld) || !held && err != nil {
+					t.Errorf("%s held: %s: got %v", tc.hold, name, err)
+				} else if held && errors.As(err, &e) && (e.Extra("because") != "All recovery codes were used" || e.Extra("until") != until.UTC().Format(time.RFC3339)) {
+					t.Errorf("%s held: %s: until %v because %v", tc.hold, name, e.Extra("until"), e.Extra("because"))
+				}
+			}
+			w.Clock.Sleep(2 * time.Minute)
+			q := p.Elsewhere().In().Touch(device.ActKeysAdd, "")
+			_, err := q.AddKey(&softkey.Authenticator{}, "")
+			w.Must(err)
 		}
 	})
 }

@@ -145,6 +145,11 @@ func (s *Server) Problem(w http.ResponseWriter, r *http.Request, p edge.Problem)
 		v.Next = []NextStep{NextSignIn, NextHelp}
 	case "busy", "unavailable", "rate_limited", "internal":
 		v.Next = []NextStep{NextReload, NextHome}
+	case "held":
+		until, _ := p.Extension["until"].(string)
+		v.Until, _ = time.Parse(time.RFC3339, until)
+		v.Because, _ = p.Extension["because"].(string)
+		v.Next = []NextStep{NextHome, NextHelp}
 	case "account_frozen":
 		v.Next = []NextStep{NextSignIn, NextHelp}
 	default:

@@ -208,6 +208,10 @@ var fixtures = []fixture{
 	{"error-busy", func(c string) View {
 		return &ErrorPage{Base: out(c, "/devices"), Status: 503, Code: "busy", Title: "Too much at once", Detail: "The server has more to do than it can. Nothing was changed.", Next: []NextStep{NextReload, NextFreeze, NextHelp}, RetryIn: 2 * time.Second}
 	}},
+	{"error-held", func(c string) View {
+		return &ErrorPage{Base: out(c, "/passkeys/add"), Status: 403, Code: "held", Title: "This has to wait", Detail: "A waiting time protects this account.", Next: []NextStep{NextHome, NextHelp},
+			Because: "All recovery codes were used", Until: at(14, 9, 0)}
+	}},
 	{"stage", func(c string) View { return stageFixture(c) }},
 	{"stage-empty", func(c string) View {
 		return &Stage{Base: demo(c, "/demo"), Owner: StageOwner{Acts: []OwnerAct{OwnerSignIn}}, Tries: []StageTry{{ID: TryCopy}, {ID: TrySession}, {ID: TryRenew}, {ID: TryReplay}, {ID: TryStepUp}}}

@@ -96,6 +96,8 @@ type ErrorPage struct {
 	Title, Detail string // of the problem table, in Base.Lang
 	Next          []NextStep
 	RetryIn       time.Duration // > 0: says when to try again
+	Until         time.Time     // of a hold; zero: none
+	Because       string        // likewise
 }
 
 func (*ErrorPage) page() (string, string) { return "error", "" }
