@@ -85,11 +85,6 @@ type Entered struct {
 	NewDevice    bool
 }
 
-// spendProof uses up the binding proof's jti in a small transaction of its own.
-func (s *Service) spendProof(ctx context.Context, f From) error {
-	return s.sessions.SpendProof(ctx, f.JKT, f.JTI)
-}
-
 // withCookie gives a first visit its device cookie. Made before the transaction,
 // which may run twice.
 func (f From) withCookie() (From, string) {
