@@ -1,7 +1,6 @@
 package signin
 
 import (
-	"context"
 	"net/netip"
 
 	"keyward/internal/account"
