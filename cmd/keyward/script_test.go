@@ -1,13 +1,19 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
+	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -25,12 +31,14 @@ func TestMain(m *testing.M) {
 //	exits 78 keyward serve          run, and hold it to this very exit code
 //	capture NAME 'regexp'           the first group, of the output, becomes $NAME
 //	flip FILE 'text'                flip one bit of the first byte of the text
+//	life FOLDER                     a database with the whole tour behind it, its key and its anchor
+//	served                          one start of keyward serve and its stop, both clean
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "capture": capture, "flip": flip,
+			"exits": exits, "capture": capture, "flip": flip, "life": life, "served": served,
 		},
 	})
 }
@@ -77,4 +85,58 @@ func flip(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	b[at] ^= 1
 	ts.Check(os.WriteFile(name, b, 0o600))
+}
+
+// lived plays the tour once for all scripts: it waits seconds for mails.
+var lived = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "keyward-life-")
+	if err != nil {
+		return "", err
+	}
+	var said bytes.Buffer
+	if code := run([]string{"demo", "--tour", "--dir", dir}, &said, &said); code != exitOK {
+		return "", fmt.Errorf("the tour: exit %d\n%s", code, said.String())
+	}
+	return dir, nil
+})
+
+func life(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: life folder")
+	}
+	from, err := lived()
+	ts.Check(err)
+	to := ts.MkAbs(args[0])
+	ts.Check(os.MkdirAll(to, 0o700))
+	files, err := os.ReadDir(from)
+	ts.Check(err)
+	for _, f := range files {
+		b, err := os.ReadFile(filepath.Join(from, f.Name()))
+		ts.Check(err)
+		ts.Check(os.WriteFile(filepath.Join(to, f.Name()), b, 0o600))
+	}
+}
+
+func served(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 0 {
+		ts.Fatalf("usage: served")
+	}
+	keyward, err := exec.LookPath("keyward") // testscript put it there
+	ts.Check(err)
+	cmd := exec.Command(keyward, "serve")
+	cmd.Dir = ts.Getenv("WORK")
+	out, err := cmd.StderrPipe()
+	ts.Check(err)
+	ts.Check(cmd.Start())
+	defer cmd.Process.Kill()
+	var said strings.Builder
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		said.WriteString(lines.Text() + "\n")
+		if strings.Contains(lines.Text(), "msg=serving") {
+			ts.Check(cmd.Process.Signal(syscall.SIGTERM))
+		}
+	}
+	if err := cmd.Wait(); err != nil {
+		ts.Fatalf("serve: %v\n%s", err, said.String())
+	}
 }
