@@ -118,6 +118,24 @@ func (s *Service) ConfirmContact(tx *store.Tx, token string) (Contact, error) {
 	return c, err
 }
 
+// PeekContact reads the contact that a link would confirm, and changes nothing.
+// The same errors as ConfirmContact, except that it does not look for others who
+// have the address: the answer to that is nobody's before the button is pressed.
+func (s *Service) PeekContact(tx *store.Tx, token string) (Contact, error) {
+	id, err := s.readLink(token, tx.Now)
+	if err != nil {
+		return Contact{}, err
+	}
+	switch c, err := scanContact(tx.Row(sqlContact, id)); {
+	case errors.Is(err, store.ErrNoRows):
+		return Contact{}, ErrLinkInvalid.Because(errors.New("the contact is gone"))
+	case err == nil && c.Verified():
+		return Contact{}, ErrLinkUsed
+	default:
+		return c, err
+	}
+}
+
 func (s *Service) whyNotConfirmed(tx *store.Tx, contactID string) error {
 	switch c, err := scanContact(tx.Row(sqlContact, contactID)); {
 	case errors.Is(err, store.ErrNoRows):

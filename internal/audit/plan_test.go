@@ -21,6 +21,7 @@ func TestReadsGoByTheirIndexes(t *testing.T) {
 		args []any
 	}{
 		"a page of an account's history": {sqlOfAccount, []any{"acc_1", true, "~", int64(20)}},
+		"how an account began":           {sqlFirst, []any{"acc_1", true, "account.created"}},
 		"the events of a request":        {sqlByRequest, []any{"R", int64(20)}},
 		"what is new in the log":         {sqlSealed, []any{int64(5), int64(20)}},
 		"what waits for its place":       {sqlUnsealed, []any{int64(20)}},

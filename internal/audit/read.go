@@ -211,6 +211,19 @@ func page(ctx context.Context, db *store.DB, account, before string, limit int, 
 	})
 }
 
+// First returns the oldest event of an action that the owner is shown, or
+// store.ErrNoRows.
+func (l *Log) First(ctx context.Context, db *store.DB, account string, action Action) (Record, error) {
+	recs, err := read(ctx, db, func(tx *store.Tx) ([]placed, error) { return find(tx, nil, sqlFirst, account, true, string(action)) })
+	if err != nil {
+		return Record{}, err
+	}
+	if len(recs) == 0 {
+		return Record{}, fmt.Errorf("audit: no %s of %q: %w", action, account, store.ErrNoRows)
+	}
+	return recs[0], nil
+}
+
 // ByRequest returns what one request changed, in the order of the ids.
 func (l *Log) ByRequest(ctx context.Context, db *store.DB, request string) ([]Record, error) {
 	return read(ctx, db, func(tx *store.Tx) ([]placed, error) {

@@ -21,6 +21,8 @@ const (
 	// shown stands as an equation because SQLite takes nothing less for its index.
 	sqlOfAccount = `SELECT ` + columns + ` FROM audit_event
 		WHERE account = $1 AND account <> '' AND shown = $2 AND id < $3 ORDER BY id DESC LIMIT $4`
+	sqlFirst = `SELECT ` + columns + ` FROM audit_event
+		WHERE account = $1 AND account <> '' AND shown = $2 AND action = $3 ORDER BY id LIMIT 1`
 	sqlByRequest = `SELECT ` + columns + ` FROM audit_event WHERE request = $1 AND request <> '' LIMIT $2`
 	sqlByID      = `SELECT ` + columns + ` FROM audit_event WHERE id = $1`
 

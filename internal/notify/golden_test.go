@@ -31,6 +31,7 @@ func sample(kind Kind, code string) letter {
 	case AccountSuspended, AccountClosed:
 		l.actor, l.addr = "client:exchange", "10.0.0.5"
 	case SignUpCheck, ContactCheck:
+		l.made, l.madeOn = time.Date(2026, 3, 6, 18, 19, 0, 0, time.UTC), "Firefox on Linux"
 		l.phrase, l.freeze, l.payload, l.verify = "", "", nil, "https://login.exchange.example/mail/verify?t=VERIFY"
 	case TakenSignUp, TakenContact:
 		l.payload = nil

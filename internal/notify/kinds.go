@@ -44,6 +44,7 @@ const (
 	factWhen
 	factWhere
 	factUsedFrom // the same place under another label: where the copy was used
+	factMade     // when and in which browser the account was made
 	factHow
 	factLeft
 )
@@ -66,15 +67,17 @@ type sheet struct {
 var happened = []fact{factDevice, factWhen, factWhere}
 
 var sheets = map[Kind]sheet{
-	// Mails to addresses that are not confirmed say nothing about the account, and
+	// Mails to addresses that are not confirmed say of the account only when it was
+	// made and in what browser, so that a person with an account of their own can
+	// tell a stranger's from it; and
 	// mails that strangers cause repeat nothing the stranger wrote: otherwise a
 	// sign-up form is a way to send one's own words with our signature under them.
 	SignUpCheck: {
-		title: "mail.signup_check.title", lead: "mail.signup_check.lead", facts: []fact{factWhen},
+		title: "mail.signup_check.title", lead: "mail.signup_check.lead", facts: []fact{factMade},
 		verify: "mail.signup_check.button", aside: "mail.check.not_you", asideText: "mail.signup_check.not_you", typed: true,
 	},
 	ContactCheck: {
-		title: "mail.contact_check.title", lead: "mail.contact_check.lead", facts: []fact{factWhen},
+		title: "mail.contact_check.title", lead: "mail.contact_check.lead", facts: []fact{factWhen, factMade},
 		verify: "mail.contact_check.button", aside: "mail.check.not_you", asideText: "mail.contact_check.not_you", typed: true,
 	},
 	// Where the other person sits is not told: it may be an honest neighbour who

@@ -52,7 +52,13 @@ func (s *Service) prepare(ctx context.Context, o *order) (r ready, err error) {
 	case FreezeLink:
 		err = s.DB.View(ctx, func(tx *store.Tx) error { return s.prepareFreeze(tx, o, &r) })
 	case SignUpCheck, ContactCheck:
+		var made audit.Record
+		made, err = s.Log.First(ctx, s.DB, o.Account, "account.created")
+		if err != nil && !errors.Is(err, store.ErrNoRows) {
+			return r, err
+		}
 		err = s.DB.View(ctx, func(tx *store.Tx) error { return s.prepareCheck(tx, o, &r) })
+		r.madeOn = made.Payload["agent"]
 	case ContactGone:
 		err = s.prepareGone(ctx, o, &r)
 	default:
@@ -142,7 +148,7 @@ func (s *Service) prepareCheck(tx *store.Tx, o *order, r *ready) error {
 	case c.Verified():
 		return mootVerified
 	}
-	r.payload = nil // nothing about the account goes to an address that may be a stranger's
+	r.payload = nil // nothing that was typed goes to an address that may be a stranger's
 	r.to = c.Value
 	owner, err := s.Accounts.ByMail(tx, c.Value)
 	switch {
@@ -155,7 +161,7 @@ func (s *Service) prepareCheck(tx *store.Tx, o *order, r *ready) error {
 	}
 	r.owner(s, acc, tx.Now)
 	r.phrase, r.freeze = "", ""
-	r.verify = s.verifyLink(c, tx.Now)
+	r.verify, r.made = s.verifyLink(c, tx.Now), acc.CreatedAt
 	return nil
 }
 

@@ -31,8 +31,10 @@ type letter struct {
 	actor   string // who did it, as the event has it
 	addr    string // client address of the event, "" unknown
 	payload map[string]string
-	verify  string // link that confirms the address
-	freeze  string // link that freezes the account
+	made    time.Time // when the account was made, for those who may not be its owner
+	madeOn  string    // the browser it was made in, in words; "" when the exchange made it
+	verify  string    // link that confirms the address
+	freeze  string    // link that freezes the account
 }
 
 // said is one text in the two forms of a mail.
@@ -168,6 +170,12 @@ func (l letter) fact(f fact) (line, bool) {
 	case factAddress:
 		mail := oneLine(l.payload["mail"])
 		return line{Label: label("mail.fact.address"), Value: mail}, mail != ""
+	case factMade:
+		out := line{Label: label("mail.fact.made"), Value: lang.When(l.lang, l.made.UTC(), lang.Full), Sub: l.say("mail.made.exchange")}
+		if l.madeOn != "" {
+			out.Sub = l.say("mail.made.on", "agent", l.agent(l.madeOn))
+		}
+		return out, !l.made.IsZero()
 	case factWhen:
 		return line{Label: label("mail.fact.when"), Value: lang.When(l.lang, l.at.UTC(), lang.Full)}, true
 	case factWhere:

@@ -26,6 +26,12 @@ func TestSignUpAsksTheAddressAndTheLinkOnlyConfirms(t *testing.T) {
 		if !strings.Contains(mail.HTML, token) {
 			t.Error("HTML and text carry different links")
 		}
+		// One of two identical mails is a stranger's; this is what tells them apart.
+		for _, word := range []string{"계정을 만든 때: 2026년 3월 7일", "Linux의 Firefox", "확인하지 마세요"} {
+			if !strings.Contains(mail.Text, word) {
+				t.Errorf("the mail does not say %q: %s", word, mail.Text)
+			}
+		}
 		if strings.Contains(mail.Text, "freeze") || strings.Contains(mail.Text, "203.0.113.7") {
 			t.Error("an address nobody confirmed learns about the account, or can act on it")
 		}

@@ -2,6 +2,8 @@ package signin
 
 import (
 	"context"
+	"errors"
+	"time"
 
 	"keyward/internal/account"
 	"keyward/internal/audit"
@@ -78,5 +80,39 @@ func (s *Service) ConfirmContact(ctx context.Context, cause store.Cause, token s
 		}
 		return s.changeable(tx, c.Account, account.HoldContacts) // a plain error: nothing of the above stays
 	})
+	return c, err
+}
+
+// Claim is what a check link would confirm: whose address becomes whose.
+type Claim struct {
+	Mail   string
+	MadeAt time.Time // when the account was made
+	Agent  string    // the browser it was made in, in words; "" when the exchange made it
+}
+
+// PeekContact reads what the link in a check mail would confirm. Anybody may make
+// an account with anybody's address; its mail looks like the one that the owner
+// of the mailbox waits for, and a click on it gives the stranger's account a
+// confirmed address. The date and the browser are what tells the two apart, and
+// are words of ours, never the stranger's.
+func (s *Service) PeekContact(ctx context.Context, token string) (c Claim, err error) {
+	var acc account.Account
+	if err := s.db.View(ctx, func(tx *store.Tx) error {
+		contact, err := s.accounts.PeekContact(tx, token)
+		if err != nil {
+			return err
+		}
+		c.Mail = contact.Value
+		acc, err = s.accounts.ByID(tx, contact.Account)
+		return err
+	}); err != nil {
+		return Claim{}, err
+	}
+	c.MadeAt = acc.CreatedAt
+	made, err := s.log.First(ctx, s.db, string(acc.ID), "account.created")
+	if errors.Is(err, store.ErrNoRows) {
+		return c, nil
+	}
+	c.Agent = made.Payload["agent"]
 	return c, err
 }

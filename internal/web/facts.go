@@ -1,6 +1,7 @@
 package web
 
 import (
+	"strings"
 	"time"
 
 	"keyward/internal/device"
@@ -10,6 +11,12 @@ import (
 
 // facts turn what the domains know into what the views say. No rule lives here:
 // only the choice of words' keys.
+
+// agentIn reads the words that events keep, as device.UserAgent wrote them.
+func agentIn(words string) Agent {
+	browser, system, _ := strings.Cut(words, " on ")
+	return Agent{Browser: browser, System: system}
+}
 
 func agentOf(u device.UserAgent) Agent { return Agent{Browser: u.Browser, System: u.System} }
 

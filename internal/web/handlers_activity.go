@@ -62,15 +62,10 @@ func (s *Server) activity(v *visit) error {
 
 func (s *Server) entry(v *visit, rec audit.Record) Entry {
 	e := Entry{
-		ID: rec.ID, At: rec.At, Sentence: audit.Sentence(rec, v.base.Lang), Addr: rec.Addr, RequestID: rec.Request,
+		ID: rec.ID, At: rec.At, Sentence: audit.Sentence(rec, v.base.Lang), Agent: agentIn(rec.Payload["agent"]), Addr: rec.Addr, RequestID: rec.Request,
 		Refused: kindOfAction(rec.Action) == RefusedActivity,
 		New:     rec.Payload["new_device"] == "yes" || rec.Action == "key.added",
 		Staff:   strings.HasPrefix(rec.Actor, "operator:"),
-	}
-	if b, sys, ok := strings.Cut(rec.Payload["agent"], " on "); ok {
-		e.Agent = Agent{b, sys}
-	} else {
-		e.Agent = Agent{Browser: rec.Payload["agent"]}
 	}
 	switch rec.Payload["method"] {
 	case "passkey":

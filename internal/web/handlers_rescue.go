@@ -172,9 +172,22 @@ func (s *Server) baseMaybe(w http.ResponseWriter, r *http.Request) Base {
 }
 
 func (s *Server) verifyPage(w http.ResponseWriter, r *http.Request) {
-	v := &VerifyMail{Base: s.base(r), State: LinkAsk, Token: r.URL.Query().Get("t")}
+	t := r.URL.Query().Get("t")
+	v, status := &VerifyMail{Base: s.base(r)}, http.StatusOK
 	v.Path = "/mail/verify"
-	s.show(w, r, http.StatusOK, v)
+	c, err := s.SignIn.PeekContact(r.Context(), t)
+	switch {
+	case err == nil:
+		v.State, v.Token, v.Mail, v.MadeAt, v.MadeOn = LinkAsk, t, c.Mail, c.MadeAt, agentIn(c.Agent)
+	case errors.Is(err, account.ErrLinkUsed):
+		v.State, status = LinkUsed, http.StatusGone
+	case errors.Is(err, account.ErrLinkExpired):
+		v.State, status = LinkExpired, http.StatusGone
+	default:
+		edge.Fail(w, r, err)
+		return
+	}
+	s.show(w, r, status, v)
 }
 
 func (s *Server) verify(w http.ResponseWriter, r *http.Request) {

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"keyward/internal/account"
 	"keyward/internal/edge"
@@ -116,5 +117,37 @@ func TestNoAddressIsConfirmedWhileFrozen(t *testing.T) {
 		w.SetStatus(p.Account, account.Active)
 		f.wants(f.post("203.0.113.7", "/mail/verify", "t", token), 200, "Your mail address is confirmed")
 		f.wants(f.post("203.0.113.7", "/mail/verify", "t", token), 410, "This link was used already")
+	})
+}
+
+// Two accounts claim one mailbox, and its owner gets two mails that look alike.
+// The page says which account the address would go to, before anything is done.
+func TestTheConfirmPageSaysWhoseAccountGetsTheAddress(t *testing.T) {
+	signintest.Each(t, func(t *testing.T, w *signintest.World) {
+		f := newFront(t, w)
+		p := w.Person()
+		token := f.verifyToken(p.Account)
+		path := "/mail/verify?t=" + token
+		var made account.Account
+		w.Must(w.DB.View(t.Context(), func(tx *store.Tx) (err error) {
+			made, err = w.Accounts.ByID(tx, p.Account)
+			return err
+		}))
+		f.wants(f.get(path), 200, p.Mail, "Account made", made.CreatedAt.UTC().Format("Mon 2 Jan 2006, 15:04"), p.From().Agent.String(), "If this was not you, do not confirm", `name="t"`)
+		for range 2 { // mail scanners open links
+			f.get(path)
+		}
+		if strings.Contains(w.Events(p.Account), "contact.verified") {
+			t.Error("opening the link confirms")
+		}
+		f.wants(f.get("/mail/verify?t="+token[:len(token)-2]+"AA"), 410, "This link is no longer good")
+		f.wants(f.post("203.0.113.7", "/mail/verify", "t", token), 200, "Your mail address is confirmed")
+		f.wants(f.get(path), 410, "This link was used already")
+		w.Clock.Sleep(25 * time.Hour)
+		f.wants(f.get("/mail/verify?t="+token), 410, "This link is no longer good")
+
+		acc, err := w.SignIn.Provision(t.Context(), store.Cause{Actor: "client:exchange"}, account.NewAccount{ExternalID: "user-7", Mail: "kim@example.org"})
+		w.Must(err)
+		f.wants(f.get("/mail/verify?t="+f.verifyToken(acc.ID)), 200, "by the exchange")
 	})
 }

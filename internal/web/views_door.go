@@ -189,6 +189,9 @@ type VerifyMail struct {
 	State LinkState
 	Token string
 	Mail  string // shown only when State is LinkAsk or LinkDone
+
+	MadeAt time.Time // when LinkAsk: the account that would get the address
+	MadeOn Agent     // zero: the exchange made it
 }
 
 func (*VerifyMail) page() (string, string) { return "verify-mail", "" }

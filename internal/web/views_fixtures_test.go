@@ -165,7 +165,7 @@ var fixtures = []fixture{
 			State: "kx3Yw0a1bWZzT7Qd", Challenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", Site: "www.exchange.example"}
 	}},
 	{"verify-ask", func(c string) View {
-		return &VerifyMail{Base: out(c, "/"), State: LinkAsk, Token: "cnt_01.abc", Mail: "owner@mail.example"}
+		return &VerifyMail{Base: out(c, "/"), State: LinkAsk, Token: "cnt_01.abc", Mail: "owner@mail.example", MadeAt: at(12, 14, 2), MadeOn: chrome}
 	}},
 	{"verify-done", func(c string) View {
 		return &VerifyMail{Base: out(c, "/"), State: LinkDone, Mail: "owner@mail.example"}
