@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -23,13 +24,19 @@ import (
 const (
 	appenders = 16
 	noteAfter = 250_000
+
+	historians = 50_000 // accounts whose history the log is
 )
 
 // event is the kind of event that fills a log: a refresh three times of four, and
 // a sign-in with everything an owner is told about it.
 func (c *core) event(tx *store.Tx, i int) audit.Event {
-	acc := "acc_" + bareID("", i%50_000)[1:]
-	tx.Cause = store.Cause{Actor: "account:" + acc, Addr: netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), Request: fmt.Sprintf("%04X-%04X", i>>16&0xffff, i&0xffff), Device: keyring.NewID("dev_", tx.Now)}
+	r := rand.Uint32()
+	acc := "acc_" + bareID("", int(r%historians))[1:]
+	tx.Cause = store.Cause{
+		Actor: "account:" + acc, Addr: netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}),
+		Request: fmt.Sprintf("%04X-%04X", r&0xffff, r>>16&0xffff), Device: keyring.NewID("dev_", tx.Now),
+	}
 	ses := keyring.NewID("ses_", tx.Now)
 	if i%4 != 0 {
 		return audit.Event{Action: "session.refreshed", Account: acc, Target: ses, Effects: []audit.Effect{{Kind: "family", ID: keyring.NewID("fam_", tx.Now), Version: int64(i)}}}

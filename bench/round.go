@@ -26,6 +26,11 @@ type series []sample
 // whatever else the machine does meanwhile falls on all of them alike.
 func (b *bench) rounds(ctx context.Context, gauges ...gauge) ([]series, error) {
 	out := make([]series, len(gauges))
+	for _, g := range gauges { // once for nothing: connections prepare their statements, caches fill
+		if _, err := g.measure(ctx); err != nil {
+			return nil, fmt.Errorf("%s: %w", g.name, err)
+		}
+	}
 	for r := range b.nRounds {
 		for i, g := range gauges {
 			s, err := g.measure(ctx)

@@ -195,10 +195,6 @@ func (m *minter) intoPostgres(ctx context.Context, url string) error {
 			}
 		}
 	}
-	for _, q := range []string{"VACUUM (ANALYZE) session_session, session_family", "CHECKPOINT"} {
-		if _, err := conn.Exec(ctx, q); err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err = conn.Exec(ctx, "VACUUM (ANALYZE) session_session, session_family")
+	return err
 }

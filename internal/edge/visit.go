@@ -67,8 +67,8 @@ func (e *Edge) visited(next http.Handler) http.Handler {
 			Addr:    clientAddr(peer, r.Header["X-Forwarded-For"], e.opts.Proxies),
 			Request: id,
 		}}
-		ctx, cancel := context.WithTimeout(context.WithValue(r.Context(), causeKey{}, s), e.opts.Timeout)
-		defer cancel()
+		ctx := &patience{Context: context.WithValue(r.Context(), causeKey{}, s), limit: e.opts.Timeout}
+		defer ctx.end()
 
 		tw := &tallyWriter{ResponseWriter: w}
 		defer func() { e.logVisit(r, s, tw, e.opts.Now().Sub(start)) }()
@@ -126,7 +126,10 @@ func (e *Edge) logVisit(r *http.Request, s scope, tw *tallyWriter, took time.Dur
 		attrs = append(attrs, slog.String("cause", why.Error()))
 	}
 	attrs = append(attrs, slog.String("agent", shortened(r.UserAgent(), 160)))
-	e.log.LogAttrs(ctx, level, "visit", attrs...)
+	// Logger.LogAttrs would find out the line of the source first, which nobody prints.
+	rec := slog.NewRecord(e.opts.Now(), level, "visit", 0)
+	rec.AddAttrs(attrs...)
+	_ = e.log.Handler().Handle(ctx, rec)
 }
 
 func shortened(s string, n int) string {
