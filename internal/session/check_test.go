@@ -91,13 +91,15 @@ func swapLast(s string) string { return s[:len(s)-2] + string(s[len(s)-2]^1) + s
 // An access token never outlives what its family could still do.
 func TestAnAccessTokenEndsWithItsFamily(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
-		w.s.life = Lifetimes{Access: time.Hour, Idle: 10 * time.Minute, Absolute: 15 * time.Minute, Remember: time.Hour}
+		w.s.life = Lifetimes{Access: time.Hour, Idle: 40 * time.Minute, Absolute: 90 * time.Minute, Remember: 2 * time.Hour}
 		c := w.person().signIn()
-		if want := w.clock.now().Add(10 * time.Minute); !c.iss.AccessExp.Equal(want) {
+		if want := w.clock.now().Add(40 * time.Minute); !c.iss.AccessExp.Equal(want) {
 			t.Errorf("expires %s, the family idles out at %s", c.iss.AccessExp, want)
 		}
-		abs := w.clock.now().Add(15 * time.Minute)
-		w.clock.sleep(9 * time.Minute)
+		abs := w.clock.now().Add(90 * time.Minute)
+		w.clock.sleep(39 * time.Minute)
+		w.must(c.refresh())
+		w.clock.sleep(39 * time.Minute)
 		w.must(c.refresh())
 		if !c.iss.AccessExp.Equal(abs) || !c.iss.RefreshExp.Equal(abs) {
 			t.Errorf("expires %s and %s, the session ends at %s", c.iss.AccessExp, c.iss.RefreshExp, abs)

@@ -278,21 +278,20 @@ func TestFlight(t *testing.T) {
 		for range 16 {
 			g.Go(func() {
 				_ = f.pass(t.Context(), keyring.Hash("x"), func() error {
-					if n := inside.Add(1); n > most.Load() {
-						most.Store(n)
-					}
+					n := inside.Add(1)
 					defer inside.Add(-1)
-					if tries.Add(1) <= 8 {
-						time.Sleep(time.Millisecond)
-						return errors.New("busy")
+					if tries.Add(1) > 8 {
+						return nil
 					}
-					return nil
+					most.Store(max(most.Load(), n))
+					time.Sleep(time.Millisecond)
+					return errors.New("busy")
 				})
 			})
 		}
 		g.Wait()
-		if tries.Load() != 16 {
-			t.Errorf("%d tries", tries.Load())
+		if tries.Load() != 16 || most.Load() != 1 {
+			t.Errorf("%d tries, %d at once while none had turned", tries.Load(), most.Load())
 		}
 	})
 }
