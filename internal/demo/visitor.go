@@ -46,8 +46,9 @@ func browsing(t http.RoundTripper) *http.Client {
 	return &http.Client{Transport: t, Timeout: callTimeout, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
-// callTimeout: an answer takes milliseconds; a press of a button never hangs.
-const callTimeout = 5 * time.Second
+// callTimeout: an answer takes milliseconds; a press of a button never hangs, also
+// on a machine that is busy with something else.
+const callTimeout = 20 * time.Second
 
 // call is one request to be made.
 type call struct {
