@@ -277,6 +277,10 @@ func TestPowersOfACode(t *testing.T) {
 			return err
 		}, nil},
 		{"step up for a key", func(p, _ *signintest.Person) error { return p.StepUp(device.ActKeysAdd, "") }, signin.ErrPower},
+		{"begin one", func(p, _ *signintest.Person) error {
+			_, err := p.W.SignIn.BeginStepUp(context.Background(), p.Session(), device.Act{Kind: device.ActConfirmMe})
+			return err
+		}, signin.ErrPower},
 		{"say with a touch that it is them", func(p, _ *signintest.Person) error { return p.StepUp(device.ActConfirmMe, "") }, signin.ErrPower},
 		{"begin to add a key", func(p, _ *signintest.Person) error {
 			_, err := p.W.SignIn.BeginAddKey(context.Background(), p.Session())
