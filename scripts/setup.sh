@@ -7,12 +7,12 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/tools.sh
 
-have() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ]; }
+have() { type -P "$1" >/dev/null || [ -x "/usr/sbin/$1" ]; }
 font() { grep -qi "$1" <<<"$(fc-list 2>/dev/null)"; }
-initdb() { have initdb || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; }
+postgres() { have initdb || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; }
 
 need=()
-[ -n "${TEST_POSTGRES_URL:-}" ] || initdb || need+=(postgresql)
+[ -n "${TEST_POSTGRES_URL:-}" ] || postgres || need+=(postgresql)
 have nginx || need+=(nginx-light)
 have chromium || need+=(chromium)
 font 'noto.*cjk' || need+=(fonts-noto-cjk)
@@ -33,7 +33,7 @@ install() {
   local policy=/usr/sbin/policy-rc.d
   if [ ! -e "$policy" ]; then
     printf '#!/bin/sh\nexit 101\n' | "${as[@]}" install -m 755 /dev/stdin "$policy"
-    trap '"${as[@]}" rm -f '"$policy" EXIT
+    trap "${as[*]} rm -f $policy" EXIT
   fi
   local apt=("${as[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3)
   "${apt[@]}" update </dev/null
