@@ -157,6 +157,36 @@ func childIntruder(url string) int {
 	return 0
 }
 
+// Between fork and exec a new program holds a copy of every open file, the lock
+// among them. Who closes a database has it free all the same.
+func TestTheLockGoesWithItsHolderWhileProgramsAreStarted(t *testing.T) {
+	o := store.Options{URL: storetest.SQLiteURL(t)}
+	stop := make(chan struct{})
+	var g sync.WaitGroup
+	for range 2 {
+		g.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					_ = exec.Command("/bin/true").Run()
+				}
+			}
+		})
+	}
+	for range 60 {
+		db, err := store.Open(t.Context(), o)
+		if err != nil {
+			t.Errorf("it was closed before: %v", err)
+			break
+		}
+		db.Close()
+	}
+	close(stop)
+	g.Wait()
+}
+
 func TestASecondProcessIsKeptOut(t *testing.T) {
 	url := storetest.SQLiteURL(t)
 	db, err := store.Open(t.Context(), store.Options{URL: url})

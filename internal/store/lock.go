@@ -55,5 +55,7 @@ func (l *fileLock) unlock() error {
 	if l == nil {
 		return nil
 	}
-	return l.f.Close()
+	// Closing alone would leave the lock to a program that was being started at
+	// this moment: between fork and exec it has a copy of every open file.
+	return errors.Join(syscall.Flock(int(l.f.Fd()), syscall.LOCK_UN), l.f.Close())
 }
