@@ -161,7 +161,7 @@ func startNginx(t *testing.T, nginx, dir, port, upstream string) {
 		temp += kind + "_temp_path " + dir + "/" + kind + ";\n"
 	}
 	conf := filepath.Join(dir, "main.conf")
-	whole := "pid " + dir + "/nginx.pid;\nerror_log stderr;\ndaemon off;\nmaster_process off;\nevents {}\nhttp {\n" + temp + edited + "}\n"
+	whole := "pid " + dir + "/nginx.pid;\nerror_log stderr;\ndaemon off;\nmaster_process off;\nevents {}\nhttp {\naccess_log off;\n" + temp + edited + "}\n"
 	if err := os.WriteFile(conf, []byte(whole), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -134,7 +134,7 @@ func runNginx(t *testing.T, nginx, dir, front, upstream string) {
 		temp += fmt.Sprintf("%s_temp_path %s/%s;\n", kind, dir, kind)
 	}
 	conf := filepath.Join(dir, "main.conf")
-	whole := "pid " + dir + "/nginx.pid;\nerror_log stderr;\ndaemon off;\nmaster_process off;\nevents {}\nhttp {\n" + temp + edited + "}\n"
+	whole := "pid " + dir + "/nginx.pid;\nerror_log stderr;\ndaemon off;\nmaster_process off;\nevents {}\nhttp {\naccess_log off;\n" + temp + edited + "}\n"
 	if err := os.WriteFile(conf, []byte(whole), 0o600); err != nil {
 		t.Fatal(err)
 	}
