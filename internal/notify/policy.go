@@ -19,7 +19,7 @@ const (
 	keepSent = 90 * 24 * time.Hour
 
 	// followEvery: the pause between looks at the log when there is no news.
-	followEvery = 500 * time.Millisecond
+	followEvery = 200 * time.Millisecond
 
 	// followBatch bounds one transaction: events looked at, not mails.
 	followBatch = 500
