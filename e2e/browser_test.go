@@ -41,6 +41,8 @@ type browser struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 
+	authenticators []webauthn.AuthenticatorID // that authenticator() put in
+
 	mu      sync.Mutex // guards the rest
 	console []string   // errors and CSP violations of any tab
 	allowed []string   // pieces of console text that this test provokes on purpose
@@ -173,11 +175,22 @@ func (b *browser) where() string {
 func (b *browser) authenticator() webauthn.AuthenticatorID {
 	b.t.Helper()
 	call(b, webauthn.Enable, webauthn.EnableParams{})
-	return call(b, webauthn.AddVirtualAuthenticator, webauthn.AddVirtualAuthenticatorParams{Options: &webauthn.VirtualAuthenticatorOptions{
+	id := call(b, webauthn.AddVirtualAuthenticator, webauthn.AddVirtualAuthenticatorParams{Options: &webauthn.VirtualAuthenticatorOptions{
 		Protocol: webauthn.AuthenticatorProtocolCtap2, Ctap2version: webauthn.Ctap2versionCtap21, Transport: webauthn.AuthenticatorTransportInternal,
 		HasResidentKey: true, HasUserVerification: true, AutomaticPresenceSimulation: true, IsUserVerified: true,
 		DefaultBackupEligibility: true, DefaultBackupState: true,
 	}}).AuthenticatorID
+	b.authenticators = append(b.authenticators, id)
+	return id
+}
+
+// presence says whether the authenticators answer by themselves, as a person who
+// touches them, or wait.
+func (b *browser) presence(answers bool) {
+	b.t.Helper()
+	for _, id := range b.authenticators {
+		call(b, webauthn.SetAutomaticPresenceSimulation, webauthn.SetAutomaticPresenceSimulationParams{AuthenticatorID: id, Enabled: answers})
+	}
 }
 
 // open goes to an address.
