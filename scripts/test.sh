@@ -2,7 +2,7 @@
 # All tests. Nothing skips here: what cannot run fails. What tells most comes
 # first, and what uses the real server and browser last.
 #
-# KEYWARD_STEPS names some of the steps (vet race plain tour fuzz e2e).
+# KEYWARD_STEPS names some of the steps (vet vuln race plain tour fuzz e2e).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export KEYWARD_TEST_REQUIRE_ALL=1
@@ -43,6 +43,7 @@ plain() { tests -count=1 -run='Alloc|Footprint|CostsNoMemory' ./internal/... ; }
 tour() { go run ./cmd/keyward demo --tour | tail -3 && go run ./cmd/keyward demo --tour --tls >/dev/null; }
 
 step vet 'gofmt, go vet, staticcheck' scripts/vet.sh
+step vuln 'govulncheck' scripts/vuln.sh
 step race 'every package, with the race detector' race
 step plain 'what the race detector would distort' plain
 step tour 'the tour, over http and https' tour

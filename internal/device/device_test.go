@@ -179,7 +179,7 @@ func TestErasingLeavesTheRecordAndNoPerson(t *testing.T) {
 		}
 		w.view(func(tx *store.Tx) error {
 			var n int
-			err := tx.Row(`SELECT COUNT(*) FROM device_key WHERE handle IS NOT NULL OR attestation IS NOT NULL OR client_data IS NOT NULL`).Scan(&n)
+			err := tx.Row(`SELECT COUNT(*) FROM device_key WHERE handle IS NOT NULL OR attestation IS NOT NULL OR client_data_hash IS NOT NULL`).Scan(&n)
 			if n != 0 {
 				t.Error("the evidence is still there")
 			}

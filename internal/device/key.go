@@ -99,7 +99,7 @@ func (s *Service) insert(tx *store.Tx, acc account.ID, att *Attestation, dev ID,
 		q = sqlInsertFirstKey
 	}
 	n, err := tx.Exec(q, id, acc, dev, owner.Handle, name, att.credentialID, att.publicKey, att.alg, att.aaguid,
-		att.grade(), att.be, att.bs, int64(att.counter), att.transports, att.object, att.clientData, att.format, source, store.Micros(tx.Now))
+		att.grade(), att.be, att.bs, int64(att.counter), att.transports, att.object, att.clientHash[:], att.format, source, store.Micros(tx.Now))
 	if err != nil {
 		return Key{}, err
 	}

@@ -340,12 +340,12 @@ func TestEvidenceIsStoredWhole(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		p := w.person(&softkey.Authenticator{Statement: softkey.X5C, Local: true})
 		key := p.enrol()
-		var object, clientData []byte
+		var object, clientHash []byte
 		var format, source string
 		w.view(func(tx *store.Tx) error {
-			return tx.Row(`SELECT attestation, client_data, format, source FROM device_key WHERE id = $1`, key.ID).Scan(&object, &clientData, &format, &source)
+			return tx.Row(`SELECT attestation, client_data_hash, format, source FROM device_key WHERE id = $1`, key.ID).Scan(&object, &clientHash, &format, &source)
 		})
-		if format != "packed" || source != "first" || !bytes.Contains(object, []byte("x5c")) || !bytes.Contains(clientData, []byte("webauthn.create")) {
+		if format != "packed" || source != "first" || !bytes.Contains(object, []byte("x5c")) || len(clientHash) != 32 {
 			t.Errorf("format %q, source %q, %d bytes of evidence", format, source, len(object))
 		}
 		if key.Grade != device.Claimed {

@@ -2,6 +2,7 @@ package device
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -100,7 +101,7 @@ type Attestation struct {
 	counter      uint32
 	transports   string
 	object       []byte
-	clientData   []byte
+	clientHash   [32]byte
 	format       string
 }
 
@@ -136,7 +137,7 @@ func (s *Service) ParseRegister(ctx context.Context, f RegisterFor, bind string,
 	return &Attestation{
 		account: f.Account, handle: f.Handle, ticket: t, credentialID: c.credentialID, publicKey: c.publicKey, alg: c.alg, aaguid: c.aaguid,
 		be: c.has(flagBE), bs: c.has(flagBS), counter: c.counter, transports: r.transports,
-		object: r.attestation, clientData: r.clientData, format: c.format,
+		object: r.attestation, clientHash: sha256.Sum256(r.clientData), format: c.format,
 	}, nil
 }
 

@@ -23,7 +23,7 @@ RETURNING device, key_id, grade, regressed, at`
 const keyCols = `id, account, device, name, aaguid, grade, be, bs, counter, created_at, last_used, removed_at, version, credential_id, transports`
 
 const keyInsert = `INSERT INTO device_key (id, account, device, handle, name, credential_id, public_key, alg, aaguid,
- grade, be, bs, counter, counter_before, transports, attestation, client_data, format, source, created_at, last_used, removed_at, removed_by, version) `
+ grade, be, bs, counter, counter_before, transports, attestation, client_data_hash, format, source, created_at, last_used, removed_at, removed_by, version) `
 
 const (
 	sqlInsertKey = keyInsert + `VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, $14, $15, $16, $17, $18, $19, 0, 0, '', 1)
@@ -74,7 +74,7 @@ RETURNING ` + deviceCols
 
 	sqlEraseDevices = `UPDATE device_device SET name = '', platform = '', browser = '', cookie_hash = NULL, version = version + 1 WHERE account = $1`
 	sqlEraseProofs  = `DELETE FROM device_proof WHERE account = $1`
-	sqlEraseKeys    = `UPDATE device_key SET name = '', handle = NULL, attestation = NULL, client_data = NULL, version = version + 1,
+	sqlEraseKeys    = `UPDATE device_key SET name = '', handle = NULL, attestation = NULL, client_data_hash = NULL, version = version + 1,
  removed_by = CASE WHEN removed_at = 0 THEN 'erased' ELSE removed_by END,
  removed_at = CASE WHEN removed_at = 0 THEN $2 ELSE removed_at END WHERE account = $1`
 )

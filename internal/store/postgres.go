@@ -47,9 +47,10 @@ func postgresConfig(url string) (*pgx.ConnConfig, error) {
 	if cfg.RuntimeParams["application_name"] == "" {
 		cfg.RuntimeParams["application_name"] = "keyward"
 	}
-	// A process that hangs inside a transaction must not hold its row locks for ever.
+	// A process that is stopped inside a transaction keeps its row locks: that of the
+	// sealer would keep every other process from sealing, and from being asked to.
 	if cfg.RuntimeParams["idle_in_transaction_session_timeout"] == "" {
-		cfg.RuntimeParams["idle_in_transaction_session_timeout"] = "60s"
+		cfg.RuntimeParams["idle_in_transaction_session_timeout"] = "10s"
 	}
 	return cfg, nil
 }

@@ -31,7 +31,7 @@ CREATE TABLE device_key (
   counter_before BIGINT NOT NULL,        -- what the last touch had to beat
   transports     TEXT NOT NULL,          -- JSON
   attestation    BLOB,                  -- the whole attestation object, to be judged again
-  client_data    BLOB,                  -- and the client data its statement signs
+  client_data_hash BLOB,                -- SHA-256 of the client data that its statement signs; the challenge in them is nobody's business
   format         TEXT NOT NULL,
   source         TEXT NOT NULL,          -- 'first' or 'by:key_…'
   created_at     BIGINT NOT NULL,
