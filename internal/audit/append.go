@@ -40,7 +40,7 @@ func New(ring *keyring.Ring) *Log {
 //
 // Caches of this process hear of the effects right after the commit.
 func (l *Log) Append(tx *store.Tx, e Event) (string, error) {
-	r, err := l.row(tx, e)
+	r, payload, err := l.row(tx, e)
 	if err != nil {
 		return "", err
 	}
@@ -53,10 +53,7 @@ func (l *Log) Append(tx *store.Tx, e Event) (string, error) {
 	watches := l.watches
 	l.mu.RUnlock()
 	if len(watches) > 0 && len(e.Effects) > 0 {
-		rec, err := r.record(-1)
-		if err != nil {
-			return "", err
-		}
+		rec := r.written(e.Effects, payload)
 		tx.AfterCommit(func() {
 			for _, w := range watches {
 				w.deliver(rec)
@@ -66,11 +63,11 @@ func (l *Log) Append(tx *store.Tx, e Event) (string, error) {
 	return r.id, nil
 }
 
-// row brings an event into its stored form.
-func (l *Log) row(tx *store.Tx, e Event) (*row, error) {
+// row brings an event into its stored form, and returns its payload as it is kept.
+func (l *Log) row(tx *store.Tx, e Event) (*row, map[string]string, error) {
 	spec, ok := actions[e.Action]
 	if !ok {
-		return nil, fmt.Errorf("%w %q", ErrUnknownAction, e.Action)
+		return nil, nil, fmt.Errorf("%w %q", ErrUnknownAction, e.Action)
 	}
 	if e.Account == "" {
 		// What somebody did on their own behalf belongs to their history, and
@@ -91,17 +88,17 @@ func (l *Log) row(tx *store.Tx, e Event) (*row, error) {
 	}
 	for _, s := range []string{r.actor, r.account, r.target, r.request} {
 		if len(s) > maxID {
-			return nil, fmt.Errorf("%w: %q is longer than %d bytes", errBadEvent, s[:maxID], maxID)
+			return nil, nil, fmt.Errorf("%w: %q is longer than %d bytes", errBadEvent, s[:maxID], maxID)
 		}
 	}
 	var err error
 	if r.effects, err = encodeEffects(e.Effects); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	payload := ""
+	payload, said := "", map[string]string(nil)
 	if !spec.Impersonal {
-		if payload, err = encodePayload(e.Payload, tx); err != nil {
-			return nil, err
+		if said, payload, err = encodePayload(e.Payload, tx); err != nil {
+			return nil, nil, err
 		}
 	}
 	r.payload = &payload
@@ -111,11 +108,11 @@ func (l *Log) row(tx *store.Tx, e Event) (*row, error) {
 	r.payloadHash = hashPayload(r.salt, payload)
 	h, err := r.encode()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	mac := l.mac.Sum(nil, h, r.payloadHash)
 	r.mac = mac[:macLen]
-	return r, nil
+	return r, said, nil
 }
 
 // ours reports whether the event was written by somebody who has the root key,

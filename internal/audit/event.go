@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -91,13 +92,7 @@ const itself = "account"
 
 // record parses what people and caches read.
 func (r *row) record(n int64) (Record, error) {
-	rec := Record{
-		Index: n, ID: r.id, At: store.Time(r.at), Action: Action(r.action), Actor: r.actor,
-		Account: r.account, Target: r.target, Request: r.request, Shown: r.shown, Erased: r.payload == nil,
-	}
-	if r.actor == itself {
-		rec.Actor = "account:" + r.account
-	}
+	rec := r.head(n)
 	var err error
 	if rec.Effects, err = parseEffects(r.effects); err != nil {
 		return Record{}, fmt.Errorf("event %s: %w", r.id, err)
@@ -109,6 +104,26 @@ func (r *row) record(n int64) (Record, error) {
 		rec.Addr, rec.Device = rec.Payload[payloadAddr], rec.Payload[payloadDevice]
 	}
 	return rec, nil
+}
+
+// written is the record of an event that was made here a moment ago, from what it
+// was made of: parsing it back would cost as much as hashing it.
+func (r *row) written(effects []Effect, payload map[string]string) Record {
+	rec := r.head(-1)
+	rec.Effects, rec.Payload = slices.Clone(effects), payload
+	rec.Addr, rec.Device = payload[payloadAddr], payload[payloadDevice]
+	return rec
+}
+
+func (r *row) head(n int64) Record {
+	rec := Record{
+		Index: n, ID: r.id, At: store.Time(r.at), Action: Action(r.action), Actor: r.actor,
+		Account: r.account, Target: r.target, Request: r.request, Shown: r.shown, Erased: r.payload == nil,
+	}
+	if r.actor == itself {
+		rec.Actor = "account:" + r.account
+	}
+	return rec
 }
 
 // encodeEffects writes [["kind","id",version],…] with no byte to spare: the text
@@ -176,7 +191,7 @@ func plain(s string) bool {
 }
 
 // encodePayload writes JSON with sorted keys, "" when there is nothing.
-func encodePayload(payload map[string]string, tx *store.Tx) (string, error) {
+func encodePayload(payload map[string]string, tx *store.Tx) (map[string]string, string, error) {
 	p := maps.Clone(payload)
 	if p == nil {
 		p = make(map[string]string, 2)
@@ -196,16 +211,16 @@ func encodePayload(payload map[string]string, tx *store.Tx) (string, error) {
 		}
 	}
 	if len(p) == 0 {
-		return "", nil
+		return nil, "", nil
 	}
 	b, err := json.Marshal(p)
 	if err != nil {
-		return "", err
+		return nil, "", err
 	}
 	if len(b) > maxPayload {
-		return "", fmt.Errorf("%w: payload of %d bytes", errBadEvent, len(b))
+		return nil, "", fmt.Errorf("%w: payload of %d bytes", errBadEvent, len(b))
 	}
-	return string(b), nil
+	return p, string(b), nil
 }
 
 // cut shortens a name to what an event can carry, at a whole character.

@@ -239,7 +239,7 @@ func drafted(t testing.TB, events int) []byte {
 		}
 	}
 	for n := range int64(events) {
-		r, err := log.row(tx, Event{Action: "key.added", Effects: []Effect{{"key", "key_1", n}}, Payload: map[string]string{"key": "폰 " + name(int(n))}})
+		r, _, err := log.row(tx, Event{Action: "key.added", Effects: []Effect{{"key", "key_1", n}}, Payload: map[string]string{"key": "폰 " + name(int(n))}})
 		must(err)
 		if n%3 == 1 {
 			r.payload, r.salt = nil, nil

@@ -163,6 +163,24 @@ func (l *Log) Tail(ctx context.Context, db *store.DB, after int64, limit int) (s
 	return sealed, unsealed, err
 }
 
+// Sealed returns the events with an index above after whose action is wanted, at
+// most limit of all that stand there, and the index of the last one looked at
+// (after itself when there is no news). A follower that cares for few kinds spares
+// itself parsing the many.
+func (l *Log) Sealed(ctx context.Context, db *store.DB, after int64, limit int, wanted func(Action) bool) (recs []Record, last int64, err error) {
+	last = after
+	err = db.View(ctx, func(tx *store.Tx) error {
+		list, err := sealed(tx, after, limit)
+		if err != nil || len(list) == 0 {
+			return err
+		}
+		last = list[len(list)-1].n
+		recs, err = parsed(slices.DeleteFunc(list, func(p placed) bool { return p.row == nil || !wanted(Action(p.row.action)) }))
+		return err
+	})
+	return recs, last, err
+}
+
 func (l *Log) tail(tx *store.Tx, after int64, limit int) (inPlace, waiting []Record, err error) {
 	list, err := sealed(tx, after, limit)
 	if err != nil {
@@ -224,10 +242,14 @@ func (l *Log) First(ctx context.Context, db *store.DB, account string, action Ac
 	return recs[0], nil
 }
 
-// ByRequest returns what one request changed, in the order of the ids.
+// ByRequest returns what one request changed, in the order of the ids. Events that
+// no owner is shown (a refresh) are found while they are among the newest 5,000.
 func (l *Log) ByRequest(ctx context.Context, db *store.DB, request string) ([]Record, error) {
 	return read(ctx, db, func(tx *store.Tx) ([]placed, error) {
 		list, err := find(tx, nil, sqlByRequest, request, requestLimit)
+		if err == nil && len(list) == 0 {
+			list, err = find(tx, nil, sqlByRequestLately, request)
+		}
 		slices.SortFunc(list, func(a, b placed) int { return cmp.Compare(a.id, b.id) })
 		return list, err
 	})

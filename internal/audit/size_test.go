@@ -23,9 +23,10 @@ func TestEventTakesLessThanOneKiB(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		// The queue is empty again; what it leaves behind is used anew after each vacuum.
+		// Not the queue and the sealer's own row: what they leave behind is used anew
+		// after each vacuum, and how much it is goes by how busy the machine is.
 		q := `SELECT sum(pg_total_relation_size(c.oid)) FROM pg_class c
-			WHERE c.relkind = 'r' AND c.relname LIKE 'audit\_%' AND c.relname <> 'audit_pending'`
+			WHERE c.relkind = 'r' AND c.relname IN ('audit_event', 'audit_index', 'audit_hash')`
 		if db.Dialect() == store.SQLite {
 			q = `SELECT sum(pgsize) FROM dbstat WHERE name IN (SELECT name FROM sqlite_master WHERE tbl_name LIKE 'audit\_%' ESCAPE '\')`
 		}
@@ -101,7 +102,7 @@ func BenchmarkRow(b *testing.B) {
 		Effects: []Effect{{"family", "fam_01j9000000000000000000000", 7}}}
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := d.log.row(tx, e); err != nil {
+		if _, _, err := d.log.row(tx, e); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -23,8 +23,13 @@ const (
 		WHERE account = $1 AND account <> '' AND shown = $2 AND id < $3 ORDER BY id DESC LIMIT $4`
 	sqlFirst = `SELECT ` + columns + ` FROM audit_event
 		WHERE account = $1 AND account <> '' AND shown = $2 AND action = $3 ORDER BY id LIMIT 1`
-	sqlByRequest = `SELECT ` + columns + ` FROM audit_event WHERE request = $1 AND request <> '' LIMIT $2`
-	sqlByID      = `SELECT ` + columns + ` FROM audit_event WHERE id = $1`
+	// A refresh, three of four events, is kept out of the index of requests: at a
+	// random place in it, it would cost the append as much as the event itself.
+	// Those are looked for among the newest only.
+	sqlByRequest       = `SELECT ` + columns + ` FROM audit_event WHERE request = $1 AND request <> '' AND shown LIMIT $2`
+	sqlByRequestLately = `SELECT * FROM (SELECT ` + columns + ` FROM audit_event ORDER BY id DESC LIMIT 5000) lately
+		WHERE request = $1 AND shown = FALSE`
+	sqlByID = `SELECT ` + columns + ` FROM audit_event WHERE id = $1`
 
 	sqlErase = `UPDATE audit_event SET payload = NULL, salt = NULL
 		WHERE account = $1 AND account <> '' AND payload IS NOT NULL`

@@ -28,8 +28,8 @@ type checkpointer struct {
 }
 
 const (
-	kickEvery = 1024 // writes between two checkpoints; a page that many of them changed is copied once
-	longLog   = 8192 // pages, 32 MiB
+	kickEvery = 4096 // writes between two checkpoints; a page that many of them changed is copied once
+	longLog   = 16384 // pages, 64 MiB
 )
 
 func openCheckpointer(ctx context.Context, path string, log *slog.Logger) (*checkpointer, error) {

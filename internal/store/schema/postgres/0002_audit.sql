@@ -16,7 +16,7 @@ CREATE TABLE audit_event (
   mac          BYTEA NOT NULL           -- 128 bits, over header and payload_hash
 );
 CREATE INDEX audit_event_account ON audit_event (account, shown, id) WHERE account <> '';
-CREATE INDEX audit_event_request ON audit_event (request) WHERE request <> '';
+CREATE INDEX audit_event_request ON audit_event (request) WHERE shown AND request <> '';
 
 -- The order of the log, insert-only and without gaps. Only the sealer writes it:
 -- writers that took numbers themselves would wait for each other or leave gaps.

@@ -16,7 +16,7 @@ CREATE TABLE audit_event (
   mac          BLOB NOT NULL            -- 128 bits, over header and payload_hash
 ) WITHOUT ROWID;
 CREATE INDEX audit_event_account ON audit_event (account, shown, id) WHERE account <> '';
-CREATE INDEX audit_event_request ON audit_event (request) WHERE request <> '';
+CREATE INDEX audit_event_request ON audit_event (request) WHERE shown AND request <> '';
 
 -- The order of the log, insert-only and without gaps. SQLite has one writer, so
 -- the place is given in the event's own transaction, by the trigger: an event
