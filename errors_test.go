@@ -32,6 +32,7 @@ var chapters = []struct{ anchor, title string }{
 	{"keys", "Passkeys and devices"},
 	{"links", "Links in mails"},
 	{"clients", "Back ends"},
+	{"apps", "Apps and their access"},
 	{"idempotency", "Idempotency keys"},
 }
 
