@@ -252,6 +252,8 @@ func TestANeedThatCannotBeIsAMistake(t *testing.T) {
 	v := is.verifier(t)
 	for name, need := range map[string]rs.Need{
 		"a quote in a scope": {Scope: []string{`re"ad`}},
+		"two scopes in one":  {Scope: []string{"read trade"}},
+		"an empty scope":     {Scope: []string{""}},
 		"a line in an acr":   {ACR: "phr\n"},
 		"half a second":      {MaxAge: time.Second / 2},
 		"two minutes' grace": {Grace: 2 * time.Minute},
@@ -277,17 +279,17 @@ func TestConfigurationsThatAreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, change := range map[string]func(*rs.Config){
-		"no issuer":                 func(c *rs.Config) { c.Issuer = "" },
-		"no audience":               func(c *rs.Config) { c.Audience = "" },
-		"an audience with a quote":  func(c *rs.Config) { c.Audience = `a"b` },
-		"no public address":         func(c *rs.Config) { c.PublicURL = "" },
-		"a public address as path":  func(c *rs.Config) { c.PublicURL = "/api" },
-		"an issuer over plain http": func(c *rs.Config) { c.Issuer = "http://login.example.com" },
-		"an issuer with a query":    func(c *rs.Config) { c.Issuer += "?tenant=1" },
-		"an issuer with a fragment": func(c *rs.Config) { c.Issuer += "#x" },
-		"an issuer with a password": func(c *rs.Config) { c.Issuer = "https://a:b@login.example.com" },
-		"keys over plain http":      func(c *rs.Config) { c.JWKSURL = "http://login.example.com/jwks" },
-		"keys in a file":            func(c *rs.Config) { c.JWKSURL = "file:///etc/jwks" },
+		"no issuer":                                func(c *rs.Config) { c.Issuer = "" },
+		"no audience":                              func(c *rs.Config) { c.Audience = "" },
+		"an audience with a quote":                 func(c *rs.Config) { c.Audience = `a"b` },
+		"no public address":                        func(c *rs.Config) { c.PublicURL = "" },
+		"a public address as path":                 func(c *rs.Config) { c.PublicURL = "/api" },
+		"an issuer over plain http":                func(c *rs.Config) { c.Issuer = "http://login.example.com" },
+		"an issuer with a query":                   func(c *rs.Config) { c.Issuer += "?tenant=1" },
+		"an issuer with a fragment":                func(c *rs.Config) { c.Issuer += "#x" },
+		"an issuer with a password":                func(c *rs.Config) { c.Issuer = "https://a:b@login.example.com" },
+		"keys over plain http":                     func(c *rs.Config) { c.JWKSURL = "http://login.example.com/jwks" },
+		"keys in a file":                           func(c *rs.Config) { c.JWKSURL = "file:///etc/jwks" },
 		"a host that only looks like this machine": func(c *rs.Config) { c.Issuer = "http://localhost.evil.example" },
 	} {
 		c := good

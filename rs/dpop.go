@@ -7,6 +7,8 @@ import (
 	"time"
 )
 
+var proofBounds = bounds{proofMembers, proofDepth}
+
 // wanted is what a proof has to be about.
 type wanted struct {
 	method string
@@ -76,7 +78,7 @@ func proofKey(text string) (publicKey, *Error) {
 		return publicKey{}, errProofForm
 	}
 	var room [8]member
-	head, ok := readObject(raw, room[:0])
+	head, ok := readWithin(proofBounds, raw, room[:0])
 	if !ok {
 		return publicKey{}, errProofForm
 	}
@@ -97,7 +99,7 @@ func proofKey(text string) (publicKey, *Error) {
 		return publicKey{}, errProofKey
 	}
 	var keyRoom [8]member
-	m, ok := readObject(jwk.text, keyRoom[:0])
+	m, ok := readWithin(proofBounds, jwk.text, keyRoom[:0])
 	if !ok {
 		return publicKey{}, errProofForm
 	}
@@ -118,7 +120,7 @@ func proofBody(text string, want wanted) (proof, *Error) {
 		return proof{}, errProofForm
 	}
 	var room [12]member
-	body, ok := readObject(raw, room[:0])
+	body, ok := readWithin(proofBounds, raw, room[:0])
 	if !ok {
 		return proof{}, errProofForm
 	}

@@ -8,10 +8,10 @@ import (
 	"unicode/utf8"
 )
 
-// A reader for the JSON of tokens, proofs and keys. encoding/json would take the last of two members with one name and
-// match names without case, so two parties could read two different proofs out of one text (RFC 7515 §4
-// demands unique names). This one refuses duplicates at every depth, compares names exactly, and for the
-// usual proof copies nothing.
+// A reader for the JSON of tokens, proofs and keys. encoding/json would take the last of two members with one
+// name and match names without case, so two parties could read two different tokens out of one text (RFC 7515
+// §4 demands unique names). This one refuses duplicates at every depth, compares names exactly, and for the
+// usual token copies nothing.
 
 type member struct {
 	name string
@@ -41,9 +41,16 @@ func (m members) has(name string) bool {
 	return false
 }
 
+// bounds of what one text may make us do.
+type bounds struct{ members, depth int }
+
 // readObject reads in as exactly one object and appends its members to out.
 func readObject(in string, out members) (members, bool) {
-	r := reader{in: in}
+	return readWithin(bounds{maxMembers, maxDepth}, in, out)
+}
+
+func readWithin(b bounds, in string, out members) (members, bool) {
+	r := reader{bounds: b, in: in}
 	r.space()
 	out, ok := r.object(out, 1)
 	if !ok {
@@ -54,6 +61,7 @@ func readObject(in string, out members) (members, bool) {
 }
 
 type reader struct {
+	bounds
 	in string
 	at int
 }
@@ -73,7 +81,7 @@ func (r *reader) take(c byte) bool {
 }
 
 func (r *reader) object(out members, depth int) (members, bool) {
-	if depth > maxDepth || !r.take('{') {
+	if depth > r.depth || !r.take('{') {
 		return nil, false
 	}
 	r.space()
@@ -84,7 +92,7 @@ func (r *reader) object(out members, depth int) (members, bool) {
 	for {
 		r.space()
 		name, ok := r.str()
-		if !ok || len(out)-first == maxMembers || out[first:].has(name) {
+		if !ok || len(out)-first == r.members || out[first:].has(name) {
 			return nil, false
 		}
 		r.space()
@@ -109,7 +117,7 @@ func (r *reader) object(out members, depth int) (members, bool) {
 }
 
 func (r *reader) array(depth int) bool {
-	if depth > maxDepth || !r.take('[') {
+	if depth > r.depth || !r.take('[') {
 		return false
 	}
 	r.space()
@@ -341,7 +349,7 @@ func (m member) items() (items []member, ok bool) {
 	if m.kind != 'a' {
 		return nil, false
 	}
-	r := reader{in: m.text, at: 1}
+	r := reader{bounds: bounds{maxMembers, maxDepth}, in: m.text, at: 1}
 	for r.space(); !r.take(']'); r.space() {
 		if len(items) > 0 {
 			r.take(',') // the array was read once; its grammar is known to be good

@@ -33,7 +33,7 @@ func newClock() *clock {
 	return c
 }
 
-func (c *clock) now() time.Time      { return time.Unix(0, c.ns.Load()).UTC() }
+func (c *clock) now() time.Time       { return time.Unix(0, c.ns.Load()).UTC() }
 func (c *clock) pass(d time.Duration) { c.ns.Add(int64(d)) }
 
 // issuer is Keyward as a resource server sees it: metadata, keys, and tokens that it signed.

@@ -25,9 +25,12 @@ const (
 	minJTI = 16
 	maxJTI = 128
 
-	// maxMembers and maxDepth bound what one JSON object may make us do.
-	maxMembers = 128
-	maxDepth   = 8
+	// maxMembers and maxDepth bound what one JSON object may make us do; a proof, whose sender nobody knows
+	// yet, gets less.
+	maxMembers   = 128
+	maxDepth     = 8
+	proofMembers = 32
+	proofDepth   = 4
 
 	// keysFresh: older keys are fetched again beside the traffic. keysGood: how long the last good set serves
 	// while the issuer is away; its tokens are all dead by then, so more would only keep a withdrawn key alive.

@@ -104,10 +104,13 @@ type Need struct {
 }
 
 func (n Need) check() error {
-	for _, s := range append([]string{n.ACR}, n.Scope...) {
-		if s != "" && !quotable(s) {
-			return fmt.Errorf("rs: %q in a Need: want printable text without quotes", s)
+	for _, s := range n.Scope {
+		if !quotable(s) || strings.ContainsRune(s, ' ') {
+			return fmt.Errorf("rs: scope %q in a Need: want one word without quotes", s)
 		}
+	}
+	if n.ACR != "" && !quotable(n.ACR) {
+		return fmt.Errorf("rs: ACR %q in a Need: want printable text without quotes", n.ACR)
 	}
 	if n.MaxAge < 0 || n.MaxAge > 0 && n.MaxAge < time.Second || n.Grace < 0 || n.Grace > maxGrace {
 		return fmt.Errorf("rs: a Need with MaxAge %v and Grace %v: want a second or more, and at most %v", n.MaxAge, n.Grace, maxGrace)
@@ -149,7 +152,8 @@ func (v *Verifier) check(r *http.Request, need Need) (t *Token, stale time.Durat
 		return nil, 0, e
 	}
 	now := v.conf.Now()
-	hash := sha256.Sum256([]byte(text))
+	var room [1024]byte // so that a token of usual size is hashed without a copy on the heap
+	hash := sha256.Sum256(append(room[:0], text...))
 	if t, e = v.token(r.Context(), text, hash, now); e != nil {
 		return nil, 0, e
 	}
@@ -187,7 +191,7 @@ func (v *Verifier) presented(h http.Header) (text string, bound bool, e *Error) 
 	if !bound && !strings.EqualFold(scheme, "Bearer") {
 		return "", false, errNothing
 	}
-	if text == "" || strings.ContainsAny(text, " ,\t\"") {
+	if text == "" {
 		return "", false, errScheme
 	}
 	if !bound && !v.conf.AcceptBearer {
@@ -203,6 +207,9 @@ func (v *Verifier) presented(h http.Header) (text string, bound bool, e *Error) 
 func (v *Verifier) token(ctx context.Context, text string, hash [32]byte, now time.Time) (*Token, *Error) {
 	if it, ok := v.known.find(hash); ok && v.keys.published(it.key) {
 		return it.token, it.token.timely(now)
+	}
+	if strings.ContainsAny(text, " ,\t\"") {
+		return nil, errScheme // a list, or parameters: not a token at all
 	}
 	jws, e := open(text, accessToken)
 	if e != nil {
