@@ -117,6 +117,9 @@ func TestTokens(t *testing.T) {
 				if got := why(t, err); got != c.want || (tok == nil) != (err != nil) {
 					t.Errorf("%q, want %q", got, c.want)
 				}
+				if err == nil {
+					agreesWithJose(t, is, c.token, tok)
+				}
 			}
 		})
 	}
@@ -220,6 +223,7 @@ func TestNeeds(t *testing.T) {
 		{"two scopes that it has", nil, rs.Need{Scope: []string{"trade", "read"}}, ""},
 		{"one of two scopes", nil, rs.Need{Scope: []string{"read", "withdraw"}}, scope},
 		{"a scope that begins like one that it has", nil, rs.Need{Scope: []string{"tra"}}, scope},
+		{"two scopes with another kind of space between them", claims{"scope": "read\u00a0trade"}, rs.Need{Scope: []string{"trade"}}, scope},
 		{"a scope in capitals", nil, rs.Need{Scope: []string{"READ"}}, scope},
 		{"phr for phr", nil, rs.Need{ACR: rs.Phr}, ""},
 		{"phrh for phr", claims{"acr": "phrh"}, rs.Need{ACR: rs.Phr}, ""},

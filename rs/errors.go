@@ -135,7 +135,11 @@ func (v *Verifier) Refuse(w http.ResponseWriter, err error) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Type", "application/json")
 	w.WriteHeader(e.Status)
-	w.Write([]byte(`{"error":"` + e.Code + `","error_description":"` + e.Text + "\"}\n"))
+	code := ""
+	if e.Code != "" {
+		code = `"error":"` + e.Code + `",`
+	}
+	w.Write([]byte("{" + code + `"error_description":"` + e.Text + "\"}\n")) // both are constants of this file
 }
 
 // params are the parameters of a challenge, each behind sep. Values need no escapes: Need.check and our own

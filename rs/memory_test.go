@@ -16,7 +16,7 @@ func TestReplayMemory(t *testing.T) {
 		if _, ok := made[name]; !ok {
 			made[name] = at
 		}
-		fresh, err := m.Spend(nil, sha256.Sum256([]byte(name)), proof{iat: made[name]}.until()) //nolint:staticcheck // it looks at no context
+		fresh, err := m.Spend(t.Context(), sha256.Sum256([]byte(name)), proof{iat: made[name]}.until())
 		return fmt.Sprint(fresh, errors.Is(err, ErrFull))
 	}
 	for _, step := range []struct {

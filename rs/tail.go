@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -63,7 +64,11 @@ type lease struct {
 
 // NewTail makes a Tail that holds no lease until Run has polled once.
 func NewTail(c TailConfig) (*Tail, error) {
-	if err := trustworthy(c.URL); err != nil {
+	err := trustworthy(c.URL)
+	if err == nil && strings.ContainsRune(c.URL, '?') {
+		err = errors.New("it has a query")
+	}
+	if err != nil {
 		return nil, fmt.Errorf("rs: the tail's URL %q: %w", c.URL, err)
 	}
 	if c.Log == nil {

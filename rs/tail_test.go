@@ -284,7 +284,7 @@ func TestRun(t *testing.T) {
 }
 
 func TestATailWithoutTrustIsRefused(t *testing.T) {
-	for _, u := range []string{"", "http://login.example.com/oauth/tail", "/oauth/tail"} {
+	for _, u := range []string{"", "http://login.example.com/oauth/tail", "/oauth/tail", "https://login.example.com/oauth/tail?x"} {
 		if _, err := NewTail(TailConfig{URL: u}); err == nil {
 			t.Errorf("%q was taken", u)
 		}

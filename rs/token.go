@@ -181,6 +181,6 @@ func (t *Token) readOptional(c members) bool {
 		ok = ok && details.kind == 'a'
 		t.Details = json.RawMessage(details.text)
 	}
-	t.Scopes = strings.Fields(scope)
+	t.Scopes = strings.FieldsFunc(scope, func(c rune) bool { return c == ' ' }) // RFC 6749 §3.3: this space and no other
 	return ok
 }
