@@ -41,6 +41,8 @@ func TestChallenges(t *testing.T) {
 			[]string{`DPoP algs="ES256 EdDSA", error="insufficient_user_authentication", error_description="a stronger or more recent sign-in is needed", scope="read", max_age="1"`}},
 		{"step-up with a token without its key", strictly, dpop(bound, "x"), rs.Need{ACR: rs.Phrh}, 401,
 			[]string{`DPoP algs="ES256 EdDSA", error="invalid_dpop_proof", error_description="the proof is not one well-formed compact JWT"`}},
+		{"a bad proof, of which a Bearer client knows nothing", both, dpop(bound, "x"), rs.Need{}, 401,
+			[]string{`DPoP algs="ES256 EdDSA", error="invalid_dpop_proof", error_description="the proof is not one well-formed compact JWT"`}},
 		{"two headers", both, twice(bearer(free)), rs.Need{}, 400,
 			[]string{`DPoP algs="ES256 EdDSA", error="invalid_request", error_description="more than one Authorization header"`,
 				`Bearer realm="https://api.example.com", error="invalid_request", error_description="more than one Authorization header"`}},

@@ -199,7 +199,7 @@ func TestKeySets(t *testing.T) {
 		{"a key instead of a set", good, noKeys},
 		{"a page", `<html>`, noKeys},
 		{"nothing", ``, noKeys},
-		{"more than 64 KiB", `{"keys":[` + good + `]` + strings.Repeat(" ", 64<<10) + `}`, noKeys},
+		{"more than 64 KiB", `{"keys":[` + good + `]}` + strings.Repeat(" ", 64<<10), noKeys},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			is.set(func() { is.keys = c.set })
@@ -231,9 +231,40 @@ func TestMetadata(t *testing.T) {
 			}
 		})
 	}
+	// The same, where the other address would answer with good keys.
+	everywhere := &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+		r.URL.Host = strings.TrimPrefix(is.URL, "http://")
+		return http.DefaultTransport.RoundTrip(r)
+	})}
+	for uri, want := range map[string]string{is.URL + "/oauth/jwks": "", "http://evil.example/oauth/jwks": noKeys, "//evil.example/oauth/jwks": noKeys} {
+		is.set(func() { is.metadata = `{"issuer":"` + is.URL + `","jwks_uri":"` + uri + `"}` })
+		v := is.verifier(t, func(c *rs.Config) { c.HTTPClient = everywhere })
+		if _, err := v.Check(bearer(is.token(nil)), rs.Need{}); why(t, err) != want {
+			t.Errorf("keys at %s: %v, want %q", uri, err, want)
+		}
+	}
 	is.set(func() { is.metadata = "not needed" })
 	v := is.verifier(t, func(c *rs.Config) { c.JWKSURL = is.URL + "/oauth/jwks" })
 	if _, err := v.Check(bearer(is.token(nil)), rs.Need{}); err != nil {
 		t.Errorf("with a configured address: %v", err)
+	}
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// New keys fetched under old names are the old keys, so what was verified with them need not be verified again.
+func TestFetchingTheSameKeysForgetsNoToken(t *testing.T) {
+	is := newIssuer(t)
+	v, token := is.verifier(t), is.token(nil)
+	before, err := v.Check(bearer(token), rs.Need{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	is.clock.pass(5 * time.Second)
+	v.Check(bearer(sign(is.key, headOf("k2"), is.claims(nil))), rs.Need{})
+	if after, err := v.Check(bearer(token), rs.Need{}); after != before || is.fetched() != 2 {
+		t.Errorf("after %d fetches it is read anew (%v)", is.fetched(), err)
 	}
 }

@@ -112,6 +112,34 @@ func TestTheLease(t *testing.T) {
 	}
 }
 
+// Grace is measured by the clock that went further: what the machine slept through counts.
+func TestGrace(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		then  func(*twoClocks)
+		stale time.Duration
+		ok    bool
+	}{
+		{"with a lease", func(c *twoClocks) {}, 0, true},
+		{"a second without", func(c *twoClocks) { c.pass(1400 * time.Millisecond) }, time.Second, true},
+		{"as long as the grace", func(c *twoClocks) { c.pass(60400 * time.Millisecond) }, time.Minute, true},
+		{"longer", func(c *twoClocks) { c.pass(60401 * time.Millisecond) }, 0, false},
+		{"asleep for longer", func(c *twoClocks) { c.pass(time.Second); c.asleep(2 * time.Minute) }, 0, false},
+		{"asleep for a while", func(c *twoClocks) { c.pass(time.Second); c.asleep(2400 * time.Millisecond) }, 3 * time.Second, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			tail, clocks := newTestTail(t, newTailServer(t))
+			if err := tail.poll(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			c.then(clocks)
+			if stale, e := tail.valid(time.Minute); stale != c.stale || (e == nil) != c.ok {
+				t.Errorf("%v, %v", stale, e)
+			}
+		})
+	}
+}
+
 // The lease counts from before the question: what was revoked while the answer was on its way is not in it.
 func TestTheLeaseCountsFromBeforeTheQuestion(t *testing.T) {
 	s := newTailServer(t)

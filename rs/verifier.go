@@ -273,7 +273,7 @@ func (n Need) of(t *Token, now time.Time) *Error {
 		}
 	}
 	if n.ACR != "" && !reaches(t.ACR, n.ACR) ||
-		n.MaxAge > 0 && (t.AuthTime.IsZero() || now.Sub(t.AuthTime) > n.MaxAge) {
+		n.MaxAge > 0 && now.Sub(t.AuthTime) > n.MaxAge { // without auth_time that is for ever
 		return &Error{Status: http.StatusUnauthorized, Code: lowAuth, Text: "a stronger or more recent sign-in is needed",
 			scope: strings.Join(n.Scope, " "), acr: n.ACR, maxAge: n.MaxAge}
 	}
