@@ -82,6 +82,7 @@ func proofCases(is *issuer, k *prooftest.Key, token string) []proofCase {
 		{"11 made in ten seconds", made(-10 * time.Second), ""},
 		{"11 made in eleven seconds", made(-11 * time.Second), "the proof was made too long ago or in the future"},
 		{"11 expired by its own exp", good(prooftest.Claim("exp", is.clock.now().Unix()-10)), "the proof was made too long ago or in the future"},
+		{"11 not good before a minute from now, by its own nbf", good(prooftest.Claim("nbf", is.clock.now().Unix()+60)), "the proof was made too long ago or in the future"},
 		{"12 no ath", good(prooftest.Claim("ath", nil)), "ath is not the hash of the access token"},
 		{"12 ath of another token", good(prooftest.Token("another")), "ath is not the hash of the access token"},
 		{"12 made with another key", is.prove(other, token), "the proof was made with another key than the token is bound to"},

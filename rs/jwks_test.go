@@ -83,18 +83,19 @@ func TestAWithdrawnKeyTakesItsRememberedTokensAlong(t *testing.T) {
 	if got := check(); got != "" {
 		t.Fatal(got)
 	}
-	next := newKey(t)
-	is.set(func() { is.keys = `{"keys":[` + jwk(&next.PublicKey, "k2") + `]}` })
-	is.clock.pass(5 * time.Second)
-	v.Check(bearer(sign(next, headOf("k2"), is.claims(nil))), rs.Need{}) // brings the new set
-	if got := check(); got != unknown {
-		t.Errorf("%q, want %q", got, unknown)
-	}
 	// Another key under the old name is another key.
 	is.set(func() { is.keys = `{"keys":[` + jwk(&newKey(t).PublicKey, "k1") + `]}` })
 	is.clock.pass(5 * time.Second)
+	v.Check(bearer(sign(is.key, headOf("k0"), is.claims(nil))), rs.Need{}) // brings the new set
 	if got := check(); got != "invalid_token: the signature does not verify" {
 		t.Errorf("%q", got)
+	}
+	next := newKey(t)
+	is.set(func() { is.keys = `{"keys":[` + jwk(&next.PublicKey, "k2") + `]}` })
+	is.clock.pass(5 * time.Second)
+	v.Check(bearer(sign(next, headOf("k2"), is.claims(nil))), rs.Need{})
+	if got := check(); got != unknown {
+		t.Errorf("%q, want %q", got, unknown)
 	}
 }
 

@@ -188,6 +188,21 @@ func TestEnds(t *testing.T) {
 	}
 }
 
+func TestTheLatestEndCountsWhateverTheOrder(t *testing.T) {
+	s := newTailServer(t)
+	tail, _ := newTestTail(t, s)
+	at := noon.Unix()
+	for _, before := range []int64{at - 60, at, at - 60} {
+		s.set(200, fmt.Sprintf(`{"n":2,"kind":"account","id":"acc_1","before":%d}`, before), `{"n":2,"kind":"now","id":"l_1"}`)
+		if err := tail.poll(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !tail.ended(&Token{Subject: "acc_1", Issued: noon}) {
+		t.Error("an older end took a later one back")
+	}
+}
+
 func TestAnswersThatCountForNothing(t *testing.T) {
 	const now = `{"n":5,"kind":"now","id":"l_1"}`
 	for _, c := range []struct {
