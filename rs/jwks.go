@@ -67,8 +67,8 @@ func (k *keys) find(ctx context.Context, kid string) (*issuerKey, *Error) {
 }
 
 // published reports whether the issuer still publishes this very key.
-func (k *keys) published(key *issuerKey) bool {
-	set := k.good(k.now())
+func (k *keys) published(key *issuerKey, now time.Time) bool {
+	set := k.good(now)
 	return set != nil && set.byKid[key.kid] == key
 }
 

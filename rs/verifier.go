@@ -205,7 +205,7 @@ func (v *Verifier) presented(h http.Header) (text string, bound bool, e *Error) 
 
 // token is the good token that text is, remembered or read.
 func (v *Verifier) token(ctx context.Context, text string, hash [32]byte, now time.Time) (*Token, *Error) {
-	if it, ok := v.known.find(hash); ok && v.keys.published(it.key) {
+	if it, ok := v.known.find(hash); ok && v.keys.published(it.key, now) {
 		return it.token, it.token.timely(now)
 	}
 	if strings.ContainsAny(text, " ,\t\"") {
