@@ -38,5 +38,6 @@ var errorChapters = []ErrorChapter{
 	{ID: "keys", Title: text("errors.keys")},
 	{ID: "links", Title: text("errors.links")},
 	{ID: "clients", Title: text("errors.clients")},
+	{ID: "apps", Title: text("errors.apps")},
 	{ID: "idempotency", Title: text("errors.idempotency")},
 }
