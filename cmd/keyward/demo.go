@@ -16,6 +16,7 @@ import (
 	"keyward/internal/demo"
 	"keyward/internal/keyring"
 	"keyward/internal/notify"
+	"keyward/internal/oauth"
 	"keyward/internal/store"
 )
 
@@ -199,9 +200,18 @@ func (d *demoRun) tour(e *env, curl bool) error {
 	ctx, stop := context.WithCancel(e.ctx)
 	stopped := make(chan error, 1)
 	go func() { stopped <- d.run(ctx) }()
-	err := demo.Tour(ctx, demo.TourParts{
+	const appBack = "http://127.0.0.1/back" // a native app: the port is the system's to choose
+	app, _, err := d.app.oauth.Register(ctx, store.Cause{Actor: "system:demo"}, oauth.NewClient{
+		Name: "Demo wallet", Owner: "the demo", Auth: oauth.AuthNone, FirstParty: true, Redirects: []string{appBack},
+		Scopes: []string{"openid", "offline_access", "read"},
+	})
+	if err != nil {
+		stop()
+		return errors.Join(err, <-stopped)
+	}
+	err = demo.Tour(ctx, demo.TourParts{
 		Out: e.stdout, Origin: d.origin, Exchange: d.exchangeOrigin, ExchangeAddr: d.exchangeL.Addr().String(),
-		Catcher: d.catcher, Transport: d.transport(), Curl: curl, Now: d.app.db.Now,
+		App: string(app.ID), AppBack: appBack, Catcher: d.catcher, Transport: d.transport(), Curl: curl, Now: d.app.db.Now,
 		Verify: func(ctx context.Context) (demo.Proof, error) { return d.proof(ctx) },
 	})
 	stop()

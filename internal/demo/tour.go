@@ -23,6 +23,8 @@ type TourParts struct {
 	Origin       string
 	Exchange     string          // origin of the demo exchange
 	ExchangeAddr string          // where its name leads: resolvers other than a browser's do not know *.localhost
+	App          string          // client id of the demo's wallet app
+	AppBack      string          // the address it registered
 	Catcher      *notify.Catcher // stands for Mina's mailbox
 	Transport    *http.Transport // trusts the demo's certificate, if it has one
 	Curl         bool            // print each request as curl would send it
@@ -89,6 +91,8 @@ type story struct {
 
 	laptop, tablet, phone, library, borrowed, thief *visitor
 	thiefThere, tabletThere                         *visitor // the same browsers at the exchange
+	app                                             *visitor // a wallet app on the tablet: no cookies, its own key
+	wallet                                          wallet
 
 	link    string     // of a mail
 	spent   []string   // refresh tokens of the laptop that were turned over
@@ -109,7 +113,7 @@ func Tour(ctx context.Context, p TourParts) error { return play(ctx, p, steps())
 // steps of the story, in order. It grows with every capability.
 func steps() []step {
 	var all []step
-	for _, chapter := range [][]step{signUp(), rotation(), theft(), unbound(), exchanges(), codes(), passkeys(), forgeries(), freeze()} {
+	for _, chapter := range [][]step{signUp(), rotation(), theft(), unbound(), exchanges(), apps(), codes(), passkeys(), forgeries(), freeze()} {
 		all = append(all, chapter...)
 	}
 	return all
@@ -185,6 +189,7 @@ func newStory(p TourParts) *story {
 	s.library = at(p.Origin, "LIBRARY", "Mozilla/5.0 (X11; Linux x86_64; rv:150.0) Gecko/20100101 Firefox/150.0", library, s.passkey, nil)
 	s.borrowed = at(p.Origin, "BORROWED", "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 Version/26.0 Safari/605.1.15", library, &softkey.Authenticator{}, softkey.NewBindingKey())
 	s.thief = at(p.Origin, "THIEF", thiefAgent, farAddr, &softkey.Authenticator{}, nil)
+	s.app = at(p.Origin, "APP", "Wallet/1.0 (iPad)", home, nil, softkey.NewBindingKey())
 	s.thiefThere = at(p.Exchange, "THIEF", s.thief.agent, "", nil, nil)
 	s.tabletThere = at(p.Exchange, "TABLET", s.tablet.agent, "", nil, nil)
 	return s

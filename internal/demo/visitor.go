@@ -126,6 +126,12 @@ func (v *visitor) once(ctx context.Context, c call) (*answer, error) {
 			return nil, fmt.Errorf("a problem that is not JSON: %w", err)
 		}
 	}
+	if a.status >= 400 && a.Code == "" { // the form of RFC 6749 §5.2
+		var plain struct{ Error string }
+		if json.Unmarshal(a.body, &plain) == nil {
+			a.Code = plain.Error
+		}
+	}
 	v.learn(res, c.path)
 	return a, nil
 }
@@ -217,7 +223,7 @@ func (v *visitor) keep(kind, secret string) {
 
 // door tells pages and API apart: each has nonces of its own.
 func door(path string) string {
-	if strings.HasPrefix(path, "/api/") {
+	if strings.HasPrefix(path, "/api/") || strings.HasPrefix(path, "/oauth/") && path != "/oauth/authorize" {
 		return "api"
 	}
 	return "pages"
