@@ -142,6 +142,8 @@ type app struct {
 	jobs     *job.Runner
 	ops      *edge.Ops
 	public   http.Handler
+
+	operators *operators // nil: they have no door here
 }
 
 // extras are what a demo adds to the server it runs.
@@ -221,6 +223,9 @@ func (c *core) build(ctx context.Context, logger *slog.Logger, x extras) (*app, 
 		x.routes(mux, a)
 	}
 	a.public = a.edge.Handler(edge.Routes(mux))
+	if a.operators, err = a.newOperators(render); err != nil {
+		return nil, err
+	}
 	a.ops = edge.NewOps(logger, a.metrics, a.checks()...)
 	return a, nil
 }
@@ -294,7 +299,11 @@ func (a *app) sweep(ctx context.Context) error {
 		case <-t.C:
 		}
 		err := a.db.Housekeeping(ctx, func(tx *store.Tx) error {
-			return errors.Join(a.devices.Sweep(tx), a.accounts.Sweep(tx))
+			err := errors.Join(a.devices.Sweep(tx), a.accounts.Sweep(tx))
+			if a.operators != nil {
+				err = errors.Join(err, a.operators.staff.Sweep(tx))
+			}
+			return err
 		})
 		if _, err2 := job.Purge(ctx, a.db); err2 != nil {
 			err = errors.Join(err, err2)

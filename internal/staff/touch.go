@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"strings"
 
 	"keyward/internal/device"
 	"keyward/internal/keyring"
@@ -28,6 +29,9 @@ type Touch struct {
 // act names an act with everything in it: the challenge is bound to the hash, so
 // a page cannot show one change and have another one signed.
 func act(kind string, content ...string) device.Act {
+	for i, c := range content {
+		content[i] = strings.TrimSpace(c) // as the changes themselves read what was typed
+	}
 	b, _ := json.Marshal(content) // strings marshal, and no two lists alike
 	sum := sha256.Sum256(b)
 	return device.Act{Kind: kind, Object: hex.EncodeToString(sum[:])}
