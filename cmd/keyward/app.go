@@ -22,6 +22,7 @@ import (
 	"keyward/internal/notify"
 	"keyward/internal/session"
 	"keyward/internal/signin"
+	"keyward/internal/staff"
 	"keyward/internal/store"
 	"keyward/internal/web"
 )
@@ -125,6 +126,7 @@ func (c *core) domains(met session.Metrics) (*domains, error) {
 	d.signin = signin.New(signin.Parts{DB: c.db, Ring: c.ring, Log: c.log, Accounts: d.accounts, Devices: d.devices, Sessions: d.sessions, SelfSignUp: c.cfg.SelfSignUp})
 	d.contain = contain.New(c.db, c.log, d.accounts, d.devices, d.sessions, d.watch)
 	d.contain.AlsoErase(d.signin.Erase)
+	d.contain.AlsoRestored(staff.Restored)
 	return d, nil
 }
 

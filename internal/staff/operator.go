@@ -213,6 +213,21 @@ func effect(o Operator) audit.Effect {
 	return audit.Effect{Kind: "operator", ID: string(o.ID), Version: o.Version}
 }
 
+// Restored ends what a restored backup could bring back: sessions that were ended
+// since, links that were used, requests that were refused. It cannot know who was
+// disabled since; docs/operations.md says where to look. Rows only.
+func Restored(tx *store.Tx) ([]audit.Effect, error) {
+	var touched int64
+	for _, q := range []string{sqlEndEverySession, sqlVoidEveryInvite, sqlLetRequestsLapse} {
+		n, err := tx.Exec(q, store.Micros(tx.Now))
+		if err != nil {
+			return nil, err
+		}
+		touched += n
+	}
+	return []audit.Effect{{Kind: "operator", ID: "all", Version: touched}}, nil
+}
+
 // Sweep forgets challenges that can no longer be used. Run it in Housekeeping.
 func (s *Service) Sweep(tx *store.Tx) error {
 	_, err := tx.Exec(sqlSweep, store.Micros(tx.Now))

@@ -53,7 +53,8 @@ type Request struct {
 }
 
 // Act does what a request asks for, inside the transaction that approves it, and
-// tells which objects it touched. It writes no event: the approval is the one.
+// tells which objects it touched. It writes no event: the approval is the one. It may
+// run twice, as whatever runs in a transaction.
 type Act func(*store.Tx, Request) ([]audit.Effect, error)
 
 // AskAct is the act of asking.

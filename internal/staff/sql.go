@@ -55,6 +55,13 @@ VALUES ($1, $2, $3, $4, $5, $4, 0, 1)`
 	sqlEndSessions = `UPDATE staff_session SET ended_at = $1, version = version + 1 WHERE operator = $2 AND ended_at = 0 RETURNING id, version`
 )
 
+// What a restored backup could bring back.
+const (
+	sqlEndEverySession  = `UPDATE staff_session SET ended_at = $1, version = version + 1 WHERE ended_at = 0`
+	sqlVoidEveryInvite  = `UPDATE staff_invite SET voided_at = $1 WHERE used_at = 0 AND voided_at = 0`
+	sqlLetRequestsLapse = `UPDATE staff_request SET expires_at = $1, version = version + 1 WHERE state = 'open' AND expires_at > $1`
+)
+
 // An invitation is open while it was neither used nor replaced nor ran out, and
 // while whoever made it may still invite. The first one dies with the first operator.
 const open = `hash = $1 AND used_at = 0 AND voided_at = 0 AND expires_at > $2

@@ -425,6 +425,36 @@ func TestASignInOfAnOperatorWorksOnce(t *testing.T) {
 	})
 }
 
+func TestARestoredBackupBringsNothingOfOperatorsBack(t *testing.T) {
+	each(t, func(w *world) {
+		ada := w.first()
+		ben := ada.invite("Ben", Security)
+		r, err := ada.ask("clt_1")
+		w.must(err)
+		inv, err := w.s.Invite(w.ctx(), cause, ada.Live, "Cho", Roles{Admin}, "a new colleague", ada.sure(InviteAct("Cho", Roles{Admin}, "a new colleague")))
+		w.must(err)
+		w.must(w.db.Update(w.ctx(), store.Cause{Actor: "system:test"}, func(tx *store.Tx) error {
+			ended, err := Restored(tx)
+			if err != nil {
+				return err
+			}
+			_, err = w.log.Append(tx, audit.Event{Action: "audit.restore_accepted", Effects: ended})
+			return err
+		}))
+		if _, err := w.s.Check(w.ctx(), ada.Token); !errors.Is(err, ErrNotSignedIn) {
+			t.Errorf("a session: %v", err)
+		}
+		if _, err := w.s.JoinOptions(w.ctx(), inv.Secret); !errors.Is(err, ErrInvite) {
+			t.Errorf("a link: %v", err)
+		}
+		ben.again()
+		done := 0
+		if _, err := ben.approve(r.ID, verified(&done)); !errors.Is(err, ErrClosed) || done != 0 {
+			t.Errorf("a request: %v", err)
+		}
+	})
+}
+
 // What opens something is in no row, in no spelling.
 func TestNoSecretOfOperatorsIsInAnyRow(t *testing.T) {
 	each(t, func(w *world) {
