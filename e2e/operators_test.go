@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"testing"
+
+	"github.com/chromedp/cdproto/emulation"
 )
 
 // Two people at the operators' door, each with a browser.
@@ -30,6 +32,14 @@ func TestOperatorsComeInByALinkAndATouch(t *testing.T) {
 	ada.click(`form[data-act] button`)
 	ada.shows("/join#")
 	join(ben, eval[string](ada, `document.querySelector('main .mono').innerText`))
+
+	call(ben, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: 320, Height: 800, DeviceScaleFactor: 1, Mobile: true})
+	for _, path := range []string{"/", "/operators", "/requests", "/join"} {
+		ben.open(s.operators + path)
+		if w := eval[int](ben, "document.documentElement.scrollWidth"); w > 320 {
+			t.Errorf("%s is %d px wide on a phone of 320", path, w)
+		}
+	}
 
 	ada.press(`form[action="/signout"] button`, "location.pathname === '/signin'")
 	ada.click(`form[data-ceremony="sign-in"] button`)
