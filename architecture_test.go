@@ -14,6 +14,7 @@ import (
 var floors = map[string]int{
 	"cmd/keyward":  8,
 	"internal/web": 7, "internal/api": 7, "internal/console": 7,
+	"internal/oauth":  6,
 	"internal/signin": 5, "internal/contain": 5, "internal/staff": 5,
 	"internal/session": 4,
 	"internal/device":  3, "internal/notify": 3,
@@ -47,6 +48,7 @@ var housekeeping = map[string][]string{
 	"session_jti": {}, "session_session": {"last_seen", "reach_ms"},
 	"signin_handoff": {},
 	"staff_spent":    {}, "staff_session": {"last_used"},
+	"oauth_code": {}, "oauth_ask": {},
 }
 
 func TestImportsGoDownstairs(t *testing.T) {

@@ -20,6 +20,7 @@ import (
 	"keyward/internal/job"
 	"keyward/internal/keyring"
 	"keyward/internal/notify"
+	"keyward/internal/oauth"
 	"keyward/internal/session"
 	"keyward/internal/signin"
 	"keyward/internal/staff"
@@ -107,6 +108,8 @@ type domains struct {
 	sessions *session.Service
 	signin   *signin.Service
 	contain  *contain.Service
+	mint     *session.Mint
+	oauth    *oauth.Service
 	watch    *audit.Watch
 }
 
@@ -127,6 +130,10 @@ func (c *core) domains(met session.Metrics) (*domains, error) {
 	d.contain = contain.New(c.db, c.log, d.accounts, d.devices, d.sessions, d.watch)
 	d.contain.AlsoErase(d.signin.Erase)
 	d.contain.AlsoRestored(staff.Restored)
+	d.mint = session.NewMint(c.ring, c.cfg.PublicURL, c.db.Now)
+	d.oauth = oauth.New(oauth.Parts{
+		DB: c.db, Log: c.log, Accounts: d.accounts, Sessions: d.sessions, SignIn: d.signin, Mint: d.mint, Access: c.cfg.Sessions.Access,
+	})
 	return d, nil
 }
 
@@ -203,7 +210,7 @@ func (c *core) build(ctx context.Context, logger *slog.Logger, x extras) (*app, 
 	a.refusals = audit.NewRefusals(c.db, c.log)
 	a.edge, err = edge.New(edge.Options{
 		Now: c.db.Now, Logger: logger, PublicURL: c.cfg.PublicURL, Proxies: c.cfg.TrustedProxies, Language: c.cfg.Languages.Default,
-		FormOrigins: handoffOrigins(c.cfg), MaxBody: c.cfg.Limits.BodyBytes, Timeout: c.cfg.Limits.RequestTimeout,
+		FormOrigins: handoffOrigins(c.cfg), CrossOrigin: api.CrossSite, MaxBody: c.cfg.Limits.BodyBytes, Timeout: c.cfg.Limits.RequestTimeout,
 		RateFactor: c.cfg.Limits.RateFactor, Metrics: a.metrics, Refused: a.refusals.Count,
 		Pages: func(w http.ResponseWriter, r *http.Request, p edge.Problem) { a.web.Problem(w, r, p) },
 	})
@@ -212,15 +219,17 @@ func (c *core) build(ctx context.Context, logger *slog.Logger, x extras) (*app, 
 	}
 	a.web = web.NewServer(web.Parts{
 		DB: c.db, Ring: c.ring, Log: c.log, Accounts: a.accounts, Devices: a.devices, Sessions: a.sessions, SignIn: a.signin,
-		Contain: a.contain, Notify: a.notify, Limiter: a.edge.Limiter, Renderer: render, Logger: logger,
+		OAuth: a.oauth, Contain: a.contain, Notify: a.notify, Limiter: a.edge.Limiter, Renderer: render, Logger: logger,
 	}, pageSettings(c.cfg, x.demo))
 
 	mux := http.NewServeMux()
 	a.web.Routes(mux, a.edge)
-	api.New(api.Parts{
+	apiServer := api.New(api.Parts{
 		DB: c.db, Ring: c.ring, Log: c.log, Accounts: a.accounts, Devices: a.devices, Sessions: a.sessions, SignIn: a.signin,
 		Contain: a.contain, Limiter: a.edge.Limiter, Logger: logger,
-	}, api.Settings{PublicURL: c.cfg.PublicURL, Backends: c.cfg.Backends}).Routes(mux, a.edge)
+	}, api.Settings{PublicURL: c.cfg.PublicURL, Backends: c.cfg.Backends})
+	apiServer.Routes(mux, a.edge)
+	api.NewOAuth(apiServer, a.oauth).Routes(mux, a.edge)
 	if x.routes != nil {
 		x.routes(mux, a)
 	}
@@ -307,6 +316,9 @@ func (a *app) sweep(ctx context.Context) error {
 			}
 			return err
 		})
+		if err2 := a.oauth.Sweep(ctx); err2 != nil {
+			err = errors.Join(err, err2)
+		}
 		if _, err2 := job.Purge(ctx, a.db); err2 != nil {
 			err = errors.Join(err, err2)
 		}

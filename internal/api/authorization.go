@@ -25,6 +25,10 @@ const (
 // them are refused: a proxy and we could look at different ones (RFC 6750 §3.1:
 // more than one method is an invalid request).
 func readAuthorization(h http.Header) (credentials, error) {
+	return readAuthorizationUpTo(h, maxAuthorization)
+}
+
+func readAuthorizationUpTo(h http.Header, limit int) (credentials, error) {
 	lines := h["Authorization"]
 	switch {
 	case len(lines) == 0:
@@ -34,7 +38,7 @@ func readAuthorization(h http.Header) (credentials, error) {
 	}
 	scheme, value, ok := strings.Cut(lines[0], " ")
 	value = strings.TrimLeft(value, " ") // RFC 9110 §11.4: 1*SP
-	if !ok || len(lines[0]) > maxAuthorization || !token68(value) || !word(scheme) {
+	if !ok || len(lines[0]) > limit || !token68(value) || !word(scheme) {
 		return credentials{}, errBadRequest.At("Authorization", "is not a scheme and one token")
 	}
 	return credentials{strings.ToLower(scheme), value}, nil

@@ -264,6 +264,39 @@ var actions = map[Action]Spec{
 		say:   text{"An operator tried to approve their own request for “{kind}” on “{object}” and was refused.", "운영자가 “{object}” 대상에 낸 자신의 “{kind}” 요청을 승인하려다 거부됐어요."},
 		plain: text{"An operator tried to approve their own request and was refused.", "운영자가 자신의 요청을 승인하려다 거부됐어요."},
 	},
+	"client.registered": {
+		OCSF:  OCSF{ocsfEntity, 1},
+		say:   text{"The app “{client}” was registered.", "“{client}” 앱을 등록했어요."},
+		plain: text{"An app was registered.", "앱을 등록했어요."},
+	},
+	"client.off": {
+		OCSF:  OCSF{ocsfEntity, 4},
+		plain: text{"An app was switched off, and everything it held ended.", "앱을 끄고 그 앱이 가진 권한을 모두 끝냈어요."},
+	},
+	"grant.given": {
+		Shown: true, OCSF: OCSF{ocsfAuthentication, 1},
+		say:   text{"The app “{client}” got access.", "“{client}” 앱이 접근 권한을 받았어요."},
+		plain: text{"An app got access.", "앱 하나가 접근 권한을 받았어요."},
+	},
+	"grant.refreshed": {
+		OCSF:  OCSF{ocsfAuthentication, 5},
+		plain: text{"An app renewed its access.", "앱이 접근 권한을 갱신했어요."},
+	},
+	"grant.ended": {
+		Shown: true, OCSF: OCSF{ocsfAuthentication, 2},
+		say:   text{"The access of the app “{client}” ended.", "“{client}” 앱의 접근 권한을 끝냈어요."},
+		plain: text{"The access of an app ended.", "앱 하나의 접근 권한을 끝냈어요."},
+	},
+	"grant.reuse": {
+		Shown: true, OCSF: OCSF{ocsfFinding, 1},
+		say:   text{"A spent token of the app “{client}” was used again. Its access was ended.", "“{client}” 앱의 이미 사용된 토큰이 다시 쓰여서 접근 권한을 끝냈어요."},
+		plain: text{"A spent token of an app was used again. Its access was ended.", "앱의 이미 사용된 토큰이 다시 쓰여서 접근 권한을 끝냈어요."},
+	},
+	"grant.code_replayed": {
+		Shown: true, OCSF: OCSF{ocsfFinding, 1},
+		say:   text{"A spent code of the app “{client}” was used again. Its access was ended.", "“{client}” 앱의 이미 사용된 코드가 다시 쓰여서 접근 권한을 끝냈어요."},
+		plain: text{"A spent code of an app was used again. Its access was ended.", "앱의 이미 사용된 코드가 다시 쓰여서 접근 권한을 끝냈어요."},
+	},
 	"keyring.rotated": {
 		OCSF:  OCSF{ocsfEntity, 3},
 		plain: text{"The server's own keys were rotated.", "서버의 키를 교체했어요."},

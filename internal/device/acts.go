@@ -14,15 +14,16 @@ const (
 	ActContactsChange = "contacts.change"
 	ActDevicesRemove  = "devices.remove" // object: the device
 	ActFreezeLift     = "freeze.lift"
-	ActHandoff        = "handoff"    // going on to the exchange, from a browser without a key
-	ActConfirmMe      = "confirm.me" // "it is still me": gives the session new secrets, kept for nothing
+	ActHandoff        = "handoff"       // going on to the exchange, from a browser without a key
+	ActApp            = "app.authorize" // object: the app that asks
+	ActConfirmMe      = "confirm.me"    // "it is still me": gives the session new secrets, kept for nothing
 )
 
 // acts that a client may ask for by name; the value says whether an object
 // belongs to it. Sign-in is not among them: it has no session yet.
 var acts = map[string]bool{
 	ActKeysAdd: false, ActKeysRemove: true, ActSessionsEndAll: false, ActCodesNew: false,
-	ActContactsChange: false, ActDevicesRemove: true, ActFreezeLift: false, ActHandoff: false, ActConfirmMe: false,
+	ActContactsChange: false, ActDevicesRemove: true, ActFreezeLift: false, ActHandoff: false, ActApp: true, ActConfirmMe: false,
 }
 
 var errBadAct = edge.E("bad_request")

@@ -26,6 +26,14 @@ const (
 	// log and not each of them, so that it never grows past what an event holds.
 	maxNamed = 200
 
+	// maxGrants: grants one app may hold of one account; its oldest end. Each sign-in
+	// of an app that keeps nothing makes one.
+	maxGrants = 20
+
+	// grantIdle: an app that works while its owner is away loses its refresh token
+	// after so long without using it (RFC 9700 §4.14.2).
+	grantIdle = 30 * 24 * time.Hour
+
 	// endedShown: how long an ended session stays in the owner's list.
 	endedShown = 30 * 24 * time.Hour
 

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"time"
 
 	"keyward/internal/keyring"
 	"keyward/internal/store"
@@ -38,4 +39,17 @@ func (s *Service) SpendProof(ctx context.Context, jkt, jti string) error {
 		return nil
 	}
 	return s.db.Housekeeping(ctx, func(tx *store.Tx) error { return s.Spend(tx, jkt, jti) })
+}
+
+// SpendUntil uses up any other single-use name: kind says whose, id is remembered
+// until it could not be used any more anyway.
+func (s *Service) SpendUntil(ctx context.Context, kind, id string, until time.Time) error {
+	h := keyring.Hash(kind + "\x00" + id)
+	return s.db.Housekeeping(ctx, func(tx *store.Tx) error {
+		n, err := tx.Exec(sqlJTI, h[:], store.Micros(until.Add(proofWindow)))
+		if err == nil && n == 0 {
+			err = ErrProofReplayed
+		}
+		return err
+	})
 }

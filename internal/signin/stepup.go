@@ -3,6 +3,7 @@ package signin
 import (
 	"context"
 
+	"keyward/internal/account"
 	"keyward/internal/audit"
 	"keyward/internal/device"
 	"keyward/internal/session"
@@ -72,3 +73,13 @@ func (s *Service) touched(tx *store.Tx, ses session.Session, act device.Act) err
 func (s *Service) need(tx *store.Tx, ses session.Session, act device.Act) (device.Proof, error) {
 	return s.devices.Need(tx, string(ses.ID), ses.Account, act)
 }
+
+// Touched redeems a kept touch for an act of a flow above this one, or says which
+// touch is missing.
+func (s *Service) Touched(tx *store.Tx, ses session.Session, act device.Act) error {
+	_, err := s.need(tx, ses, act)
+	return err
+}
+
+// Usable refuses what a frozen, restricted or closed account may not begin.
+func (s *Service) Usable(tx *store.Tx, acc account.ID) error { return s.usable(tx, acc) }

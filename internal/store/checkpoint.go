@@ -28,7 +28,7 @@ type checkpointer struct {
 }
 
 const (
-	kickEvery = 4096 // writes between two checkpoints; a page that many of them changed is copied once
+	kickEvery = 4096  // writes between two checkpoints; a page that many of them changed is copied once
 	longLog   = 16384 // pages, 64 MiB
 )
 

@@ -83,6 +83,8 @@ func (s *Server) Routes(mux *http.ServeMux, e *edge.Edge) {
 
 	in("GET /handoff", s.handoffPage)
 	in("POST /handoff", s.handoff)
+	open("GET /oauth/authorize", s.authorizePage)
+	in("POST /oauth/authorize", s.authorize)
 	open("POST /look", s.look)
 	open("GET /lost-phone", s.lostPhone)
 	open("GET /official", s.official)

@@ -14,6 +14,7 @@ import (
 	"keyward/internal/edge"
 	"keyward/internal/keyring"
 	"keyward/internal/notify"
+	"keyward/internal/oauth"
 	"keyward/internal/proof"
 	"keyward/internal/session"
 	"keyward/internal/signin"
@@ -29,6 +30,7 @@ type Parts struct {
 	Devices  *device.Service
 	Sessions *session.Service
 	SignIn   *signin.Service
+	OAuth    *oauth.Service
 	Contain  *contain.Service
 	Notify   *notify.Service
 	Limiter  *edge.Limiter

@@ -164,6 +164,17 @@ var fixtures = []fixture{
 		return &Handoff{Base: in(c, "/handoff?to=https%3A%2F%2Fwww.exchange.example%2Fenter"), To: "https://www.exchange.example/enter",
 			State: "kx3Yw0a1bWZzT7Qd", Challenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", Site: "www.exchange.example"}
 	}},
+	{"authorize", func(c string) View {
+		return &Authorize{Base: in(c, "/oauth/authorize?ask=kwq_1"), Ask: "kwq_1", Auto: true, App: "Example Exchange", Site: "www.exchange.example", Redirect: "https://www.exchange.example/enter"}
+	}},
+	{"authorize-ask", func(c string) View {
+		return &Authorize{Base: in(c, "/oauth/authorize?ask=kwq_2"), Ask: "kwq_2", App: "Portfolio View", Domain: "portfolio-view.example", Site: "app.portfolio-view.example",
+			Redirect: "https://app.portfolio-view.example/back", Powers: []string{"openid", "read", "trade"}, Until: at(12, 14, 2).Add(90 * 24 * time.Hour), Deny: "https://app.portfolio-view.example/back?error=access_denied"}
+	}},
+	{"authorize-unchecked", func(c string) View {
+		return &Authorize{Base: in(c, "/oauth/authorize?ask=kwq_3"), Ask: "kwq_3", App: "Tax helper", Site: "127.0.0.1:4711",
+			Redirect: "http://127.0.0.1:4711/back", Powers: []string{"openid", "read"}, Until: at(12, 14, 2).Add(90 * 24 * time.Hour), Deny: "http://127.0.0.1:4711/back?error=access_denied"}
+	}},
 	{"verify-ask", func(c string) View {
 		return &VerifyMail{Base: out(c, "/"), State: LinkAsk, Token: "cnt_01.abc", Mail: "owner@mail.example", MadeAt: at(12, 14, 2), MadeOn: chrome}
 	}},

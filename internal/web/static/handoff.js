@@ -1,26 +1,17 @@
 // On to the exchange. The page shows where it leads; this asks for the one-time code with a proof of the browser's key, so that a
 // copied cookie does not get one, and leaves.
 
+import { leave } from './leave.js';
 import { refresh } from './renew.js';
 import { go, post, sayError } from './wire.js';
 
 const page = document.querySelector('[data-handoff]');
 const { to, state, challenge } = page.dataset;
 
-/** The only way by which a page of ours leaves the site: to the very address that was asked for and is written on the page. */
-function leave(answer) {
-  const there = new URL(answer);
-  const asked = new URL(to);
-  if (!/^https?:$/.test(there.protocol) || there.origin !== asked.origin || there.pathname !== asked.pathname) {
-    throw new TypeError('another address than the one that was asked for');
-  }
-  location.replace(there.href); // "back" must not lead to a page that goes on by itself
-}
-
 try {
   await refresh(); // if the session is not fresh; either way the answer brings the nonce the proof needs
   const answer = await post('/handoff', { to, state, challenge }, { prove: true });
-  leave(answer.to);
+  leave(to, answer.to);
 } catch (error) {
   if (error.code === 'step_up_required') { // a browser without a key: its owner's touch instead
     go(`${error.url}&to=${encodeURIComponent(location.pathname + location.search)}`);

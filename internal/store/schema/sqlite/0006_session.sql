@@ -40,7 +40,8 @@ CREATE TABLE session_family (
   idle_exp  BIGINT NOT NULL,
   abs_exp   BIGINT NOT NULL,
   jkt       TEXT NOT NULL,
-  epoch     BIGINT NOT NULL
+  epoch     BIGINT NOT NULL,
+  grt       TEXT NOT NULL DEFAULT ''   -- the grant whose chain it is; '' for the session's own
 ) WITHOUT ROWID;
 CREATE INDEX session_family_session ON session_family (session);
 -- One row per account that ever ended everything: one write ends all older sessions.
@@ -55,3 +56,29 @@ CREATE TABLE session_jti (
   exp BIGINT NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX session_jti_exp ON session_jti (exp);
+-- What an app may do for an account, granted in a session. Its chain of refresh
+-- tokens is a family; ending the grant writes here and never there.
+CREATE TABLE session_grant (
+  id         TEXT PRIMARY KEY,
+  account    TEXT NOT NULL,
+  session    TEXT NOT NULL,
+  client     TEXT NOT NULL,
+  family     TEXT NOT NULL,            -- '' when there is no refresh token
+  scope      TEXT NOT NULL,            -- RFC 6749 §3.3, sorted
+  details    TEXT NOT NULL,            -- RFC 9396, JSON; '' for none
+  audience   TEXT NOT NULL,
+  acr        TEXT NOT NULL,            -- how the owner was there when it was granted
+  amr        TEXT NOT NULL,            -- JSON list
+  auth_time  BIGINT NOT NULL,
+  jkt        TEXT NOT NULL,
+  offline    BOOLEAN NOT NULL,         -- outlives a sign-out (OIDC Core §11)
+  keeps      BOOLEAN NOT NULL,         -- its refresh token stays the same (FAPI 2.0 §5.3.2.1-9)
+  created_at BIGINT NOT NULL,
+  abs_exp    BIGINT NOT NULL,
+  epoch      BIGINT NOT NULL,
+  ended_at   BIGINT NOT NULL DEFAULT 0,
+  ended_why  TEXT NOT NULL DEFAULT '',
+  version    BIGINT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX session_grant_account ON session_grant (account, created_at);
+CREATE INDEX session_grant_client ON session_grant (client, created_at);

@@ -1,0 +1,197 @@
+package oauth
+
+import (
+	"context"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"keyward/internal/session"
+	"keyward/internal/signin"
+)
+
+// Ask is an authorization request that was read and found in order.
+type Ask struct {
+	Client    Client
+	Redirect  string
+	State     string
+	Scopes    []string
+	Challenge [32]byte
+	Nonce     string
+	JKT       string // dpop_jkt: the code is good with this key only (RFC 9449 §10)
+	Login     bool   // prompt=login: the person proves presence again
+	Consent   bool   // prompt=consent
+	Silent    bool   // prompt=none: no page may ask anything
+	MaxAge    time.Duration
+	HasMaxAge bool
+	ACR       string // the least the app asks for; "" for none
+	Hint      string // login_hint, unverified
+	Locales   []string
+	Subject   string // of an id_token_hint of ours: this account or nobody
+
+	handle [32]byte // of the kept request
+}
+
+// Refusal is an error that goes back to the app, at an address that is proved to be
+// the app's.
+type Refusal struct {
+	Code, Description string
+	Redirect, State   string
+}
+
+func (r *Refusal) Error() string { return "oauth: " + r.Code + ": " + r.Description }
+
+// ReadAsk reads an authorization request (RFC 6749 §4.1.1, OIDC Core §3.1.2.1). An
+// error that is no *Refusal is for the person's eyes: the app, or the address to
+// come back to, is not known, and nobody is sent there.
+func (s *Service) ReadAsk(ctx context.Context, q url.Values) (Ask, error) {
+	var a Ask
+	once := func(name string) string { return q.Get(name) }
+	// RFC 6749 §3.1: a parameter must not come twice. Two readers of one request that
+	// pick different ones are how a request is smuggled past a check.
+	for name, values := range q {
+		if len(values) > 1 || len(values[0]) > maxParam {
+			if name == "client_id" || name == "redirect_uri" {
+				return a, ErrRedirect
+			}
+		}
+	}
+	c, err := s.Client(ctx, once("client_id"))
+	if err != nil {
+		return a, err
+	}
+	a.Client, a.Redirect, a.State = c, once("redirect_uri"), once("state")
+	if !c.redirect(a.Redirect) {
+		return a, ErrRedirect
+	}
+	refusal := func(code, why string) (Ask, error) {
+		return a, &Refusal{code, why, a.Redirect, a.State}
+	}
+	if len(a.State) > maxState {
+		a.State = ""
+		return refusal("invalid_request", "state is too long")
+	}
+	for name, values := range q {
+		if len(values) > 1 || len(values[0]) > maxParam {
+			_ = name
+			return refusal("invalid_request", "a parameter came twice or is too long")
+		}
+	}
+	if q.Has("request") {
+		return refusal("request_not_supported", "signed requests are not taken here")
+	}
+	if q.Has("request_uri") {
+		return refusal("request_uri_not_supported", "addresses of requests are not taken here")
+	}
+	if once("response_type") != "code" {
+		// No implicit and no hybrid flow: a token in an address is in every log (RFC
+		// 9700 §2.1.2).
+		return refusal("unsupported_response_type", "only response_type=code exists here")
+	}
+	if m := once("response_mode"); m != "" && m != "query" {
+		return refusal("invalid_request", "only response_mode=query exists here")
+	}
+	var ok bool
+	if once("code_challenge_method") != "S256" {
+		return refusal("invalid_request", "code_challenge_method must be S256")
+	}
+	if a.Challenge, ok = signin.ParseChallenge(once("code_challenge")); !ok {
+		return refusal("invalid_request", "code_challenge is not the base64url of a SHA-256")
+	}
+	if a.Scopes, ok = parseScope(once("scope")); !ok || len(a.Scopes) == 0 {
+		return refusal("invalid_scope", "an unknown scope, or none")
+	}
+	if !c.may(a.Scopes) {
+		return refusal("invalid_scope", "this app may not ask for that")
+	}
+	if a.Nonce = once("nonce"); len(a.Nonce) > maxNonce {
+		return refusal("invalid_request", "nonce is too long")
+	}
+	if a.JKT = once("dpop_jkt"); a.JKT != "" {
+		if _, ok := signin.ParseChallenge(a.JKT); !ok { // a thumbprint has the same form
+			return refusal("invalid_request", "dpop_jkt is not a thumbprint")
+		}
+	}
+	prompts := strings.Fields(once("prompt"))
+	for _, p := range prompts {
+		switch p {
+		case "login", "select_account": // there is one account in a browser: choosing another is signing in anew
+			a.Login = true
+		case "consent":
+			a.Consent = true
+		case "none":
+			a.Silent = true
+		default:
+			return refusal("invalid_request", "an unknown prompt")
+		}
+	}
+	if a.Silent && len(prompts) > 1 {
+		return refusal("invalid_request", "prompt=none stands alone")
+	}
+	if v := once("max_age"); v != "" {
+		n, err := strconv.ParseUint(v, 10, 31)
+		if err != nil {
+			return refusal("invalid_request", "max_age is not a number of seconds")
+		}
+		a.MaxAge, a.HasMaxAge = time.Duration(n)*time.Second, true
+	}
+	for _, acr := range strings.Fields(once("acr_values")) {
+		// Voluntary and in order of preference (OIDC Core §3.1.2.1); we keep the least
+		// that we know, and say in the token what was reached.
+		if session.Reaches(session.ACRPhrh, acr) && (a.ACR == "" || session.Reaches(a.ACR, acr)) {
+			a.ACR = acr
+		}
+	}
+	if v := once("id_token_hint"); v != "" {
+		id, err := s.mint.ReadID(v)
+		if err != nil {
+			return refusal("invalid_request", "id_token_hint is no ID token of ours")
+		}
+		a.Subject = id.Subject
+	}
+	a.Hint, a.Locales = once("login_hint"), strings.Fields(once("ui_locales"))
+	return a, nil
+}
+
+// Consents reports whether the person has to agree: the exchange's own apps need no
+// consent, unless they ask for it.
+func (a Ask) Consents() bool { return !a.Client.FirstParty || a.Consent }
+
+// stale reports whether the session's last user verification is too old, or too
+// weak, for what is asked.
+func (a Ask) stale(ses session.Session, now time.Time) bool {
+	if a.Login || a.HasMaxAge && now.Sub(ses.AuthTime) > a.MaxAge {
+		return true
+	}
+	if a.ACR != "" && !session.Reaches(ses.ACR, a.ACR) {
+		return true
+	}
+	_, old := fresh(a.Scopes, ses.ACR, ses.AuthTime, now)
+	return len(old) > 0
+}
+
+// Answer is the address that brings a refusal back to the app, with who we are (RFC
+// 9207): a mix-up of servers shows.
+func (s *Service) Answer(redirect, state string, more url.Values) string {
+	u, err := url.Parse(redirect)
+	if err != nil {
+		return redirect
+	}
+	q := u.Query()
+	for name, values := range more {
+		q[name] = slices.Clone(values)
+	}
+	if state != "" {
+		q.Set("state", state)
+	}
+	q.Set("iss", s.mint.Issuer())
+	u.RawQuery = q.Encode()
+	return u.String()
+}
+
+// Back is the address of a refusal.
+func (s *Service) Back(r *Refusal) string {
+	return s.Answer(r.Redirect, r.State, url.Values{"error": {r.Code}, "error_description": {r.Description}})
+}

@@ -1,0 +1,53 @@
+package oauth
+
+import (
+	"context"
+	"time"
+
+	"keyward/internal/account"
+	"keyward/internal/audit"
+	"keyward/internal/session"
+	"keyward/internal/signin"
+	"keyward/internal/store"
+)
+
+// Service decides for apps.
+type Service struct {
+	db       *store.DB
+	log      *audit.Log
+	accounts *account.Service
+	sessions *session.Service
+	signin   *signin.Service
+	mint     *session.Mint
+	life     time.Duration // of access tokens
+}
+
+// Parts are what the service is made of.
+type Parts struct {
+	DB       *store.DB
+	Log      *audit.Log
+	Accounts *account.Service
+	Sessions *session.Service
+	SignIn   *signin.Service
+	Mint     *session.Mint
+	Access   time.Duration // life of access tokens, 1–60 min
+}
+
+// New wires the service.
+func New(p Parts) *Service {
+	return &Service{db: p.DB, log: p.Log, accounts: p.Accounts, sessions: p.Sessions, signin: p.SignIn, mint: p.Mint, life: p.Access}
+}
+
+// Issuer is who we are to clients (RFC 8414 §2).
+func (s *Service) Issuer() string { return s.mint.Issuer() }
+
+// Sweep forgets codes that cannot be used, nor used against us, any more.
+func (s *Service) Sweep(ctx context.Context) error {
+	return s.db.Housekeeping(ctx, func(tx *store.Tx) error {
+		if _, err := tx.Exec(sqlSweepCode, store.Micros(tx.Now.Add(-codeKept))); err != nil {
+			return err
+		}
+		_, err := tx.Exec(sqlSweepAsk, store.Micros(tx.Now))
+		return err
+	})
+}

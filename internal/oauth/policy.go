@@ -1,0 +1,36 @@
+package oauth
+
+import "time"
+
+const (
+	// codeLife: FAPI 2.0 §5.3.2.1-11.
+	codeLife = 60 * time.Second
+
+	// askLife: how long a person may take from the app's button to the answer; a
+	// sign-up may lie between. pushedLife: FAPI 2.0 §5.3.2.2-12, less than 600 s.
+	askLife    = 30 * time.Minute
+	pushedLife = 300 * time.Second
+
+	// codeKept: how long a spent code is remembered, so that a second use still ends
+	// what the first one gave. As long as the longest access token.
+	codeKept = time.Hour
+
+	// idLife: an ID token tells of a sign-in and opens nothing; it is read at once.
+	idLife = 5 * time.Minute
+
+	// assertionLife: how far ahead a client assertion may expire (RFC 7523 §3: the
+	// server MAY reject one with an unreasonable exp).
+	assertionLife = 5 * time.Minute
+
+	// The clock rule of FAPI 2.0 §5.3.2.1-13.
+	clockAhead = 10 * time.Second
+
+	maxState    = 1024
+	maxNonce    = 512
+	maxParam    = 2048
+	maxName     = 80
+	maxURIs     = 20
+	maxURI      = 512
+	defaultLife = 90 * 24 * time.Hour
+	maxLife     = 400 * 24 * time.Hour
+)

@@ -1,0 +1,89 @@
+package oauth
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"keyward/internal/session"
+)
+
+// power is what a scope lets an app do, and how its owner must have been there
+// (DESIGN §5, scope policy).
+type power struct {
+	acr    string
+	maxAge time.Duration // since the owner's last user verification; 0 does not age
+	open   bool          // also for apps nobody vouched for
+}
+
+var powers = map[string]power{
+	"openid":         {acr: session.ACRPhr, open: true},
+	"email":          {acr: session.ACRPhr, open: true},
+	"offline_access": {acr: session.ACRPhr, open: true},
+	"read":           {acr: session.ACRPhr, maxAge: 0, open: true},
+	"trade":          {acr: session.ACRPhr, maxAge: 12 * time.Hour},
+	"keys":           {acr: session.ACRPhr, maxAge: 5 * time.Minute},
+	"devices":        {acr: session.ACRPhr, maxAge: 5 * time.Minute},
+	"contacts":       {acr: session.ACRPhr, maxAge: 5 * time.Minute},
+}
+
+// Scopes lists every scope there is, sorted.
+func Scopes() []string {
+	var out []string
+	for s := range powers {
+		out = append(out, s)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// parseScope splits a scope parameter (RFC 6749 §3.3) and brings it into one order,
+// so that two spellings of one request are one.
+func parseScope(s string) ([]string, bool) {
+	if s == "" {
+		return nil, true
+	}
+	parts := strings.Split(s, " ")
+	for _, p := range parts {
+		if _, known := powers[p]; !known {
+			return nil, false
+		}
+	}
+	slices.Sort(parts)
+	return slices.Compact(parts), true
+}
+
+func joinScope(s []string) string { return strings.Join(s, " ") }
+
+func subset(s, of []string) bool {
+	return !slices.ContainsFunc(s, func(x string) bool { return !slices.Contains(of, x) })
+}
+
+// fresh splits scopes into those that a verification at that time still carries, and
+// those that need a new one.
+func fresh(scopes []string, acr string, at, now time.Time) (good, stale []string) {
+	for _, s := range scopes {
+		p := powers[s]
+		if session.Reaches(acr, p.acr) && (p.maxAge == 0 || now.Sub(at) <= p.maxAge) {
+			good = append(good, s)
+		} else {
+			stale = append(stale, s)
+		}
+	}
+	return good, stale
+}
+
+// strictest is what a step-up for these scopes has to reach.
+func strictest(scopes []string) (acr string, maxAge time.Duration) {
+	acr = session.ACRPhr
+	for _, s := range scopes {
+		p := powers[s]
+		if session.Reaches(p.acr, acr) {
+			acr = p.acr
+		}
+		if p.maxAge > 0 && (maxAge == 0 || p.maxAge < maxAge) {
+			maxAge = p.maxAge
+		}
+	}
+	return acr, maxAge
+}

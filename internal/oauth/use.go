@@ -1,0 +1,170 @@
+package oauth
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"slices"
+	"strings"
+
+	"keyward/internal/account"
+	"keyward/internal/audit"
+	"keyward/internal/session"
+	"keyward/internal/store"
+)
+
+// accessHash is at_hash (OIDC Core §3.1.3.6): the left half of the token's SHA-256.
+func accessHash(token string) string {
+	h := sha256.Sum256([]byte(token))
+	return base64.RawURLEncoding.EncodeToString(h[:16])
+}
+
+// Use reads an access token of a person that came back to one of our own endpoints,
+// as it stands now: an ended session, device, grant or app is seen at once.
+func (s *Service) Use(ctx context.Context, token string) (session.AccessClaims, session.Grant, error) {
+	c, err := s.mint.Access(token)
+	if err != nil || c.Grant == "" {
+		return session.AccessClaims{}, session.Grant{}, session.ErrGrantEnded
+	}
+	var g session.Grant
+	err = s.db.View(ctx, func(tx *store.Tx) (err error) {
+		g, err = s.sessions.GrantByID(tx, session.GrantID(c.Grant))
+		return err
+	})
+	return c, g, err
+}
+
+// UserInfo is what an app may know of the person (OIDC Core §5.3.2).
+type UserInfo struct {
+	Subject       string `json:"sub"`
+	Email         string `json:"email,omitempty"`
+	EmailVerified *bool  `json:"email_verified,omitempty"`
+}
+
+// UserInfo answers for the account of a token.
+func (s *Service) UserInfo(ctx context.Context, c session.AccessClaims) (u UserInfo, err error) {
+	scopes := strings.Fields(c.Scope)
+	if !slices.Contains(scopes, "openid") {
+		return u, &Error{Code: "insufficient_scope", Description: "openid is needed", Status: 403}
+	}
+	u.Subject = c.Subject
+	if slices.Contains(scopes, "email") {
+		u.Email, u.EmailVerified, err = s.mail(ctx, account.ID(c.Subject))
+	}
+	return u, err
+}
+
+// Introspection is RFC 7662 §2.2. An inactive token says nothing else.
+type Introspection struct {
+	Active bool `json:"active"`
+	*session.AccessClaims
+	TokenType string `json:"token_type,omitempty"`
+}
+
+// Introspect tells an app about a token that was made for the same audience or given
+// to itself. Anything else, another's or none, is inactive in the same words.
+func (s *Service) Introspect(ctx context.Context, c Client, token string) (Introspection, error) {
+	claims, err := s.mint.Access(token)
+	if err != nil || c.Public || claims.ClientID != string(c.ID) && claims.Audience != c.Audience {
+		return Introspection{}, nil
+	}
+	if claims.Grant != "" {
+		if _, _, err := s.Use(ctx, token); err != nil {
+			if errors.Is(err, session.ErrGrantEnded) {
+				return Introspection{}, nil
+			}
+			return Introspection{}, err
+		}
+	}
+	// Whoever the token was given to may have been switched off since.
+	if _, err := s.Client(ctx, claims.ClientID); err != nil {
+		if errors.Is(err, ErrNoClient) {
+			return Introspection{}, nil
+		}
+		return Introspection{}, err
+	}
+	in := Introspection{Active: true, AccessClaims: &claims, TokenType: "Bearer"}
+	if claims.Confirm != nil {
+		in.TokenType = "DPoP"
+	}
+	return in, nil
+}
+
+// Revoke ends the grant behind a token of this app (RFC 7009 §2.1), whichever of its
+// tokens came. What is not this app's, or nothing, is no error.
+func (s *Service) Revoke(ctx context.Context, cause store.Cause, c Client, token string) error {
+	id, acc := session.GrantID(""), account.ID("")
+	if claims, err := s.mint.Access(token); err == nil {
+		if claims.ClientID == string(c.ID) {
+			id, acc = session.GrantID(claims.Grant), account.ID(claims.Subject)
+		}
+	} else if g, err := s.sessions.GrantOfRefresh(ctx, token, string(c.ID)); err == nil {
+		id, acc = g.ID, g.Account
+	} else if !errors.Is(err, session.ErrGrantEnded) {
+		return err
+	}
+	if id == "" {
+		return nil
+	}
+	err := s.end(ctx, cause, acc, id, "client:"+string(c.ID), c.Name)
+	if errors.Is(err, session.ErrGrantEnded) {
+		return nil
+	}
+	return err
+}
+
+// End ends a grant for its owner (connected apps).
+func (s *Service) End(ctx context.Context, cause store.Cause, acc account.ID, id session.GrantID, name string) error {
+	return s.end(ctx, cause, acc, id, "", name)
+}
+
+func (s *Service) end(ctx context.Context, cause store.Cause, acc account.ID, id session.GrantID, actor, name string) error {
+	return s.db.Update(ctx, cause, func(tx *store.Tx) error {
+		effects, err := s.sessions.EndGrant(tx, acc, id, session.EndedGrant)
+		if err != nil {
+			return err
+		}
+		if actor != "" {
+			tx.Cause.Actor = actor
+		}
+		_, err = s.log.Append(tx, audit.Event{
+			Action: "grant.ended", Account: string(acc), Target: string(id), Effects: effects, Payload: map[string]string{"client": name},
+		})
+		return err
+	})
+}
+
+// Connected is an app with something of an account in its hands.
+type Connected struct {
+	session.Grant
+	Name, Domain string
+	FirstParty   bool
+}
+
+// Connected lists what apps hold of an account, newest first.
+func (s *Service) Connected(ctx context.Context, acc account.ID) (out []Connected, err error) {
+	err = s.db.View(ctx, func(tx *store.Tx) error {
+		out = nil
+		grants, err := s.sessions.Grants(tx, acc)
+		if err != nil {
+			return err
+		}
+		names := map[string]Client{}
+		for _, g := range grants {
+			c, known := names[g.Client]
+			if !known {
+				var secret []byte
+				if c, err = scanClient(tx.Row(sqlClient, g.Client), &secret); err != nil {
+					return err
+				}
+				names[g.Client] = c
+			}
+			if !c.Off {
+				out = append(out, Connected{g, c.Name, c.Domain, c.FirstParty})
+			}
+		}
+		return nil
+	})
+	return out, err
+}

@@ -1,0 +1,46 @@
+package session
+
+const grantCols = `g.id, g.account, g.session, g.client, g.family, g.scope, g.details, g.audience, g.acr, g.amr, g.auth_time, g.jkt, g.offline, g.keeps,
+ g.created_at, g.abs_exp, g.epoch, g.ended_at, g.ended_why, g.version`
+
+// usable holds for a grant g that nothing has ended. A session that was ended by an
+// act takes its grants along; one that was only signed out of, or replaced by the
+// next sign-in of the same browser, leaves those with offline access.
+const usable = `g.ended_at = 0 AND g.epoch = COALESCE((SELECT e.epoch FROM session_epoch e WHERE e.account = g.account), 0)
+ AND EXISTS (SELECT 1 FROM session_session s WHERE s.id = g.session
+  AND (s.ended_at = 0 OR g.offline AND s.ended_why IN ('sign_out', 'replaced', 'crowded')))`
+
+const (
+	sqlInsertGrant = `INSERT INTO session_grant (id, account, session, client, family, scope, details, audience, acr, amr, auth_time, jkt, offline, keeps,
+ created_at, abs_exp, epoch, version) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, 1)`
+
+	sqlInsertGrantFamily = `INSERT INTO session_family (id, session, account, remember, gen, cur_kid, cur_hash, idle_exp, abs_exp, jkt, epoch, grt)
+VALUES ($1, $2, $3, $4, 1, $5, $6, $7, $8, $9, $10, $11)`
+
+	sqlGrant  = `SELECT ` + grantCols + ` FROM session_grant g WHERE g.id = $1 AND g.abs_exp > $2 AND ` + usable
+	sqlGrants = `SELECT ` + grantCols + ` FROM session_grant g WHERE g.account = $1 AND g.abs_exp > $2 AND ` + usable + ` ORDER BY g.created_at DESC, g.id DESC LIMIT 300`
+
+	endGrant       = `UPDATE session_grant SET ended_at = $1, ended_why = $2, version = version + 1 WHERE ended_at = 0 `
+	sqlEndGrant    = endGrant + `AND account = $3 AND id = $4 RETURNING id, version`
+	sqlEndGrantsOf = endGrant + `AND client = $3 RETURNING id, version`
+
+	sqlEndOldGrants = endGrant + `AND id IN (SELECT o.id FROM session_grant o WHERE o.account = $3 AND o.client = $4 AND o.ended_at = 0 AND o.abs_exp > $1
+ ORDER BY o.created_at DESC, o.id DESC LIMIT 1000 OFFSET $5) RETURNING id, version`
+
+	// The turn of a grant's chain: rule 2 in one statement, as sqlTurn. The client is
+	// one of its conditions, so a token in another app's hands changes nothing.
+	sqlTurnGrant = `UPDATE session_family SET gen = gen + 1, cur_kid = $1, prev_hash = cur_hash, cur_hash = $2, prev_at = $3,
+ idle_exp = CASE WHEN abs_exp < CASE WHEN remember THEN CAST($4 AS BIGINT) ELSE CAST($9 AS BIGINT) END THEN abs_exp
+  WHEN remember THEN CAST($4 AS BIGINT) ELSE CAST($9 AS BIGINT) END
+WHERE id = $5 AND cur_hash = $6 AND grt <> '' AND (jkt = '' OR jkt = $7) AND idle_exp > $3 AND abs_exp > $3
+ AND epoch = COALESCE((SELECT e.epoch FROM session_epoch e WHERE e.account = session_family.account), 0)
+ AND EXISTS (SELECT 1 FROM session_grant g WHERE g.id = session_family.grt AND g.client = $8 AND g.keeps = FALSE AND ` + usable + `)
+RETURNING grt, gen, idle_exp`
+
+	// Why a turn found no row, and whose it is.
+	sqlForGrantRefresh = `SELECT ` + grantCols + `, f.gen, f.cur_kid, f.cur_hash, f.prev_hash, f.prev_at, f.idle_exp,
+ CASE WHEN ` + usable + ` AND f.epoch = g.epoch THEN TRUE ELSE FALSE END
+FROM session_family f JOIN session_grant g ON g.id = f.grt WHERE f.id = $1`
+
+	sqlEraseGrants = `UPDATE session_grant SET details = '' WHERE account = $1`
+)

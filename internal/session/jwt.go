@@ -1,0 +1,200 @@
+package session
+
+import (
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"keyward/internal/keyring"
+)
+
+// Mint makes and reads the JSON Web Tokens that leave the house: access tokens for
+// resource servers (RFC 9068), ID tokens and logout tokens (OpenID Connect). ES256
+// only, under the ring's signing keys.
+type Mint struct {
+	ring   *keyring.Ring
+	issuer string
+	now    func() time.Time
+}
+
+// NewMint wires a mint. issuer is the origin of the deployment, exactly as clients
+// know it (RFC 8414 §2).
+func NewMint(ring *keyring.Ring, issuer string, now func() time.Time) *Mint {
+	return &Mint{ring: ring, issuer: issuer, now: now}
+}
+
+// Issuer is the iss of every token.
+func (m *Mint) Issuer() string { return m.issuer }
+
+// The typ of each kind of token: one kind must never pass for another (RFC 8725 §3.11).
+const (
+	TypAccess = "at+jwt"     // RFC 9068 §2.1
+	TypID     = "JWT"        // OIDC Core does not name one
+	TypLogout = "logout+jwt" // OIDC Back-Channel Logout §2.4
+)
+
+// Confirmation binds a token to a key (RFC 7800, RFC 9449 §6.1).
+type Confirmation struct {
+	JKT string `json:"jkt"`
+}
+
+// AccessClaims are what an access token says (RFC 9068 §2.2). Times are seconds.
+type AccessClaims struct {
+	Issuer   string          `json:"iss"`
+	Subject  string          `json:"sub"` // account id; the client's own id for its own tokens
+	Audience string          `json:"aud"`
+	ClientID string          `json:"client_id"`
+	Expires  int64           `json:"exp"`
+	Issued   int64           `json:"iat"`
+	ID       string          `json:"jti"`
+	Scope    string          `json:"scope,omitempty"`
+	ACR      string          `json:"acr,omitempty"`
+	AMR      []string        `json:"amr,omitempty"`
+	AuthTime int64           `json:"auth_time,omitempty"`
+	SID      string          `json:"sid,omitempty"`
+	Grant    string          `json:"grant_id,omitempty"`
+	Confirm  *Confirmation   `json:"cnf,omitempty"`
+	Details  json.RawMessage `json:"authorization_details,omitempty"`
+}
+
+// IDClaims are what an ID token says (OIDC Core §2).
+type IDClaims struct {
+	Issuer        string   `json:"iss"`
+	Subject       string   `json:"sub"`
+	Audience      string   `json:"aud"`
+	Expires       int64    `json:"exp"`
+	Issued        int64    `json:"iat"`
+	AuthTime      int64    `json:"auth_time"`
+	Nonce         string   `json:"nonce,omitempty"`
+	ACR           string   `json:"acr"`
+	AMR           []string `json:"amr"`
+	SID           string   `json:"sid"`
+	AccessHash    string   `json:"at_hash,omitempty"`
+	Email         string   `json:"email,omitempty"`
+	EmailVerified *bool    `json:"email_verified,omitempty"`
+}
+
+// AccessOf mints the access token of a grant. Call it outside any transaction:
+// signing is slow beside a row.
+func (m *Mint) AccessOf(g Grant, scope string, life time.Duration) (token string, exp time.Time, err error) {
+	now := m.now()
+	exp = now.Add(life)
+	if g.AbsExp.Before(exp) {
+		exp = g.AbsExp
+	}
+	c := AccessClaims{
+		Subject: string(g.Account), Audience: g.Audience, ClientID: g.Client, Scope: scope, ACR: g.ACR, AMR: g.AMR,
+		AuthTime: g.AuthTime.Unix(), SID: string(g.Session), Grant: string(g.ID),
+	}
+	if g.JKT != "" {
+		c.Confirm = &Confirmation{g.JKT}
+	}
+	if g.Details != "" {
+		c.Details = json.RawMessage(g.Details)
+	}
+	token, err = m.access(c, now, exp)
+	return token, exp, err
+}
+
+// AccessOfClient mints a token for an app itself (RFC 6749 §4.4): no person stands
+// behind it, so it says nothing of one.
+func (m *Mint) AccessOfClient(client, audience, scope, jkt string, life time.Duration) (string, time.Time, error) {
+	now := m.now()
+	c := AccessClaims{Subject: client, Audience: audience, ClientID: client, Scope: scope}
+	if jkt != "" {
+		c.Confirm = &Confirmation{jkt}
+	}
+	token, err := m.access(c, now, now.Add(life))
+	return token, now.Add(life), err
+}
+
+func (m *Mint) access(c AccessClaims, now, exp time.Time) (string, error) {
+	c.Issuer, c.Issued, c.Expires, c.ID = m.issuer, now.Unix(), exp.Unix(), keyring.NewID("atk_", now)
+	return m.sign(TypAccess, c)
+}
+
+// ID mints an ID token. The caller fills in what it is about.
+func (m *Mint) ID(c IDClaims, life time.Duration) (string, error) {
+	now := m.now()
+	c.Issuer, c.Issued, c.Expires = m.issuer, now.Unix(), now.Add(life).Unix()
+	return m.sign(TypID, c)
+}
+
+func (m *Mint) sign(typ string, claims any) (string, error) {
+	payload, err := json.Marshal(claims)
+	if err != nil {
+		return "", err
+	}
+	opts := (&jose.SignerOptions{}).WithType(jose.ContentType(typ))
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: m.ring.Signer()}, opts)
+	if err != nil {
+		return "", err
+	}
+	signed, err := signer.Sign(payload)
+	if err != nil {
+		return "", err
+	}
+	return signed.CompactSerialize()
+}
+
+// errForeign: not one of our tokens. Why is for the log alone.
+var errForeign = errors.New("session: not a token of ours")
+
+// maxJWT bounds what is parsed at all.
+const maxJWT = 16 << 10
+
+// Access reads one of our own access tokens that came back. It checks everything
+// but what can change after minting: whether the grant still stands is GrantByID's.
+func (m *Mint) Access(token string) (AccessClaims, error) {
+	var c AccessClaims
+	if err := m.read(token, TypAccess, &c); err != nil {
+		return AccessClaims{}, err
+	}
+	if c.Issuer != m.issuer || !m.now().Before(time.Unix(c.Expires, 0)) {
+		return AccessClaims{}, errForeign
+	}
+	return c, nil
+}
+
+// ReadID reads one of our own ID tokens, expired or not: as a hint of who was
+// signed in (OIDC Core §3.1.2.1 id_token_hint) its age does not matter.
+func (m *Mint) ReadID(token string) (IDClaims, error) {
+	var c IDClaims
+	if err := m.read(token, TypID, &c); err != nil {
+		return IDClaims{}, err
+	}
+	if c.Issuer != m.issuer {
+		return IDClaims{}, errForeign
+	}
+	return c, nil
+}
+
+func (m *Mint) read(token, typ string, into any) error {
+	if len(token) > maxJWT {
+		return errForeign
+	}
+	// The algorithm is ours to say and not the token's (RFC 8725 §3.1): "none" and a
+	// MAC keyed with our public key do not even parse.
+	jws, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.ES256})
+	if err != nil {
+		return errForeign
+	}
+	h := jws.Signatures[0].Protected
+	if got, _ := h.ExtraHeaders[jose.HeaderType].(string); got != typ {
+		return errForeign
+	}
+	key, ok := m.ring.VerifyKey(h.KeyID)
+	if !ok {
+		return errForeign
+	}
+	payload, err := jws.Verify(key)
+	if err != nil {
+		return errForeign
+	}
+	if json.Unmarshal(payload, into) != nil {
+		return errForeign
+	}
+	return nil
+}
