@@ -21,7 +21,7 @@ var (
 	codeBlock  = regexp.MustCompile("(?ms)^```.*?^```$")
 	link       = regexp.MustCompile(`\]\(([^)\s]+)\)`)
 	makeTarget = regexp.MustCompile(`\bmake ([a-z]+)`)
-	ourPath    = regexp.MustCompile(`^(?:cmd|internal|docs|deploy|e2e|bench|examples|scripts|\.ci)/[\w./*-]+$`)
+	ourPath    = regexp.MustCompile(`^(?:cmd|internal|rs|docs|deploy|e2e|bench|examples|scripts|\.ci)/[\w./*-]+$`)
 )
 
 // documents are all pages of the repository, by path.

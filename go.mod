@@ -1,6 +1,6 @@
 module keyward
 
-go 1.26.0
+go 1.26.4
 
 toolchain go1.26.11
 
@@ -23,6 +23,7 @@ require (
 // Only tests use these; no program of ours contains them.
 require (
 	github.com/anishathalye/porcupine v1.3.1
+	github.com/c2sp/wycheproof v0.0.0-20260902155932-3fa63dd0344a
 	github.com/chromedp/cdproto v0.159.0
 	github.com/chromedp/chromedp v0.23.0
 	github.com/rogpeppe/go-internal v1.16.0

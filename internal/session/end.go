@@ -188,8 +188,12 @@ func (s *Service) EndEverywhere(tx *store.Tx, why string) ([]audit.Effect, error
 	return []audit.Effect{{Kind: everyoneKind, ID: "all", Version: n}}, err
 }
 
-// Erase takes addresses and browsers out of the account's sessions. Rows only.
+// Erase takes addresses and browsers out of the account's sessions, and what apps
+// were told of its money. Rows only.
 func (s *Service) Erase(tx *store.Tx, acc account.ID) error {
+	if _, err := tx.Exec(sqlEraseGrants, string(acc)); err != nil {
+		return err
+	}
 	_, err := tx.Exec(sqlErase, string(acc))
 	return err
 }

@@ -39,5 +39,6 @@ var errorChapters = []ErrorChapter{
 	{ID: "links", Title: text("errors.links")},
 	{ID: "operators", Title: text("errors.operators")},
 	{ID: "clients", Title: text("errors.clients")},
+	{ID: "apps", Title: text("errors.apps")},
 	{ID: "idempotency", Title: text("errors.idempotency")},
 }
