@@ -31,6 +31,7 @@ var chapters = []struct{ anchor, title string }{
 	{"accounts", "Accounts"},
 	{"keys", "Passkeys and devices"},
 	{"links", "Links in mails"},
+	{"operators", "Operators"},
 	{"clients", "Back ends"},
 	{"apps", "Apps and their access"},
 	{"idempotency", "Idempotency keys"},

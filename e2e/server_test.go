@@ -42,11 +42,12 @@ func TestMain(m *testing.M) {
 
 // server is a running `keyward demo` on free ports.
 type server struct {
-	origin, exchange, ops, dir string
-	cmd                        *exec.Cmd
+	origin, exchange, operators, ops, dir string
+	firstLink                             string // of the first operator
+	cmd                                   *exec.Cmd
 }
 
-var doorLine = regexp.MustCompile(`^\s+(pages|exchange|ops)\s+(\S+)$`)
+var doorLine = regexp.MustCompile(`^\s+(pages|exchange|operators|ops)\s+(\S+)$`)
 
 // startDemo runs the demo and waits until it says where its doors are.
 func startDemo(t *testing.T, args ...string) *server {
@@ -89,6 +90,12 @@ func startDemo(t *testing.T, args ...string) *server {
 		defer close(ready)
 		lines := bufio.NewScanner(out)
 		for lines.Scan() {
+			switch line := strings.TrimSpace(lines.Text()); {
+			case strings.Contains(line, "/join#"):
+				s.firstLink = line
+			case strings.HasPrefix(line, "Everything "):
+				return
+			}
 			m := doorLine.FindStringSubmatch(lines.Text())
 			if m == nil {
 				continue
@@ -100,7 +107,8 @@ func startDemo(t *testing.T, args ...string) *server {
 				s.exchange = m[2]
 			case "ops":
 				s.ops = strings.TrimSuffix(m[2], "/metrics")
-				return
+			case "operators":
+				s.operators = m[2]
 			}
 		}
 	}()

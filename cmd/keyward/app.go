@@ -23,6 +23,7 @@ import (
 	"keyward/internal/oauth"
 	"keyward/internal/session"
 	"keyward/internal/signin"
+	"keyward/internal/staff"
 	"keyward/internal/store"
 	"keyward/internal/web"
 )
@@ -128,6 +129,7 @@ func (c *core) domains(met session.Metrics) (*domains, error) {
 	d.signin = signin.New(signin.Parts{DB: c.db, Ring: c.ring, Log: c.log, Accounts: d.accounts, Devices: d.devices, Sessions: d.sessions, SelfSignUp: c.cfg.SelfSignUp})
 	d.contain = contain.New(c.db, c.log, d.accounts, d.devices, d.sessions, d.watch)
 	d.contain.AlsoErase(d.signin.Erase)
+	d.contain.AlsoRestored(staff.Restored)
 	d.mint = session.NewMint(c.ring, c.cfg.PublicURL, c.db.Now)
 	d.oauth = oauth.New(oauth.Parts{
 		DB: c.db, Log: c.log, Accounts: d.accounts, Sessions: d.sessions, SignIn: d.signin, Mint: d.mint, Access: c.cfg.Sessions.Access,
@@ -149,6 +151,8 @@ type app struct {
 	jobs     *job.Runner
 	ops      *edge.Ops
 	public   http.Handler
+
+	operators *operators // nil: they have no door here
 }
 
 // extras are what a demo adds to the server it runs.
@@ -230,6 +234,9 @@ func (c *core) build(ctx context.Context, logger *slog.Logger, x extras) (*app, 
 		x.routes(mux, a)
 	}
 	a.public = a.edge.Handler(edge.Routes(mux))
+	if a.operators, err = a.newOperators(render); err != nil {
+		return nil, err
+	}
 	a.ops = edge.NewOps(logger, a.metrics, a.checks()...)
 	return a, nil
 }
@@ -303,7 +310,11 @@ func (a *app) sweep(ctx context.Context) error {
 		case <-t.C:
 		}
 		err := a.db.Housekeeping(ctx, func(tx *store.Tx) error {
-			return errors.Join(a.devices.Sweep(tx), a.accounts.Sweep(tx))
+			err := errors.Join(a.devices.Sweep(tx), a.accounts.Sweep(tx))
+			if a.operators != nil {
+				err = errors.Join(err, a.operators.staff.Sweep(tx))
+			}
+			return err
 		})
 		if err2 := a.oauth.Sweep(ctx); err2 != nil {
 			err = errors.Join(err, err2)

@@ -33,9 +33,10 @@ type demoCmd struct {
 
 // Demo doors, fixed because people type them (DESIGN §9).
 const (
-	demoPublic   = "localhost:7480"
-	demoExchange = "localhost:7490"
-	demoOps      = "127.0.0.1:7489"
+	demoPublic    = "localhost:7480"
+	demoOperators = "localhost:7485"
+	demoExchange  = "localhost:7490"
+	demoOps       = "127.0.0.1:7489"
 )
 
 func (cmd demoCmd) Run(e *env) error {
@@ -47,8 +48,11 @@ func (cmd demoCmd) Run(e *env) error {
 	if cmd.Tour {
 		return d.tour(e, cmd.Curl)
 	}
-	fmt.Fprintf(e.stdout, "Keyward demo\n\n  pages      %s\n  stage      %s/demo\n  mail       %s/demo/mail\n  exchange   %s\n  ops        http://%s/metrics\n\n",
-		d.origin, d.origin, d.origin, d.exchangeOrigin, d.opsL.Addr())
+	fmt.Fprintf(e.stdout, "Keyward demo\n\n  pages      %s\n  stage      %s/demo\n  mail       %s/demo/mail\n  exchange   %s\n  operators  %s\n  ops        http://%s/metrics\n\n",
+		d.origin, d.origin, d.origin, d.exchangeOrigin, d.operatorsOrigin, d.opsL.Addr())
+	if err := d.app.operators.printFirstLink(e.ctx, e.stdout); err != nil {
+		return err
+	}
 	if d.tls != nil {
 		fmt.Fprintf(e.stdout, "Browsers offer passkeys once they trust %s;\nit can speak for localhost alone, for a week.\n", d.tls.AuthorityFile)
 	}
@@ -62,18 +66,20 @@ func (cmd demoCmd) Run(e *env) error {
 
 // demoRun is a demo with its doors open.
 type demoRun struct {
-	app            *app
-	env            *env
-	dir            string
-	temporary      bool
-	origin         string
-	exchangeOrigin string
-	publicL        net.Listener
-	exchangeL      net.Listener
-	opsL           net.Listener
-	exchange       http.Handler
-	catcher        *notify.Catcher
-	tls            *demo.Certificate
+	app             *app
+	env             *env
+	dir             string
+	temporary       bool
+	origin          string
+	exchangeOrigin  string
+	operatorsOrigin string
+	publicL         net.Listener
+	exchangeL       net.Listener
+	opsL            net.Listener
+	operatorsL      net.Listener
+	exchange        http.Handler
+	catcher         *notify.Catcher
+	tls             *demo.Certificate
 }
 
 func (cmd demoCmd) open(e *env) (_ *demoRun, err error) {
@@ -91,9 +97,9 @@ func (cmd demoCmd) open(e *env) (_ *demoRun, err error) {
 	} else if err = os.MkdirAll(d.dir, 0o700); err != nil {
 		return nil, err
 	}
-	public, exch, ops := demoPublic, demoExchange, demoOps
+	public, exch, ops, operators := demoPublic, demoExchange, demoOps, demoOperators
 	if cmd.Tour || cmd.Free {
-		public, exch, ops = "localhost:0", "localhost:0", "127.0.0.1:0"
+		public, exch, ops, operators = "localhost:0", "localhost:0", "127.0.0.1:0", "localhost:0"
 	}
 	if d.publicL, err = listen(public); err != nil {
 		return nil, err
@@ -104,6 +110,9 @@ func (cmd demoCmd) open(e *env) (_ *demoRun, err error) {
 	if d.opsL, err = listen(ops); err != nil {
 		return nil, err
 	}
+	if d.operatorsL, err = listen(operators); err != nil {
+		return nil, err
+	}
 	scheme := "http"
 	if cmd.TLS {
 		scheme = "https"
@@ -112,6 +121,7 @@ func (cmd demoCmd) open(e *env) (_ *demoRun, err error) {
 		}
 	}
 	d.origin = fmt.Sprintf("%s://localhost:%d", scheme, port(d.publicL))
+	d.operatorsOrigin = fmt.Sprintf("%s://localhost:%d", scheme, port(d.operatorsL))
 	d.exchangeOrigin = fmt.Sprintf("%s://exchange.localhost:%d", scheme, port(d.exchangeL))
 
 	secret := keyring.Secret()
@@ -146,10 +156,11 @@ func (d *demoRun) config(cmd demoCmd, secret string) (config.Config, error) {
 	sum := keyring.Hash(secret)
 	cfg := config.Config{
 		PublicURL: d.origin, BrandName: "Keyward",
-		RP:       config.RP{ID: "localhost", Name: "Keyward demo", Origins: []string{d.origin}},
-		Listen:   config.Listen{Public: d.publicL.Addr().String(), Ops: d.opsL.Addr().String()},
-		Database: config.Database{URL: "sqlite:" + filepath.Join(d.dir, "keyward.db")},
-		KeyFile:  filepath.Join(d.dir, "keyward.key"), AnchorFile: filepath.Join(d.dir, "keyward.anchor"),
+		RP:        config.RP{ID: "localhost", Name: "Keyward demo", Origins: []string{d.origin}},
+		Listen:    config.Listen{Public: d.publicL.Addr().String(), Ops: d.opsL.Addr().String()},
+		Operators: config.Operators{Listen: d.operatorsL.Addr().String(), Origin: d.operatorsOrigin},
+		Database:  config.Database{URL: "sqlite:" + filepath.Join(d.dir, "keyward.db")},
+		KeyFile:   filepath.Join(d.dir, "keyward.key"), AnchorFile: filepath.Join(d.dir, "keyward.anchor"),
 		SelfSignUp: true,
 		Mail:       config.Mail{Host: "localhost", TLS: "none", From: "security@localhost"}, // the catcher takes what would go there
 		Backends: []config.Backend{{
@@ -192,7 +203,7 @@ func (d *demoRun) run(ctx context.Context) error {
 		}
 	}()
 	defer server.Close()
-	return d.app.serveOn(ctx, d.app.logger, d.publicL, d.opsL)
+	return d.app.serveOn(ctx, d.app.logger, d.publicL, d.opsL, d.operatorsL)
 }
 
 // tour plays the story against a running demo.
@@ -228,7 +239,7 @@ func (d *demoRun) close() {
 	if d.app != nil {
 		d.app.close()
 	}
-	for _, l := range []net.Listener{d.publicL, d.exchangeL, d.opsL} {
+	for _, l := range []net.Listener{d.publicL, d.exchangeL, d.opsL, d.operatorsL} {
 		if l != nil {
 			l.Close()
 		}

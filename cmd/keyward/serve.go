@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -29,7 +30,7 @@ func (serveCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	return a.serve(e.ctx, logger)
+	return a.serve(e.ctx, logger, e.stdout)
 }
 
 // listeners opens the two doors before anything else, so that a taken port is an
@@ -46,16 +47,27 @@ func listeners(cfg config.Config) (public, ops net.Listener, err error) {
 
 // serve runs until ctx ends, then lets open requests finish, then the background
 // work, then the database: in that order, because each needs the next.
-func (a *app) serve(ctx context.Context, logger *slog.Logger) error {
+func (a *app) serve(ctx context.Context, logger *slog.Logger, out io.Writer) error {
 	defer a.close()
 	publicL, opsL, err := listeners(a.cfg)
 	if err != nil {
 		return err
 	}
-	return a.serveOn(ctx, logger, publicL, opsL)
+	operatorsL, err := listenForOperators(a.cfg)
+	if err == nil {
+		err = a.operators.printFirstLink(ctx, out)
+	}
+	if err != nil {
+		if operatorsL != nil {
+			operatorsL.Close()
+		}
+		return errors.Join(err, publicL.Close(), opsL.Close())
+	}
+	return a.serveOn(ctx, logger, publicL, opsL, operatorsL)
 }
 
-func (a *app) serveOn(ctx context.Context, logger *slog.Logger, publicL, opsL net.Listener) error {
+// serveOn answers at the doors it is given; operatorsL is nil where operators have none.
+func (a *app) serveOn(ctx context.Context, logger *slog.Logger, publicL, opsL, operatorsL net.Listener) error {
 	cert, err := openCertificate(a.cfg.TLS, logger)
 	if err != nil {
 		return err
@@ -66,9 +78,15 @@ func (a *app) serveOn(ctx context.Context, logger *slog.Logger, publicL, opsL ne
 
 	public := a.edge.Server(a.public)
 	ops := &http.Server{Handler: a.ops.Handler(), ReadHeaderTimeout: 5 * time.Second}
-	failed := make(chan error, 2)
+	failed := make(chan error, 3)
 	go func() { failed <- serveHTTP(public, publicL, cert) }()
 	go func() { failed <- serveHTTP(ops, opsL, nil) }()
+	staff := new(http.Server)
+	if operatorsL != nil {
+		staff = a.operators.edge.Server(a.operators.routes)
+		go func() { failed <- serveHTTP(staff, operatorsL, cert) }()
+		logger.Info("serving operators", "origin", a.cfg.Operators.Origin, "listen", operatorsL.Addr().String())
+	}
 	logger.Info("serving", "public", a.cfg.PublicURL, "listen", publicL.Addr().String(), "ops", opsL.Addr().String())
 
 	select {
@@ -77,7 +95,9 @@ func (a *app) serveOn(ctx context.Context, logger *slog.Logger, publicL, opsL ne
 	case err = <-failed:
 	}
 	a.ops.Drain()
-	err = errors.Join(err, finish(ctx, public, logger))
+	drained := make(chan error, 1)
+	go func() { drained <- finish(ctx, staff, logger) }()
+	err = errors.Join(err, finish(ctx, public, logger), <-drained)
 	stopBackground()
 	<-done
 	return errors.Join(err, ops.Close())

@@ -13,9 +13,12 @@ import "slices"
 //	signal      what was odd about a sign-in: counter_regressed
 //	why         why a session ended: sign_out (on itself) | owner (from elsewhere) | not_me | exchange | operator
 //	n, left     numbers
-//	reason      a word of the refusal table
+//	reason      a word of the refusal table, or what an operator wrote
 //	by          owner, when it was the owner
 //	client      the name of a service of the exchange
+//	operator    the name of an operator
+//	roles       the roles an operator has from now on
+//	kind, object  what a request of operators asks for, and for which object
 //
 // Korean sentences end in 해요 style, and a name stands in quotes before a noun
 // of ours, so that no particle hangs on a word we do not know.
@@ -208,6 +211,58 @@ var actions = map[Action]Spec{
 		Shown: true, OCSF: OCSF{ocsfAuthentication, 4},
 		say:   text{"“{client}” was told that you are signed in.", "“{client}” 서비스에 로그인 사실을 알렸어요."},
 		plain: text{"A service was told that you are signed in.", "서비스 한 곳에 로그인 사실을 알렸어요."},
+	},
+	"operator.invited": {
+		OCSF:  OCSF{ocsfAccountChange, 1},
+		say:   text{"“{operator}” was invited as an operator ({roles}). Reason: {reason}.", "“{operator}” 님을 운영자({roles}) 역할에 초대했어요. 이유: {reason}."},
+		plain: text{"An operator was invited.", "운영자를 초대했어요."},
+	},
+	"operator.joined": {
+		OCSF:  OCSF{ocsfAccountChange, 10},
+		say:   text{"“{operator}” joined as an operator ({roles}).", "“{operator}” 님이 운영자({roles}) 역할을 시작했어요."},
+		plain: text{"An operator joined.", "운영자가 합류했어요."},
+	},
+	"operator.signed_in": {
+		OCSF: OCSF{ocsfAuthentication, 1},
+		say:  text{"The operator “{operator}” signed in.", "“{operator}” 운영자 계정으로 로그인했어요."},
+		cases: []variant{{"signal", "counter_regressed", text{
+			"The operator “{operator}” signed in. The passkey counted backwards: it may have been copied.", "“{operator}” 운영자 계정으로 로그인했어요. 패스키의 사용 횟수가 거꾸로 갔어요. 복사됐을 수 있어요."}}},
+		plain: text{"An operator signed in.", "운영자가 로그인했어요."},
+	},
+	"operator.signed_out": {
+		OCSF:  OCSF{ocsfAuthentication, 2},
+		say:   text{"The operator “{operator}” signed out.", "“{operator}” 운영자 계정에서 로그아웃했어요."},
+		plain: text{"An operator signed out.", "운영자가 로그아웃했어요."},
+	},
+	"operator.roles_changed": {
+		OCSF:  OCSF{ocsfAccountChange, 7},
+		say:   text{"The operator “{operator}” has other roles: {roles}. Reason: {reason}.", "“{operator}” 운영자의 역할을 바꿨어요: {roles}. 이유: {reason}."},
+		plain: text{"The roles of an operator were changed.", "운영자의 역할을 바꿨어요."},
+	},
+	"operator.disabled": {
+		OCSF:  OCSF{ocsfAccountChange, 5},
+		say:   text{"The operator “{operator}” was disabled. Reason: {reason}.", "“{operator}” 운영자를 비활성화했어요. 이유: {reason}."},
+		plain: text{"An operator was disabled.", "운영자를 비활성화했어요."},
+	},
+	"staff.request_made": {
+		OCSF:  OCSF{ocsfEntity, ocsfOther},
+		say:   text{"An operator asked for “{kind}” on “{object}”. Reason: {reason}.", "운영자가 “{object}” 대상에 “{kind}” 작업을 요청했어요. 이유: {reason}."},
+		plain: text{"An operator asked for a change that takes two.", "운영자가 두 사람이 필요한 변경을 요청했어요."},
+	},
+	"staff.request_approved": {
+		OCSF:  OCSF{ocsfEntity, 3},
+		say:   text{"A second operator approved “{kind}” on “{object}”, and it was done. Reason: {reason}.", "다른 운영자가 “{object}” 대상의 “{kind}” 요청을 승인했고 바로 실행됐어요. 이유: {reason}."},
+		plain: text{"A second operator approved a change, and it was done.", "다른 운영자가 변경을 승인했고 바로 실행됐어요."},
+	},
+	"staff.request_refused": {
+		OCSF:  OCSF{ocsfEntity, ocsfOther},
+		say:   text{"“{kind}” on “{object}” was refused. Reason: {reason}.", "“{object}” 대상의 “{kind}” 요청을 거절했어요. 이유: {reason}."},
+		plain: text{"A change that takes two was refused.", "두 사람이 필요한 변경을 거절했어요."},
+	},
+	"staff.self_approval": {
+		OCSF:  OCSF{ocsfFinding, 1},
+		say:   text{"An operator tried to approve their own request for “{kind}” on “{object}” and was refused.", "운영자가 “{object}” 대상에 낸 자신의 “{kind}” 요청을 승인하려다 거부됐어요."},
+		plain: text{"An operator tried to approve their own request and was refused.", "운영자가 자신의 요청을 승인하려다 거부됐어요."},
 	},
 	"client.registered": {
 		OCSF:  OCSF{ocsfEntity, 1},

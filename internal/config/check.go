@@ -30,6 +30,7 @@ func (c Config) check() Faults {
 	}
 	k.securityContact(c.SecurityContact)
 	k.listeners(c)
+	k.operators(c, public)
 	k.database(c.Database)
 	k.sessions(c.Sessions)
 	k.mail(c, public)
@@ -186,6 +187,46 @@ func (k *checker) listeners(c Config) {
 	if !isLoopback(c.Listen.Ops) && !c.Listen.OpsExposed {
 		k.fault("listen.ops", fmt.Sprintf("%q is reachable from other machines", c.Listen.Ops), "it answers without asking who is there",
 			"listen.ops: 127.0.0.1:7489, or listen.ops_exposed: true if a firewall guards it")
+	}
+}
+
+// operators: another host than the accounts'. Cookies ignore ports, and a hole in a
+// page that everybody sees must not reach who can do most.
+func (k *checker) operators(c Config, public *url.URL) {
+	o := c.Operators
+	if o == (Operators{}) {
+		return
+	}
+	if o.Listen == "" || o.Origin == "" {
+		k.fault("operators", "names only one of listen and origin", "passkeys are bound to the origin, and the door opens at listen", "set both, or neither")
+		return
+	}
+	if _, err := netip.ParseAddrPort(withHost(o.Listen)); err != nil {
+		k.fault("operators.listen", fmt.Sprintf("%q is not an address with a port", o.Listen), "", "operators.listen: 127.0.0.1:7485")
+	}
+	if (o.Listen == c.Listen.Public || o.Listen == c.Listen.Ops) && !strings.HasSuffix(o.Listen, ":0") {
+		k.fault("operators.listen", "is the same as another listener", "operators come in by a door of their own", "operators.listen: 127.0.0.1:7485")
+	}
+	u, err := url.Parse(o.Origin)
+	if err != nil || u.Host == "" {
+		k.fault("operators.origin", fmt.Sprintf("%q is not an origin", o.Origin), "", "operators.origin: https://ops.example.com")
+		return
+	}
+	if isAddress(u.Hostname()) {
+		k.fault("operators.origin", "the host is an address", "passkeys are bound to a domain name; browsers refuse addresses", "use a name")
+		return
+	}
+	k.origin("operators.origin", o.Origin, u.Hostname())
+	switch {
+	case public == nil:
+	case u.Hostname() == public.Hostname() && !isLocalhost(u.Hostname()):
+		k.fault("operators.origin", "has the host of public_url", "cookies ignore ports, and the pages of accounts would reach those of operators", "operators.origin: https://ops.example.com")
+	case u.Scheme != public.Scheme && (u.Scheme == "https" || isLocalhost(u.Hostname())):
+		k.fault("operators.origin", fmt.Sprintf("is %s, but public_url is %s", u.Scheme, public.Scheme), "the same place ends TLS for both", "operators.origin: "+public.Scheme+"://"+u.Host)
+	case slices.Contains(c.RP.Origins, o.Origin):
+		k.fault("rp.origins", "holds operators.origin", "the passkeys of accounts and of operators must not meet", "remove it")
+	case u.Scheme == "http" && isLocalhost(u.Hostname()) && !isLoopback(o.Listen):
+		k.fault("operators.listen", fmt.Sprintf("%q is reachable from other machines without TLS", o.Listen), "http is only for trying things out on one machine", "operators.listen: 127.0.0.1:7485")
 	}
 }
 

@@ -90,6 +90,13 @@ func TestUnsafeOrContradictoryValuesAreRefused(t *testing.T) {
 		}, "listen.public"},
 		{"a listener without port", func(c *Config) { c.Listen.Public = "127.0.0.1" }, "listen.public"},
 		{"metrics open to the network", func(c *Config) { c.Listen.Ops = "0.0.0.0:7489" }, "listen.ops"},
+		{"an operators' door without its name", func(c *Config) { c.Operators = Operators{Listen: "127.0.0.1:7485"} }, "operators"},
+		{"operators on the accounts' host", func(c *Config) {
+			c.Operators = Operators{Listen: "127.0.0.1:7485", Origin: strings.TrimSuffix(c.PublicURL, "/") + ":8443"}
+		}, "operators.origin"},
+		{"operators on the metrics' door", func(c *Config) { c.Operators = Operators{"127.0.0.1:7489", "https://ops.example.com"} }, "operators.listen"},
+		{"operators on an address", func(c *Config) { c.Operators = Operators{"127.0.0.1:7485", "https://192.0.2.7"} }, "operators.origin"},
+		{"operators without TLS", func(c *Config) { c.Operators = Operators{"127.0.0.1:7485", "http://ops.example.com"} }, "operators.origin"},
 		{"metrics on the public listener", func(c *Config) { c.Listen.Ops = "127.0.0.1:7480" }, "listen.ops"},
 		{"a database of another kind", func(c *Config) { c.Database.URL = "mysql://db/keyward" }, "database.url"},
 		{"a database in memory", func(c *Config) { c.Database.URL = "sqlite::memory:" }, "database.url"},

@@ -16,6 +16,7 @@ type Config struct {
 
 	RP             RP             `yaml:"rp"`
 	Listen         Listen         `yaml:"listen"`
+	Operators      Operators      `yaml:"operators"`
 	TLS            TLS            `yaml:"tls"`
 	BehindProxy    bool           `yaml:"behind_proxy"`
 	TrustedProxies []netip.Prefix `yaml:"trusted_proxies"` // whose X-Forwarded-For is believed
@@ -47,6 +48,12 @@ type Listen struct {
 	Public     string `yaml:"public"`
 	Ops        string `yaml:"ops"`
 	OpsExposed bool   `yaml:"ops_exposed"` // allows Ops on an address other machines reach
+}
+
+// Operators is the door of those who work here. Without an address it stays shut.
+type Operators struct {
+	Listen string `yaml:"listen"`
+	Origin string `yaml:"origin"` // what operators type; its host is their relying party
 }
 
 // TLS is for serving without a proxy in front.

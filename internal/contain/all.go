@@ -84,6 +84,12 @@ func (s *Service) Erase(ctx context.Context, cause store.Cause, acc account.ID) 
 	return err
 }
 
+// AlsoRestored adds what a package beside this one ends when a restored database is
+// accepted. It is called while the program is wired.
+func (s *Service) AlsoRestored(f func(*store.Tx) ([]audit.Effect, error)) {
+	s.restored = append(s.restored, f)
+}
+
 // AcceptRestore takes responsibility for a database that is behind its anchor.
 // Every session of every account ends in the same transaction: the backup may
 // hold sessions that were ended after it was made.
@@ -92,6 +98,13 @@ func (s *Service) AcceptRestore(ctx context.Context, cause store.Cause, b *audit
 		ended, err := s.sessions.EndEverywhere(tx, session.EndedRestored)
 		if err != nil {
 			return err
+		}
+		for _, end := range s.restored {
+			more, err := end(tx)
+			if err != nil {
+				return err
+			}
+			ended = append(ended, more...)
 		}
 		// With its effect, so that a process that is running beside us forgets what it
 		// holds in memory.

@@ -46,6 +46,7 @@ type Service struct {
 	sessions *session.Service
 	gates    Gates
 	erase    []func(*store.Tx, account.ID) error
+	restored []func(*store.Tx) ([]audit.Effect, error)
 }
 
 // New wires the service.

@@ -26,12 +26,17 @@ func (s *Service) BeginAssert(act Act, acc account.ID, bind string) ([]byte, err
 			return nil, err
 		}
 	}
+	return s.requestOptions(asserting(act, acc, bind))
+}
+
+// requestOptions are the options of an assertion whose challenge is for p.
+func (s *ceremonies) requestOptions(p purpose) ([]byte, error) {
 	return json.Marshal(struct {
 		Challenge        string `json:"challenge"`
 		Timeout          int64  `json:"timeout"`
 		RPID             string `json:"rpId"`
 		UserVerification string `json:"userVerification"`
-	}{encode(s.issue(asserting(act, acc, bind))), ceremonyTimeout.Milliseconds(), s.cfg.RPID, "required"})
+	}{encode(s.issue(p)), ceremonyTimeout.Milliseconds(), s.cfg.RPID, "required"})
 }
 
 // Assertion is a verified signature that has not proved anything yet: its
@@ -60,37 +65,48 @@ func (a *Assertion) KeyName() string { return a.name }
 // Whatever is wrong before the signature is known to be good, the answer is
 // ErrNotAccepted; the reason is for the log.
 func (s *Service) ParseAssert(ctx context.Context, db *store.DB, act Act, acc account.ID, bind string, answer []byte) (*Assertion, error) {
-	r, cd, t, err := s.open(asserting(act, acc, bind), answer)
-	if err != nil {
-		return nil, err
-	}
-	var (
-		a                 = Assertion{ticket: t, act: act}
-		handle, publicKey []byte
-		be                bool
-	)
-	err = db.Get(ctx, sqlForAssert, r.id).Scan(&a.key, &a.account, &a.name, &handle, &publicKey, &be)
-	switch {
-	case errors.Is(err, store.ErrNoRows):
-		return nil, ErrNotAccepted.Because(errNoCredential)
-	case err != nil:
-		return nil, err
-	}
-	ad, err := s.site().get(cd.challenge, cd, r, publicKey, be)
-	refused := ErrNotAccepted.About(string(a.key))
+	a := Assertion{act: act}
+	ad, t, err := s.asserted(ctx, asserting(act, acc, bind), answer, func(ctx context.Context, id []byte) (k Stored, err error) {
+		err = db.Get(ctx, sqlForAssert, id).Scan(&a.key, &a.account, &a.name, &k.Handle, &k.PublicKey, &k.BE)
+		k.Name = string(a.key)
+		return k, err
+	})
 	switch {
 	case err != nil:
-		return nil, refused.Because(err)
-	case len(handle) == 0 || !keyring.Equal(r.userHandle, handle):
-		// §7.2 step 6: the key says whose it is, and must say the same as we do.
-		return nil, refused.Because(errors.New("the key names another user handle"))
+		return nil, err
 	case acc != "" && a.account != acc:
-		return nil, refused.Because(errors.New("a key of another account"))
+		return nil, ErrNotAccepted.About(string(a.key)).Because(errors.New("a key of another account"))
 	}
-	a.backedUp, a.counter = ad.has(flagBS), ad.counter
+	a.ticket, a.backedUp, a.counter = t, ad.has(flagBS), ad.counter
 	return &a, nil
 }
 
+// asserted judges an answer against the key that find gives, which is
+// [store.ErrNoRows] when nobody has that credential.
+func (s *ceremonies) asserted(ctx context.Context, p purpose, answer []byte, find func(context.Context, []byte) (Stored, error)) (authData, ticket, error) {
+	r, cd, t, err := s.open(p, answer)
+	if err != nil {
+		return authData{}, ticket{}, err
+	}
+	k, err := find(ctx, r.id)
+	switch {
+	case errors.Is(err, store.ErrNoRows):
+		return authData{}, ticket{}, ErrNotAccepted.Because(errNoCredential)
+	case err != nil:
+		return authData{}, ticket{}, err
+	}
+	ad, err := s.site().get(cd.challenge, cd, r, k.PublicKey, k.BE)
+	refused := ErrNotAccepted.About(k.Name)
+	switch {
+	case err != nil:
+		return authData{}, ticket{}, refused.Because(err)
+	case len(k.Handle) == 0 || !keyring.Equal(r.userHandle, k.Handle):
+		// §7.2 step 6: the key says whose it is, and must say the same as we do.
+		return authData{}, ticket{}, refused.Because(errors.New("the key names another user handle"))
+	}
+	return ad, t, nil
+}
+
 func asserting(act Act, acc account.ID, bind string) purpose {
-	return purpose{ceremony: "get", account: acc, act: act, bind: bind}
+	return purpose{ceremony: "get", subject: string(acc), act: act, bind: bind}
 }

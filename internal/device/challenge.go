@@ -7,7 +7,6 @@ import (
 	"errors"
 	"time"
 
-	"keyward/internal/account"
 	"keyward/internal/keyring"
 	"keyward/internal/store"
 )
@@ -26,13 +25,13 @@ const (
 // end from what it was at the beginning makes another MAC.
 type purpose struct {
 	ceremony string // "create" or "get": a registration never passes for a sign-in
-	account  account.ID
+	subject  string // whose ceremony it is: an account, or an operator
 	act      Act
 	bind     string // the browser that began: a pre-session cookie or the session
 }
 
 // issue makes a challenge for p.
-func (s *Service) issue(p purpose) []byte {
+func (s *ceremonies) issue(p purpose) []byte {
 	c := make([]byte, challengeSize)
 	copy(c, keyring.Random(nonceSize))
 	binary.BigEndian.PutUint64(c[nonceSize:], uint64(store.Micros(s.cfg.Now().Add(challengeLife))))
@@ -41,8 +40,8 @@ func (s *Service) issue(p purpose) []byte {
 	return c
 }
 
-func (s *Service) sign(p purpose, head []byte) [32]byte {
-	return s.challenge.Sum(nil, []byte(p.ceremony), []byte(p.account), []byte(p.act.Kind), []byte(p.act.Object), []byte(p.bind), head)
+func (s *ceremonies) sign(p purpose, head []byte) [32]byte {
+	return s.challenge.Sum(nil, []byte(p.ceremony), []byte(p.subject), []byte(p.act.Kind), []byte(p.act.Object), []byte(p.bind), head)
 }
 
 // ticket is a challenge that was ours and is still open.
@@ -53,7 +52,7 @@ type ticket struct {
 
 // check reports whether c was issued for p and is still open. That it was not
 // used before is for the acting transaction to say.
-func (s *Service) check(p purpose, c []byte) (ticket, error) {
+func (s *ceremonies) check(p purpose, c []byte) (ticket, error) {
 	if len(c) != challengeSize {
 		return ticket{}, ErrNotAccepted.Because(errors.New("not a challenge of ours"))
 	}

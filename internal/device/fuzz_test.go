@@ -158,7 +158,7 @@ func FuzzChallenge(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	p := purpose{ceremony: "get", account: "acc_1", act: Act{"keys.add", ""}, bind: "b"}
+	p := purpose{ceremony: "get", subject: "acc_1", act: Act{"keys.add", ""}, bind: "b"}
 	ours := s.issue(p)
 	f.Add(ours)
 	f.Add(ours[:challengeSize-1])

@@ -23,13 +23,18 @@ type RegisterFor struct {
 // form of PublicKeyCredential.parseCreationOptionsFromJSON. bind ties the
 // ceremony to the browser that begins it. Nothing is stored.
 func (s *Service) BeginRegister(f RegisterFor, bind string) ([]byte, error) {
+	return s.creationOptions(f, registering(f, bind))
+}
+
+// creationOptions are the options of a registration whose challenge is for p.
+func (s *ceremonies) creationOptions(f RegisterFor, p purpose) ([]byte, error) {
 	switch {
 	case f.UserName == "" || len(f.Handle) == 0 || len(f.Handle) > maxHandle:
 		return nil, errors.New("device: a registration needs a user handle and a user name")
 	case len(f.Exclude) > maxExclude:
 		return nil, errors.New("device: too many credentials to exclude")
 	}
-	if err := checkBind(bind); err != nil {
+	if err := checkBind(p.bind); err != nil {
 		return nil, err
 	}
 	type entity struct {
@@ -66,7 +71,7 @@ func (s *Service) BeginRegister(f RegisterFor, bind string) ([]byte, error) {
 	if o.User.DisplayName == "" {
 		o.User.DisplayName = f.UserName
 	}
-	o.Challenge = encode(s.issue(registering(f, bind)))
+	o.Challenge = encode(s.issue(p))
 	for _, a := range algorithms {
 		o.Params = append(o.Params, param{"public-key", a})
 	}
@@ -123,7 +128,11 @@ func (a *Attestation) Provider() string { return providerName(a.aaguid) }
 // ParseRegister verifies what the browser answered to BeginRegister for the same
 // account, handle and bind. It touches no row and is called outside any transaction.
 func (s *Service) ParseRegister(ctx context.Context, f RegisterFor, bind string, answer []byte) (*Attestation, error) {
-	r, cd, t, err := s.open(registering(f, bind), answer)
+	return s.registered(ctx, f, registering(f, bind), answer)
+}
+
+func (s *ceremonies) registered(ctx context.Context, f RegisterFor, p purpose, answer []byte) (*Attestation, error) {
+	r, cd, t, err := s.open(p, answer)
 	if err != nil {
 		return nil, err
 	}
@@ -144,12 +153,12 @@ func (s *Service) ParseRegister(ctx context.Context, f RegisterFor, bind string,
 // registering is the purpose of a registration challenge. The handle is part of
 // it: at sign-up there is no account to bind to yet.
 func registering(f RegisterFor, bind string) purpose {
-	return purpose{ceremony: "create", account: f.Account, act: Act{ActKeysAdd, encode(f.Handle)}, bind: bind}
+	return purpose{ceremony: "create", subject: string(f.Account), act: Act{ActKeysAdd, encode(f.Handle)}, bind: bind}
 }
 
 // open reads an answer and checks its challenge, before anything that costs more
 // than a hash.
-func (s *Service) open(p purpose, answer []byte) (*response, clientData, ticket, error) {
+func (s *ceremonies) open(p purpose, answer []byte) (*response, clientData, ticket, error) {
 	r, err := parseResponse(answer, p.ceremony)
 	if err != nil {
 		return nil, clientData{}, ticket{}, ErrNotAccepted.Because(err)

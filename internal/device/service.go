@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
-	"runtime"
-	"slices"
 	"strings"
 	"time"
 
@@ -57,21 +55,18 @@ type Config struct {
 
 // Service is the one owner of device_* tables.
 type Service struct {
-	cfg       Config
-	accounts  *account.Service
-	challenge *keyring.MAC
-	judges    bench
+	ceremonies
+	accounts *account.Service
 }
 
 // New wires the service and refuses a configuration that no browser could meet
 // or that too many could.
 func New(cfg Config, ring *keyring.Ring, log *audit.Log) (*Service, error) {
-	if err := cfg.check(); err != nil {
-		return nil, fmt.Errorf("device: %w", err)
+	c, err := newCeremonies(cfg, ring.MAC("device/challenge"))
+	if err != nil {
+		return nil, err
 	}
-	cfg.Origins = slices.Clone(cfg.Origins)
-	return &Service{cfg: cfg, accounts: account.New(log, ring), challenge: ring.MAC("device/challenge"),
-		judges: make(bench, judgesPerCPU*runtime.GOMAXPROCS(0))}, nil
+	return &Service{ceremonies: c, accounts: account.New(log, ring)}, nil
 }
 
 // RPID is the domain passkeys belong to, for pages that show it before a key is

@@ -25,7 +25,7 @@ type site struct {
 	unverified bool
 }
 
-func (s *Service) site() site { return site{rpID: s.cfg.RPID, origins: s.cfg.Origins} }
+func (s *ceremonies) site() site { return site{rpID: s.cfg.RPID, origins: s.cfg.Origins} }
 
 // created is a verified registration.
 type created struct {

@@ -138,6 +138,21 @@ var table = map[string]row{
 	"session_unknown": {404, "sessions", text{"There is no such session", "그런 세션이 없습니다"},
 		text{"Your account has no session with this id. It may have ended long ago.", "계정에 이 ID의 세션이 없습니다. 오래전에 종료되었을 수 있습니다."}},
 
+	// Operators. invite_not_accepted is one answer for links that never were, ran out,
+	// were used or replaced: who holds none learns nothing from it.
+	"invite_not_accepted": {410, "operators", text{"This invitation opens nothing", "쓸 수 없는 초대입니다"},
+		text{"It was used, ran out, was replaced or is not complete. Ask an admin for a new one.", "이미 사용했거나 만료되었거나 새 초대로 바뀌었거나 주소가 온전하지 않습니다. 관리자에게 새 초대를 요청해 주세요."}},
+	"operator_role_missing": {403, "operators", text{"Your roles do not include this", "이 작업을 할 수 있는 역할이 없습니다"},
+		text{"An operator with another role can do it. Nothing was changed.", "다른 역할을 가진 운영자가 할 수 있습니다. 바뀐 것은 없습니다."}},
+	"own_act": {403, "operators", text{"Somebody else has to do this", "다른 사람이 해야 합니다"},
+		text{"Nobody approves a request of their own or changes their own standing. Nothing was changed.", "자신의 요청을 승인하거나 자신의 권한을 바꿀 수 없습니다. 바뀐 것은 없습니다."}},
+	"operator_unknown": {404, "operators", text{"There is no such operator", "그런 운영자가 없습니다"},
+		text{"No active operator has this id.", "이 ID의 활성 운영자가 없습니다."}},
+	"request_unknown": {404, "operators", text{"There is no such request", "그런 요청이 없습니다"},
+		text{"No request of operators has this id.", "이 ID의 운영자 요청이 없습니다."}},
+	"request_closed": {409, "operators", text{"This request is closed", "이미 끝난 요청입니다"},
+		text{"It was decided, ran out, or whoever made it is no operator any more. Nothing was changed.", "이미 결정되었거나 만료되었거나 요청한 사람이 더 이상 운영자가 아닙니다. 바뀐 것은 없습니다."}},
+
 	// Back ends.
 	"client_unauthenticated": {401, "clients", text{"The client is not known", "클라이언트를 확인하지 못했습니다"},
 		text{"The client id or its secret is wrong. Nothing was done.", "클라이언트 ID 또는 비밀값이 올바르지 않습니다. 아무것도 하지 않았습니다."}},

@@ -20,11 +20,12 @@ type Cookie struct {
 // are protected by sameSite in the chain. The device cookie is only read when
 // a form of ours is sent, so it can be Strict.
 var (
-	AccessCookie  = Cookie{name: "__Host-kw_at", sameSite: http.SameSiteLaxMode}
-	RefreshCookie = Cookie{name: "__Host-kw_rt", sameSite: http.SameSiteLaxMode}
-	DeviceCookie  = Cookie{name: "__Host-kw_device", sameSite: http.SameSiteStrictMode}
-	LangCookie    = Cookie{name: "kw_lang", sameSite: http.SameSiteLaxMode, script: true}
-	ThemeCookie   = Cookie{name: "kw_theme", sameSite: http.SameSiteLaxMode, script: true}
+	AccessCookie   = Cookie{name: "__Host-kw_at", sameSite: http.SameSiteLaxMode}
+	RefreshCookie  = Cookie{name: "__Host-kw_rt", sameSite: http.SameSiteLaxMode}
+	DeviceCookie   = Cookie{name: "__Host-kw_device", sameSite: http.SameSiteStrictMode}
+	OperatorCookie = Cookie{name: "__Host-kw_op", sameSite: http.SameSiteStrictMode} // of the operators' listener alone
+	LangCookie     = Cookie{name: "kw_lang", sameSite: http.SameSiteLaxMode, script: true}
+	ThemeCookie    = Cookie{name: "kw_theme", sameSite: http.SameSiteLaxMode, script: true}
 )
 
 // Name as it stands in the Cookie header.

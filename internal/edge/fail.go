@@ -94,6 +94,7 @@ var beforeProof = map[string]string{
 	"code_not_accepted":      "recovery-code",
 	"refresh_invalid":        "refresh-token",
 	"client_unauthenticated": "client",
+	"invite_not_accepted":    "operator-invite",
 }
 
 // Refused notes a refusal for the access log and the counters. Fail does it;

@@ -5,6 +5,8 @@ import (
 	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
+	"html/template"
 	"io/fs"
 	"net/http"
 	"path"
@@ -54,6 +56,18 @@ func (r *Renderer) loadStatic() error {
 
 // asset is the address of a static file. A name that does not exist stays in the page and fails the page tests.
 func (r *Renderer) asset(name string) string { return "/static/" + r.version + "/" + name }
+
+// Asset is the address of a static file, for pages outside this package.
+func (r *Renderer) Asset(name string) string { return r.asset(name) }
+
+// Icon is one of our drawings, for pages outside this package.
+func (r *Renderer) Icon(name string) (template.HTML, error) {
+	svg, has := r.icon[name]
+	if !has {
+		return "", fmt.Errorf("there is no icon %q", name)
+	}
+	return svg, nil
+}
 
 // Static serves GET /static/. A file asked for under today's version may be kept for ever; under another version (a page from
 // before an upgrade, or another node during one) today's file is given, to be asked for again.

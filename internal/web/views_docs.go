@@ -37,6 +37,7 @@ var errorChapters = []ErrorChapter{
 	{ID: "accounts", Title: text("errors.accounts")},
 	{ID: "keys", Title: text("errors.keys")},
 	{ID: "links", Title: text("errors.links")},
+	{ID: "operators", Title: text("errors.operators")},
 	{ID: "clients", Title: text("errors.clients")},
 	{ID: "apps", Title: text("errors.apps")},
 	{ID: "idempotency", Title: text("errors.idempotency")},
