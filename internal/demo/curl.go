@@ -55,7 +55,7 @@ func variable(kind string) string {
 }
 
 // secretMembers of bodies and addresses; the rest of them is shown as it is.
-var secretMembers = []string{"credential", "ticket", "refresh_token", "code", "state", "challenge", "t"}
+var secretMembers = []string{"credential", "ticket", "refresh_token", "code", "state", "challenge", "t", "token", "code_verifier", "ask"}
 
 func (s *story) curl(v *visitor, q sent) line {
 	var b strings.Builder
