@@ -9,9 +9,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 1)`
 	sqlClient  = `SELECT ` + clientCols + `, secret FROM oauth_client WHERE id = $1`
 	sqlClients = `SELECT ` + clientCols + ` FROM oauth_client ORDER BY created_at, id LIMIT 1000`
 
-	sqlSecret = `UPDATE oauth_client SET secret = $1, version = version + 1 WHERE id = $2 AND auth = 'client_secret_basic' AND off_at = 0 RETURNING version`
-	sqlOff    = `UPDATE oauth_client SET off_at = $1, version = version + 1 WHERE id = $2 AND off_at = 0 RETURNING version`
-	sqlDomain = `UPDATE oauth_client SET domain = $1, version = version + 1 WHERE id = $2 AND off_at = 0 RETURNING version`
+	sqlOff = `UPDATE oauth_client SET off_at = $1, version = version + 1 WHERE id = $2 AND off_at = 0 RETURNING version`
 )
 
 const (

@@ -420,3 +420,36 @@ func TestOneGrantForSixteenRedeemers(t *testing.T) {
 		}
 	})
 }
+
+func TestWhoMayAskAboutAToken(t *testing.T) {
+	each(t, func(t *testing.T, s *shop) {
+		secret := func(n *oauth.NewClient) { n.Auth = oauth.AuthSecret }
+		own := s.app(secret)
+		foreign := s.app(secret, func(n *oauth.NewClient) { n.FirstParty = false })
+		elsewhere := s.app(secret, func(n *oauth.NewClient) { n.Audience = "https://other.example.net" })
+		p, holder := s.Person(), s.app()
+		tok, err := s.redeem(holder, s.code(p, holder), "app-key")
+		s.Must(err)
+		for _, row := range []struct {
+			name   string
+			app    oauth.Client
+			active bool
+		}{
+			{"a back end of the exchange, of the same audience", own, true},
+			{"one of another audience", elsewhere, false},
+			{"another company's app", foreign, false},
+			{"a public app", holder, false},
+		} {
+			in, err := s.oauth.Introspect(t.Context(), row.app, tok.Access)
+			s.Must(err)
+			if in.Active != row.active || !row.active && in.AccessClaims != nil {
+				t.Errorf("%s: %+v", row.name, in)
+			}
+		}
+		_, err = s.Contain.EndAll(t.Context(), p.Cause(), p.Account)
+		s.Must(err)
+		if in, err := s.oauth.Introspect(t.Context(), own, tok.Access); err != nil || in.Active {
+			t.Errorf("after everything was ended: %+v %v", in, err)
+		}
+	})
+}

@@ -62,11 +62,13 @@ type Introspection struct {
 	TokenType string `json:"token_type,omitempty"`
 }
 
-// Introspect tells an app about a token that was made for the same audience or given
-// to itself. Anything else, another's or none, is inactive in the same words.
+// Introspect tells an app about a token that was given to itself, and the exchange's
+// own back ends about those made for their audience (RFC 7662 §4: or whoever has
+// credentials could read what other apps hold). Anything else, another's or none, is
+// inactive in the same words.
 func (s *Service) Introspect(ctx context.Context, c Client, token string) (Introspection, error) {
 	claims, err := s.mint.Access(token)
-	if err != nil || c.Public || claims.ClientID != string(c.ID) && claims.Audience != c.Audience {
+	if err != nil || c.Public || claims.ClientID != string(c.ID) && !(c.FirstParty && claims.Audience == c.Audience) {
 		return Introspection{}, nil
 	}
 	if claims.Grant != "" {
