@@ -20,7 +20,7 @@ var floors = map[string]int{
 	"internal/device":  3, "internal/notify": 3,
 	"internal/account": 2,
 	"internal/audit":   1, "internal/job": 1, "internal/edge": 1,
-	"internal/store": 0, "internal/keyring": 0, "internal/proof": 0, "internal/lang": 0, "internal/config": 0,
+	"internal/store": 0, "internal/keyring": 0, "internal/proof": 0, "internal/lang": 0, "internal/config": 0, "internal/place": 0,
 	"rs": public,
 }
 
@@ -39,7 +39,7 @@ var beside = map[string][]string{
 }
 
 // forTests are packages that tests share, and nothing else imports.
-var forTests = []string{"internal/storetest", "internal/keyring/keyringtest", "internal/proof/prooftest", "internal/signin/signintest"}
+var forTests = []string{"internal/storetest", "internal/keyring/keyringtest", "internal/place/placetest", "internal/proof/prooftest", "internal/signin/signintest"}
 
 // housekeeping: the tables that change without an audit event, because nobody
 // would ever ask who did it. A list of columns means: these columns and no others.
@@ -76,6 +76,16 @@ func TestImportsGoDownstairs(t *testing.T) {
 			case onFloor && !imBeside && floors[im] >= floor:
 				t.Errorf("%s (floor %d) imports %s (floor %d)", pkg, floor, im, floors[im])
 			}
+		}
+	}
+}
+
+// A place is a hint for people: who writes pages and mails may know it, and no
+// package that refuses, slows or allows something.
+func TestPlacesReachOnlyWhoTellsPeople(t *testing.T) {
+	for pkg, imports := range packages(t) {
+		if slices.Contains(imports, "internal/place") && !slices.Contains([]string{"cmd/keyward", "internal/web", "internal/notify"}, pkg) {
+			t.Errorf("%s imports internal/place, which only words for people come from", pkg)
 		}
 	}
 }

@@ -177,10 +177,13 @@ func newApp(ctx context.Context, cfg config.Config, logger *slog.Logger, x extra
 
 func (c *core) build(ctx context.Context, logger *slog.Logger, x extras) (*app, error) {
 	a := &app{core: c, logger: logger, metrics: edge.NewMetrics()}
+	places, err := openPlaces(c.cfg.PlaceFile)
+	if err != nil {
+		return nil, err
+	}
 	if err := c.log.CheckAnchor(ctx, c.db, c.cfg.AnchorFile); err != nil {
 		return nil, err
 	}
-	var err error
 	a.domains, err = c.domains(session.Metrics{
 		Retry: a.metrics.RefreshRetry, Superseded: a.metrics.RefreshSuperseded, Mismatch: a.metrics.PoPMismatch, Reuse: a.metrics.Reuse,
 	})
@@ -196,7 +199,7 @@ func (c *core) build(ctx context.Context, logger *slog.Logger, x extras) (*app, 
 		}
 	}
 	a.notify, err = notify.New(notify.Parts{
-		DB: c.db, Log: c.log, Ring: c.ring, Accounts: a.accounts, Mailer: x.mailer, Kick: func() { a.jobs.Kick() },
+		DB: c.db, Log: c.log, Ring: c.ring, Accounts: a.accounts, Mailer: x.mailer, Places: places, Kick: func() { a.jobs.Kick() },
 	}, notify.Config{Origin: c.cfg.PublicURL, Brand: c.cfg.BrandName})
 	if err != nil {
 		return nil, err
@@ -219,7 +222,7 @@ func (c *core) build(ctx context.Context, logger *slog.Logger, x extras) (*app, 
 	}
 	a.web = web.NewServer(web.Parts{
 		DB: c.db, Ring: c.ring, Log: c.log, Accounts: a.accounts, Devices: a.devices, Sessions: a.sessions, SignIn: a.signin,
-		OAuth: a.oauth, Contain: a.contain, Notify: a.notify, Limiter: a.edge.Limiter, Renderer: render, Logger: logger,
+		OAuth: a.oauth, Contain: a.contain, Notify: a.notify, Limiter: a.edge.Limiter, Renderer: render, Places: places, Logger: logger,
 	}, pageSettings(c.cfg, x.demo))
 
 	mux := http.NewServeMux()

@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 
 	"keyward/internal/audit"
+	"keyward/internal/config"
 	"keyward/internal/store"
 )
 
@@ -17,9 +18,15 @@ type configCmd struct {
 
 type configCheckCmd struct{}
 
+// Run opens the place file as well, as serve does; package config opens nothing.
 func (configCheckCmd) Run(e *env) error {
-	if _, err := e.load(); err != nil {
+	l, err := e.load()
+	if err != nil {
 		return err
+	}
+	var faults config.Faults
+	if _, err := openPlaces(l.PlaceFile); errors.As(err, &faults) {
+		return l.Located(faults)
 	}
 	fmt.Fprintln(e.stdout, "ok")
 	return nil

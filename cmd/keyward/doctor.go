@@ -50,6 +50,10 @@ func (doctorCmd) Run(e *env) error {
 	if cfg.TLS.CertFile != "" {
 		out = append(out, finding{"the certificate speaks for the public name", lookAtCertificate(cfg.TLS, public.Hostname(), time.Now()), "renew it, with its chain, and restart"})
 	}
+	if cfg.PlaceFile != "" {
+		_, err := openPlaces(cfg.PlaceFile)
+		out = append(out, finding{"the place file can be read", err, seeText})
+	}
 	out = append(out,
 		finding{"the public name resolves", lookup(ctx, public.Hostname()), "add a DNS record for it"},
 		finding{"the server answers at its public URL", lookAtServer(ctx, cfg.PublicURL), "start it, or look at the proxy in front"},

@@ -27,6 +27,10 @@ func (serveCmd) Run(e *env) error {
 	}
 	logger := e.logger(l.Config.Log)
 	a, err := newApp(e.ctx, l.Config, logger, extras{})
+	var faults config.Faults
+	if errors.As(err, &faults) {
+		return l.Located(faults)
+	}
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"net/url"
 
 	"keyward/internal/config"
+	"keyward/internal/place"
 	"keyward/internal/session"
 	"keyward/internal/web"
 )
@@ -21,6 +22,20 @@ func pageSettings(cfg config.Config, demo bool) web.Settings {
 		s.MailFrom = []string{cfg.Mail.From}
 	}
 	return s
+}
+
+// openPlaces opens the place file, none when the path is empty. Starting without
+// one that is configured would say "unknown" for ever, and nobody would know why.
+func openPlaces(path string) (*place.File, error) {
+	if path == "" {
+		return nil, nil
+	}
+	f, err := place.Open(path)
+	if err != nil {
+		return nil, config.Faults{{Key: "place_file", What: err.Error(), Why: "pages and mails would not say where somebody was",
+			Fix: "put a City or Country database (.mmdb) there, readable by the user Keyward runs as, or remove place_file"}}
+	}
+	return f, nil
 }
 
 func handoffTargets(cfg config.Config) []web.HandoffTarget {

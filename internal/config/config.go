@@ -31,6 +31,7 @@ type Config struct {
 	Mail       Mail      `yaml:"mail"`
 	Backends   []Backend `yaml:"backends"`
 	Languages  Languages `yaml:"languages"`
+	PlaceFile  string    `yaml:"place_file"` // MaxMind DB; a place is a hint for people and decides nothing
 	Limits     Limits    `yaml:"limits"`
 	Log        Log       `yaml:"log"`
 }

@@ -40,13 +40,19 @@ func Load(path string, environ []string) (Loaded, error) {
 	complete, err := l.Config.Complete()
 	var wrong Faults
 	if errors.As(err, &wrong) {
-		for i := range wrong {
-			wrong[i].Where = l.where(wrong[i].Key)
-		}
-		return Loaded{}, wrong
+		return Loaded{}, l.Located(wrong)
 	}
 	l.Config = complete
 	return l, nil
+}
+
+// Located adds to faults the lines they come from; for those that whoever opens
+// what the configuration names finds, too.
+func (l Loaded) Located(faults Faults) Faults {
+	for i := range faults {
+		faults[i].Where = l.where(faults[i].Key)
+	}
+	return faults
 }
 
 // where finds the line of a key, or of the closest enclosing one that was set.

@@ -12,6 +12,7 @@ import (
 	"keyward/internal/job"
 	"keyward/internal/keyring"
 	"keyward/internal/lang"
+	"keyward/internal/place"
 	"keyward/internal/store"
 )
 
@@ -21,14 +22,15 @@ const JobKind = "notify.mail"
 // follower is the name of our cursor. A second channel would be a second one.
 const follower = "mail"
 
-// Parts are what notify joins. All but Kick are required.
+// Parts are what notify joins. All but Places and Kick are required.
 type Parts struct {
 	DB       *store.DB
 	Log      *audit.Log
 	Ring     *keyring.Ring
 	Accounts *account.Service
 	Mailer   Mailer
-	Kick     func() // wakes the job runner after a commit; it must not block
+	Places   *place.File // nil: every place is unknown
+	Kick     func()      // wakes the job runner after a commit; it must not block
 }
 
 // Config is what the operator says about mails.

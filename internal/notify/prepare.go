@@ -3,6 +3,7 @@ package notify
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -65,6 +66,9 @@ func (s *Service) prepare(ctx context.Context, o *order) (r ready, err error) {
 		err = s.prepareNotice(ctx, o, &r)
 	}
 	r.kind = o.Kind
+	if addr, bad := netip.ParseAddr(r.addr); bad == nil {
+		r.place, _ = s.Places.Locate(addr, r.lang)
+	}
 	return r, err
 }
 

@@ -30,6 +30,7 @@ type letter struct {
 	at      time.Time
 	actor   string // who did it, as the event has it
 	addr    string // client address of the event, "" unknown
+	place   string // where that address probably is, in lang; "" unknown
 	payload map[string]string
 	made    time.Time // when the account was made, for those who may not be its owner
 	madeOn  string    // the browser it was made in, in words; "" when the exchange made it
@@ -202,8 +203,8 @@ func (l letter) fact(f fact) (line, bool) {
 	return line{}, false
 }
 
-// where never guesses: until there is a place, there is none, and the address is
-// given so that the owner can judge. What the exchange or its staff did has no
+// where never guesses: without a place there is none, one from the place file is
+// called approximate, and the address is given so that the owner can judge. What the exchange or its staff did has no
 // place the owner could know: the address of a server would only alarm them.
 func (l letter) where(label string) line {
 	who, _, _ := strings.Cut(l.actor, ":")
@@ -211,6 +212,9 @@ func (l letter) where(label string) line {
 		return line{Label: l.say("mail.fact.by").Text, Value: l.say(key).Text}
 	}
 	out := line{Label: l.say(label).Text, Value: l.say("mail.where.place").Text}
+	if l.place != "" {
+		out.Value = l.say("place.approx", "place", oneLine(l.place)).Text
+	}
 	if l.addr != "" {
 		out.Sub = l.say("mail.where.from", "addr", apart(l.addr))
 	}

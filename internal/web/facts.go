@@ -33,10 +33,10 @@ func passkeyOf(k device.Key, here device.ID) Passkey {
 	return p
 }
 
-func sessionOf(x session.Session, here session.ID, makers map[device.KeyID]device.Key) Session {
+func sessionOf(x session.Session, of *visit, makers map[device.KeyID]device.Key) Session {
 	v := Session{
-		ID: string(x.ID), Here: x.ID == here, Agent: agentOf(x.Agent), Weak: x.ACR == session.ACRFallback,
-		SignedIn: x.CreatedAt, LastSeen: x.LastSeen, Addr: x.Addr,
+		ID: string(x.ID), Here: x.ID == of.ses.ID, Agent: agentOf(x.Agent), Weak: x.ACR == session.ACRFallback,
+		SignedIn: x.CreatedAt, LastSeen: x.LastSeen, Addr: x.Addr, Place: of.place(x.Addr),
 	}
 	switch {
 	case x.ACR == session.ACRFallback:
@@ -126,7 +126,7 @@ func (h holdings) deviceViews(v *visit) []Device {
 			if x.Device != d.ID {
 				continue
 			}
-			dv.Sessions = append(dv.Sessions, sessionOf(x, v.ses.ID, h.byKey))
+			dv.Sessions = append(dv.Sessions, sessionOf(x, v, h.byKey))
 			if x.LastSeen.After(dv.LastSeen) {
 				dv.LastSeen = x.LastSeen
 			}

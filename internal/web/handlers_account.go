@@ -212,7 +212,7 @@ func (s *Server) passkeyRemovePage(v *visit) error {
 		h, err := s.holdings(tx, v)
 		for _, x := range h.live {
 			if x.Key == k.ID && x.ID != v.ses.ID {
-				view.Sessions = append(view.Sessions, sessionOf(x, v.ses.ID, h.byKey))
+				view.Sessions = append(view.Sessions, sessionOf(x, v, h.byKey))
 			}
 		}
 		return err

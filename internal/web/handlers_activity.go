@@ -62,7 +62,7 @@ func (s *Server) activity(v *visit) error {
 
 func (s *Server) entry(v *visit, rec audit.Record) Entry {
 	e := Entry{
-		ID: rec.ID, At: rec.At, Sentence: audit.Sentence(rec, v.base.Lang), Agent: agentIn(rec.Payload["agent"]), Addr: rec.Addr, RequestID: rec.Request,
+		ID: rec.ID, At: rec.At, Sentence: audit.Sentence(rec, v.base.Lang), Agent: agentIn(rec.Payload["agent"]), Addr: rec.Addr, Place: v.place(rec.Addr), RequestID: rec.Request,
 		Refused: kindOfAction(rec.Action) == RefusedActivity,
 		New:     rec.Payload["new_device"] == "yes" || rec.Action == "key.added",
 		Staff:   strings.HasPrefix(rec.Actor, "operator:"),

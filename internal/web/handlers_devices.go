@@ -45,7 +45,7 @@ func (s *Server) sessionEndPage(v *visit) error {
 		}
 		for _, x := range h.live {
 			if x.ID == sessionID(v) {
-				sv := sessionOf(x, v.ses.ID, h.byKey)
+				sv := sessionOf(x, v, h.byKey)
 				view = &Impact{Base: v.base, Of: OfSession, ID: string(x.ID), Name: sv.Agent.In(v.base.Lang), Here: sv.Here, Sessions: []Session{sv}, KeysLeft: len(h.keys)}
 			}
 		}
@@ -120,7 +120,7 @@ func (s *Server) deviceRemovePage(v *visit) error {
 		view.Act = ""
 	}
 	for _, x := range im.Sessions {
-		view.Sessions = append(view.Sessions, sessionOf(x, v.ses.ID, makers))
+		view.Sessions = append(view.Sessions, sessionOf(x, v, makers))
 	}
 	for _, k := range im.Keys {
 		view.Passkeys = append(view.Passkeys, k.Name)
@@ -173,6 +173,7 @@ func (s *Server) notMeView(v *visit, id device.ID, rec *audit.Record) (*NotMe, [
 	since := v.base.Now
 	if rec != nil {
 		view.Sentence, view.At, view.Addr = audit.Sentence(*rec, v.base.Lang), rec.At, rec.Addr
+		view.Place = v.place(rec.Addr)
 		since = rec.At
 	}
 	var live []session.Session

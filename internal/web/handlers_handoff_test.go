@@ -31,7 +31,7 @@ type desk struct {
 	nonce string
 }
 
-func newDesk(t *testing.T, bound bool) *desk {
+func newDesk(t *testing.T, bound bool, change ...func(*Parts)) *desk {
 	t.Helper()
 	w := signintest.New(t, storetest.SQLite(t), nil)
 	d := &desk{t: t, w: w, p: w.NewPerson(), key: softkey.NewBindingKey()}
@@ -40,10 +40,14 @@ func newDesk(t *testing.T, bound bool) *desk {
 		d.p.JKT = d.key.Thumbprint()
 	}
 	w.Must(d.p.SignUp())
-	s := NewServer(Parts{
+	parts := Parts{
 		DB: w.DB, Ring: w.Ring, Log: w.Log, Accounts: w.Accounts, Devices: w.Devices, Sessions: w.Sessions, SignIn: w.SignIn, Contain: w.Contain,
 		Renderer: renderer(t), Logger: slog.New(slog.DiscardHandler),
-	}, Settings{PublicURL: signintest.Origin, Product: "Example", Handoffs: []HandoffTarget{{Client: "exchange", URL: exchangeEnter}}})
+	}
+	for _, c := range change {
+		c(&parts)
+	}
+	s := NewServer(parts, Settings{PublicURL: signintest.Origin, Product: "Example", Handoffs: []HandoffTarget{{Client: "exchange", URL: exchangeEnter}}})
 	e, err := edge.New(edge.Options{Now: w.DB.Now, PublicURL: signintest.Origin, Pages: s.Problem, Logger: slog.New(slog.DiscardHandler)})
 	w.Must(err)
 	mux := http.NewServeMux()

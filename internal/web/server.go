@@ -15,6 +15,7 @@ import (
 	"keyward/internal/keyring"
 	"keyward/internal/notify"
 	"keyward/internal/oauth"
+	"keyward/internal/place"
 	"keyward/internal/proof"
 	"keyward/internal/session"
 	"keyward/internal/signin"
@@ -35,6 +36,7 @@ type Parts struct {
 	Notify   *notify.Service
 	Limiter  *edge.Limiter
 	Renderer *Renderer
+	Places   *place.File // nil: every place is unknown
 	Logger   *slog.Logger
 }
 

@@ -286,7 +286,8 @@ type NotMe struct {
 	Sentence string    // of the event it came from, "" when it came from a device
 	At       time.Time // of the event
 	Addr     string
-	KeySince bool // a passkey was added since then: the page asks to look at them first
+	Place    string // approximate; "" is unknown
+	KeySince bool   // a passkey was added since then: the page asks to look at them first
 }
 
 func (*NotMe) page() (string, string) { return "not-me", "" }
@@ -329,6 +330,7 @@ type Entry struct {
 	HasMethod bool
 	Agent     Agent
 	Addr      string
+	Place     string // approximate; "" is unknown
 	RequestID string
 }
 

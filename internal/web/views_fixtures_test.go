@@ -40,7 +40,7 @@ var (
 	stick   = Passkey{ID: "key_01jp9k5p7t9v1x3z5b7d9f1h3j", Name: "파란 키, 서랍", Kind: OnSecurityKey, Grade: Proved, Maker: "YubiKey 5", Created: at(10, 19, 5)}
 
 	stranger = Device{ID: "dev_01jp2c4e6g8j0m2p4r6t8w0y2a", Agent: firefox, NeedsAnswer: true, FirstSeen: at(7, 3, 20), LastSeen: at(7, 3, 44),
-		Sessions: []Session{{ID: "ses_01jp2c4e6g8j0m2p4r6t8w0y2b", Agent: firefox, How: ByCode, Weak: true, SignedIn: at(7, 3, 20), LastSeen: at(7, 3, 44), Addr: "198.51.100.9"}}}
+		Sessions: []Session{{ID: "ses_01jp2c4e6g8j0m2p4r6t8w0y2b", Agent: firefox, How: ByCode, Weak: true, SignedIn: at(7, 3, 20), LastSeen: at(7, 3, 44), Addr: "198.51.100.9", Place: "Lyon, France"}}}
 	here = Device{ID: "dev_01jp5b0a3v8qk2m9x7c4d6e1f1", Agent: chrome, Kind: Desktop, Here: true, FirstSeen: at(1, 9, 0), LastSeen: at(12, 14, 7), Remembered: time.Date(2026, 4, 11, 14, 2, 0, 0, seoul),
 		Sessions: []Session{{ID: "ses_01jp5b0a3v8qk2m9x7c4d6e1f2", Here: true, Agent: chrome, How: ByNearby, SignedIn: at(12, 14, 2), LastSeen: at(12, 14, 7), Addr: "203.0.113.7"}}}
 	phone = Device{ID: "dev_01jp5b0a3v8qk2m9x7c4d6e1f3", Name: "Galaxy S26", Agent: Agent{"Samsung Internet", "Android 16"}, Kind: Phone, FirstSeen: at(3, 10, 0), LastSeen: at(12, 12, 3), Passkeys: []string{"Galaxy S26"}, OnlyPasskey: true,
@@ -56,7 +56,7 @@ var (
 
 	entries = []Entry{
 		{ID: "evt_01jp5b0a3v8qk2m9x7c4d6e201", At: at(12, 14, 2), Sentence: "You signed in with a passkey.", Method: ByNearby, HasMethod: true, Agent: chrome, Addr: "203.0.113.7", RequestID: "8F3K-21", CanDoubt: true},
-		{ID: "evt_01jp5b0a3v8qk2m9x7c4d6e202", At: at(12, 13, 47), Sentence: "A copied refresh token was presented without the key of this browser. Nothing was issued.", Refused: true, Agent: firefox, Addr: "198.51.100.9", RequestID: "7XC2-09", CanDoubt: true},
+		{ID: "evt_01jp5b0a3v8qk2m9x7c4d6e202", At: at(12, 13, 47), Sentence: "A copied refresh token was presented without the key of this browser. Nothing was issued.", Refused: true, Agent: firefox, Addr: "198.51.100.9", Place: "Lyon, France", RequestID: "7XC2-09", CanDoubt: true},
 		{ID: "evt_01jp5b0a3v8qk2m9x7c4d6e203", At: at(9, 10, 41), Sentence: "A support agent viewed your devices. Reason: your question in case 1182.", Staff: true, RequestID: "6KE1-40"},
 		{ID: "evt_01jp5b0a3v8qk2m9x7c4d6e204", At: at(9, 8, 12), Sentence: "You removed the passkey “MacBook password manager”.", Agent: chrome, Addr: "203.0.113.7", RequestID: "6KD8-71", CanDoubt: true},
 		{ID: "evt_01jp5b0a3v8qk2m9x7c4d6e205", At: at(7, 3, 20), Sentence: "A recovery code was used on a new device: Firefox on Linux.", New: true, Method: ByCode, HasMethod: true, Agent: firefox, Addr: "198.51.100.9", RequestID: "5JX3-18", CanDoubt: true},
@@ -145,7 +145,7 @@ var fixtures = []fixture{
 		return &Impact{Base: in(c, "/devices"), Of: OfSession, ID: here.Sessions[0].ID, Name: chrome.In(c), Here: true, Sessions: here.Sessions, KeysLeft: 1}
 	}},
 	{"not-me", func(c string) View {
-		return &NotMe{Base: in(c, "/devices"), Action: "/devices/" + stranger.ID + "/not-me", Device: &stranger, At: at(7, 3, 20), Addr: "198.51.100.9"}
+		return &NotMe{Base: in(c, "/devices"), Action: "/devices/" + stranger.ID + "/not-me", Device: &stranger, At: at(7, 3, 20), Addr: "198.51.100.9", Place: "Lyon, France"}
 	}},
 	{"not-me-event", func(c string) View {
 		return &NotMe{Base: in(c, "/activity"), Action: "/activity/evt_1/not-me", Sentence: entries[4].Sentence, At: at(7, 3, 20), Addr: "198.51.100.9", KeySince: true}

@@ -3,12 +3,14 @@ package web
 import (
 	"errors"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"time"
 
 	"keyward/internal/account"
 	"keyward/internal/device"
 	"keyward/internal/edge"
+	"keyward/internal/place"
 	"keyward/internal/proof"
 	"keyward/internal/session"
 	"keyward/internal/signin"
@@ -25,6 +27,18 @@ type visit struct {
 	acc   account.Account
 	mail  account.Contact
 	since time.Time // when the access cookie was handed out
+
+	places *place.File
+}
+
+// place says in the reader's language where an address probably is, "" unknown.
+func (v *visit) place(addr string) string {
+	at, err := netip.ParseAddr(addr)
+	if err != nil {
+		return "" // of an erased or old row
+	}
+	words, _ := v.places.Locate(at, v.base.Lang)
+	return words
 }
 
 // keySpoke: how long after a refresh the browser's key counts as having spoken.
@@ -66,7 +80,7 @@ func (s *Server) signedIn(h func(v *visit) error) http.HandlerFunc {
 		}
 		ctx := edge.WithDevice(edge.WithActor(r.Context(), "account:"+string(live.Account)), string(live.Device))
 		r = r.WithContext(ctx)
-		v := &visit{w: w, r: r, ses: live.Session, cause: edge.CauseFrom(ctx), base: s.base(r), since: live.Since}
+		v := &visit{w: w, r: r, ses: live.Session, cause: edge.CauseFrom(ctx), base: s.base(r), since: live.Since, places: s.Places}
 		if err := s.fill(v, live.Expires); err != nil {
 			edge.Fail(w, r, err)
 			return
