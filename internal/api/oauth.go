@@ -135,6 +135,9 @@ func (o *OAuth) push(w http.ResponseWriter, r *http.Request) {
 func (o *OAuth) revoke(w http.ResponseWriter, r *http.Request) {
 	form, c, err := o.client(r)
 	if err == nil {
+		err = needsToken(form)
+	}
+	if err == nil {
 		err = o.oauth.Revoke(r.Context(), edge.CauseFrom(r.Context()), c, form.Get("token"))
 	}
 	if err != nil {
@@ -145,11 +148,21 @@ func (o *OAuth) revoke(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusOK)
 }
 
+func needsToken(form url.Values) error {
+	if form.Get("token") == "" {
+		return &oauth.Error{Code: "invalid_request", Description: "token is needed"}
+	}
+	return nil
+}
+
 // introspect answers RFC 7662, to apps that prove who they are.
 func (o *OAuth) introspect(w http.ResponseWriter, r *http.Request) {
 	form, c, err := o.client(r)
 	if err == nil && c.Public {
 		err = &oauth.Error{Code: "invalid_client", Description: "client authentication failed", Status: http.StatusUnauthorized}
+	}
+	if err == nil {
+		err = needsToken(form)
 	}
 	if err != nil {
 		o.fail(w, r, err)
@@ -237,10 +250,8 @@ func (o *OAuth) client(r *http.Request) (url.Values, oauth.Client, error) {
 			in.ID, in.Secret = "", ""
 		}
 	}
-	// Before the app is looked for: guesses at one address, and at one app.
-	if err := o.Limiter.Check(edge.ClassOAuth, "client:"+in.ID+in.ClientID); err != nil {
-		return nil, oauth.Client{}, err
-	}
+	// Guesses are limited by address (Limit, above). Not by app: client ids are public,
+	// and one stranger could use up the whole app's share.
 	c, err := o.oauth.Authenticate(r.Context(), in)
 	return form, c, err
 }
@@ -280,6 +291,9 @@ func (o *OAuth) fail(w http.ResponseWriter, r *http.Request, err error) {
 	default:
 		edge.Fail(w, r, err)
 		return
+	}
+	if body["error"] == "insufficient_scope" { // RFC 6750 §3
+		w.Header().Set("WWW-Authenticate", `DPoP error="insufficient_scope", scope="openid"`)
 	}
 	if code := body["error"].(string); status == http.StatusUnauthorized {
 		switch {

@@ -24,6 +24,21 @@ func (s *Service) Keep(ctx context.Context, a Ask, q url.Values) (handle string,
 }
 
 func (s *Service) keep(ctx context.Context, a Ask, q url.Values, pushed bool) (handle string, err error) {
+	// Only what ReadAsk reads, and no token: who puts one into an address, or anything
+	// else of theirs, does not get it kept here.
+	kept := url.Values{}
+	for _, name := range askParams {
+		if q.Has(name) {
+			kept.Set(name, q.Get(name))
+		}
+	}
+	if a.Subject != "" {
+		kept.Set(subjectParam, a.Subject)
+	}
+	query := kept.Encode()
+	if len(query) > maxAsk {
+		return "", refuse("invalid_request", "the request is too long")
+	}
 	handle = "kwq_" + keyring.Secret()
 	h := keyring.Hash(handle)
 	life := askLife
@@ -31,7 +46,7 @@ func (s *Service) keep(ctx context.Context, a Ask, q url.Values, pushed bool) (h
 		life = pushedLife
 	}
 	err = s.db.Housekeeping(ctx, func(tx *store.Tx) error {
-		_, err := tx.Exec(sqlKeepAsk, h[:], string(a.Client.ID), q.Encode(), pushed, store.Micros(tx.Now.Add(life)))
+		_, err := tx.Exec(sqlKeepAsk, h[:], string(a.Client.ID), query, pushed, store.Micros(tx.Now.Add(life)))
 		return err
 	})
 	return handle, err
@@ -52,10 +67,19 @@ func (s *Service) Kept(ctx context.Context, handle string) (Ask, error) {
 	if err != nil {
 		return Ask{}, err
 	}
+	subject := q.Get(subjectParam)
+	q.Del(subjectParam)
 	a, err := s.ReadAsk(ctx, q)
-	a.handle = h
+	a.handle, a.Subject = h, subject
 	return a, err
 }
+
+// askParams are what a request is kept by. id_token_hint is a token: of it only the
+// account is kept, under a name that no request can bring along.
+var askParams = []string{"response_type", "response_mode", "client_id", "redirect_uri", "state", "scope", "code_challenge", "code_challenge_method",
+	"nonce", "dpop_jkt", "prompt", "max_age", "acr_values", "ui_locales", "login_hint"}
+
+const subjectParam = " subject"
 
 // Push takes a request from the app itself, over a channel that no page has touched
 // (RFC 9126 §2). A *Refusal becomes the answer: there is nobody to redirect.

@@ -146,7 +146,7 @@ func (s *Service) ReadAsk(ctx context.Context, q url.Values) (Ask, error) {
 	}
 	if v := once("id_token_hint"); v != "" {
 		id, err := s.mint.ReadID(v)
-		if err != nil {
+		if err != nil || id.Audience != string(c.ID) {
 			return refusal("invalid_request", "id_token_hint is no ID token of ours")
 		}
 		a.Subject = id.Subject
@@ -156,8 +156,12 @@ func (s *Service) ReadAsk(ctx context.Context, q url.Values) (Ask, error) {
 }
 
 // Consents reports whether the person has to agree: the exchange's own apps need no
-// consent, unless they ask for it.
-func (a Ask) Consents() bool { return !a.Client.FirstParty || a.Consent }
+// consent, unless they ask for it, or come back to an address that any program on the
+// same machine could have taken (RFC 8252 §8.6: no request of a native app without a
+// person who sees it).
+func (a Ask) Consents() bool {
+	return !a.Client.FirstParty || a.Consent || !strings.HasPrefix(a.Redirect, "https://") && !namedLoopback(a.Redirect)
+}
 
 // stale reports whether the session's last user verification is too old, or too
 // weak, for what is asked.

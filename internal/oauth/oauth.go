@@ -41,13 +41,25 @@ func New(p Parts) *Service {
 // Issuer is who we are to clients (RFC 8414 §2).
 func (s *Service) Issuer() string { return s.mint.Issuer() }
 
-// Sweep forgets codes that cannot be used, nor used against us, any more.
+// Sweep forgets codes that cannot be used, nor used against us, any more, and
+// requests that nobody answered. All of them: anybody can make a request.
 func (s *Service) Sweep(ctx context.Context) error {
-	return s.db.Housekeeping(ctx, func(tx *store.Tx) error {
-		if _, err := tx.Exec(sqlSweepCode, store.Micros(tx.Now.Add(-codeKept))); err != nil {
-			return err
+	for _, part := range []struct {
+		query string
+		kept  time.Duration
+	}{{sqlSweepCode, codeKept}, {sqlSweepAsk, 0}} {
+		for n := int64(sweepPart); n == sweepPart; {
+			err := s.db.Housekeeping(ctx, func(tx *store.Tx) (err error) {
+				n, err = tx.Exec(part.query, store.Micros(tx.Now.Add(-part.kept)))
+				return err
+			})
+			if err != nil {
+				return err
+			}
 		}
-		_, err := tx.Exec(sqlSweepAsk, store.Micros(tx.Now))
-		return err
-	})
+	}
+	return nil
 }
+
+// sweepPart: rows deleted in one transaction; the LIMIT of the statements.
+const sweepPart = 1000

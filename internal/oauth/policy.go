@@ -28,6 +28,7 @@ const (
 	maxState    = 1024
 	maxNonce    = 512
 	maxParam    = 2048
+	maxAsk      = 6 << 10
 	maxName     = 80
 	maxURIs     = 20
 	maxURI      = 512

@@ -74,3 +74,10 @@ func redirectMatches(asked, registered string) bool {
 	}
 	return a.Scheme == r.Scheme && a.Hostname() == r.Hostname() && a.EscapedPath() == r.EscapedPath() && a.RawQuery == r.RawQuery && a.User == nil
 }
+
+// namedLoopback: a server of a developer's machine under a name of its own and one
+// registered port, as the demo exchange. No app of a phone comes back there.
+func namedLoopback(redirect string) bool {
+	u, err := url.Parse(redirect)
+	return err == nil && u.Scheme == "http" && strings.HasSuffix(u.Hostname(), ".localhost")
+}

@@ -19,7 +19,8 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`
 	// One statement decides who may spend a code (RFC 6749 §4.1.2). Whoever lacks the
 	// verifier, the client or the key spends nothing by trying.
 	sqlSpendCode = `UPDATE oauth_code SET spent_at = $1 WHERE id = $2 AND client = $3 AND redirect = $4 AND challenge = $5
- AND (jkt = '' OR jkt = $6) AND spent_at = 0 AND exp > $1 RETURNING account, session, scope, nonce`
+ AND (jkt = '' OR jkt = $6) AND spent_at = 0 AND exp > $1
+ AND EXISTS (SELECT 1 FROM oauth_client c WHERE c.id = $3 AND c.off_at = 0) RETURNING account, session, scope, nonce`
 
 	sqlCodeGave  = `UPDATE oauth_code SET grt = $1 WHERE id = $2`
 	sqlSpentCode = `SELECT account, grt FROM oauth_code WHERE id = $1 AND client = $2 AND spent_at > 0 AND grt <> ''`

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"keyward/internal/device"
 	"keyward/internal/keyring"
 	"keyward/internal/oauth"
 	"keyward/internal/session"
@@ -250,6 +251,28 @@ func TestWhatEndsAGrantAndWhatDoesNot(t *testing.T) {
 		{"ending the session it was given in", "openid offline_access", func(s *shop, p *signintest.Person, _ oauth.Client) {
 			ses := p.Session()
 			_, err := s.Contain.EndSession(context.Background(), p.Elsewhere().In().Cause(), p.Elsewhere().In().Session(), ses.ID)
+			s.Must(err)
+		}, false},
+		{"removing its device after signing out", "openid offline_access", func(s *shop, p *signintest.Person, _ oauth.Client) {
+			old := p.Session()
+			_, err := s.Contain.EndSession(context.Background(), p.Cause(), old, old.ID)
+			s.Must(err)
+			q := p.Elsewhere().In()
+			q.SecondKey() // or the device held the last way in
+			q.Touch(device.ActDevicesRemove, string(old.Device))
+			_, err = s.Contain.RemoveDevice(context.Background(), q.Cause(), q.Session(), old.Device)
+			s.Must(err)
+		}, false},
+		{"only signing out", "openid offline_access", func(s *shop, p *signintest.Person, _ oauth.Client) {
+			old := p.Session()
+			_, err := s.Contain.EndSession(context.Background(), p.Cause(), old, old.ID)
+			s.Must(err)
+		}, true},
+		{"saying \"not me\" about a session that ran out", "openid offline_access", func(s *shop, p *signintest.Person, _ oauth.Client) {
+			old := p.Session()
+			s.Clock.Sleep(3 * time.Minute)
+			p.In()
+			_, err := s.Contain.NotMe(context.Background(), p.Cause(), p.Session(), old.ID)
 			s.Must(err)
 		}, false},
 		{"signing in again in the same browser", "openid offline_access", func(s *shop, p *signintest.Person, _ oauth.Client) { p.In() }, true},

@@ -86,6 +86,17 @@ func (s *Service) byRefresh(ctx context.Context, cause store.Cause, c Client, as
 	if !ok {
 		return Tokens{}, refuse("invalid_scope", "an unknown scope")
 	}
+	// Looked at before anything turns: an app that is told "not that scope" must still
+	// hold a token that is good.
+	if len(wanted) > 0 {
+		if g, err := s.sessions.GrantOfRefresh(ctx, ask.Refresh, string(c.ID)); err == nil {
+			if _, err := s.scopesOf(g, wanted); err != nil {
+				return Tokens{}, err
+			}
+		} else if !errors.Is(err, session.ErrGrantEnded) {
+			return Tokens{}, err
+		}
+	}
 	g, err := s.sessions.RotateGrant(ctx, cause, session.Refresh{Presented: ask.Refresh, JKT: ask.JKT, JTI: ask.JTI, Addr: ask.Addr}, string(c.ID))
 	switch {
 	case errors.Is(err, session.ErrRefreshSuperseded):
@@ -99,22 +110,31 @@ func (s *Service) byRefresh(ctx context.Context, cause store.Cause, c Client, as
 	case err != nil:
 		return Tokens{}, err
 	}
+	good, err := s.scopesOf(g.Grant, wanted)
+	if err != nil {
+		return Tokens{}, err
+	}
+	return s.tokens(ctx, g, joinScope(good), "", slices.Contains(good, "openid"))
+}
+
+// scopesOf says what a refresh gives. What needs a fresh verification does not come
+// back by itself: an app that asks for it by name learns how to get it, one that just
+// renews gets the rest.
+func (s *Service) scopesOf(g session.Grant, wanted []string) ([]string, error) {
 	given, _ := parseScope(g.Scope)
 	if !subset(wanted, given) {
-		return Tokens{}, refuse("invalid_scope", "more than was given") // RFC 6749 §6
+		return nil, refuse("invalid_scope", "more than was given") // RFC 6749 §6
 	}
 	asked := len(wanted) > 0
 	if !asked {
 		wanted = given
 	}
-	// What needs a fresh verification does not come back by itself. An app that asks
-	// for it by name learns how to get it; one that just renews gets the rest.
 	good, stale := fresh(wanted, g.ACR, g.AuthTime, s.db.Now())
 	if asked && len(stale) > 0 {
 		acr, age := strictest(stale)
-		return Tokens{}, &Error{Code: "insufficient_user_authentication", Description: "a newer verification of the person is needed for that: send them to authorize", ACR: acr, MaxAge: int64(age.Seconds())}
+		return nil, &Error{Code: "insufficient_user_authentication", Description: "a newer verification of the person is needed for that: send them to authorize", ACR: acr, MaxAge: int64(age.Seconds())}
 	}
-	return s.tokens(ctx, g, joinScope(good), "", slices.Contains(good, "openid"))
+	return good, nil
 }
 
 func (s *Service) byClient(ctx context.Context, c Client, ask TokenAsk) (Tokens, error) {

@@ -17,25 +17,46 @@ import (
 // End ends one session. ErrUnknown when it is not live or not theirs.
 func (s *Service) End(tx *store.Tx, acc account.ID, id ID, why string) ([]audit.Effect, error) {
 	eff, err := s.endWhere(tx, sqlEndOne, acc, why, string(id))
+	if err == nil && why != EndedSignOut { // who only leaves keeps the apps that work meanwhile
+		eff, err = s.andGrants(tx, eff, sqlEndGrantsIn, acc, why, string(id))
+	}
 	if err == nil && len(eff) == 0 {
 		return nil, ErrUnknown
 	}
 	return eff, err
 }
 
+// andGrants adds what apps hold to what an act ended.
+func (s *Service) andGrants(tx *store.Tx, eff []audit.Effect, query string, acc account.ID, why, which string) ([]audit.Effect, error) {
+	grants, err := s.endGrants(tx, query, why, string(acc), which)
+	return append(eff, grants...), err
+}
+
 // EndOthers ends every session of the account but one.
 func (s *Service) EndOthers(tx *store.Tx, acc account.ID, keep ID, why string) ([]audit.Effect, error) {
-	return s.endWhere(tx, sqlEndOthers, acc, why, string(keep))
+	eff, err := s.endWhere(tx, sqlEndOthers, acc, why, string(keep))
+	if err != nil {
+		return nil, err
+	}
+	return s.andGrants(tx, eff, sqlEndGrantsOthers, acc, why, string(keep))
 }
 
 // EndOnDevice ends the sessions of one device.
 func (s *Service) EndOnDevice(tx *store.Tx, acc account.ID, dev device.ID, why string) ([]audit.Effect, error) {
-	return s.endWhere(tx, sqlEndDevice, acc, why, string(dev))
+	eff, err := s.endWhere(tx, sqlEndDevice, acc, why, string(dev))
+	if err != nil {
+		return nil, err
+	}
+	return s.andGrants(tx, eff, sqlEndGrantsOnDevice, acc, why, string(dev))
 }
 
 // EndByKey ends the sessions that a removed passkey opened, except keep.
 func (s *Service) EndByKey(tx *store.Tx, acc account.ID, key device.KeyID, keep ID) ([]audit.Effect, error) {
-	return s.endWhere(tx, sqlEndByKey, acc, EndedKey, string(key), string(keep))
+	eff, err := s.endWhere(tx, sqlEndByKey, acc, EndedKey, string(key), string(keep))
+	if err != nil {
+		return nil, err
+	}
+	return s.andGrants(tx, eff, sqlEndGrantsByKey, acc, EndedKey, string(key))
 }
 
 // EndAll ends every session of the account in one write, however many there are.
@@ -183,6 +204,11 @@ const everyoneKind = "everyone"
 // EndEverywhere ends every live session of every account: only for a database
 // that was restored. Rows only.
 func (s *Service) EndEverywhere(tx *store.Tx, why string) ([]audit.Effect, error) {
+	// Grants too, whatever their sessions say: one that was ended after the backup
+	// was made is alive again in it.
+	if _, err := tx.Exec(sqlEndGrantsAll, store.Micros(tx.Now), why); err != nil {
+		return nil, err
+	}
 	n, err := tx.Exec(sqlEndEverywhere, store.Micros(tx.Now), why)
 	tx.AfterCommit(s.cache.forgetAll)
 	return []audit.Effect{{Kind: everyoneKind, ID: "all", Version: n}}, err

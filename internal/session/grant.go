@@ -8,6 +8,7 @@ import (
 
 	"keyward/internal/account"
 	"keyward/internal/audit"
+	"keyward/internal/device"
 	"keyward/internal/edge"
 	"keyward/internal/keyring"
 	"keyward/internal/store"
@@ -31,7 +32,8 @@ type Grant struct {
 	ACR       string
 	AMR       []string
 	AuthTime  time.Time
-	JKT       string // RFC 7638 thumbprint; "" for bearer tokens
+	Key       device.KeyID // the passkey whose touch stood behind it
+	JKT       string       // RFC 7638 thumbprint; "" for bearer tokens
 	Offline   bool
 	Keeps     bool
 	CreatedAt time.Time
@@ -100,7 +102,7 @@ func (s *Service) Give(tx *store.Tx, n NewGrant) (Granted, []audit.Effect, error
 	}
 	g := Granted{Grant: Grant{
 		ID: GrantID(keyring.NewID("grt_", tx.Now)), Account: ses.Account, Session: ses.ID, Client: n.Client,
-		Scope: n.Scope, Details: n.Details, Audience: n.Audience, ACR: ses.ACR, AMR: ses.AMR, AuthTime: ses.AuthTime,
+		Scope: n.Scope, Details: n.Details, Audience: n.Audience, ACR: ses.ACR, AMR: ses.AMR, AuthTime: ses.AuthTime, Key: ses.Key,
 		JKT: n.JKT, Offline: n.Offline, Keeps: n.Keeps, CreatedAt: tx.Now, AbsExp: exp, Version: 1, epoch: ses.epoch,
 	}}
 	effects, err := s.crowdedGrants(tx, g.Grant)
@@ -114,7 +116,7 @@ func (s *Service) Give(tx *store.Tx, n NewGrant) (Granted, []audit.Effect, error
 	}
 	amr, _ := json.Marshal(g.AMR)
 	err = tx.Later(sqlInsertGrant, string(g.ID), string(g.Account), string(g.Session), g.Client, g.Family, g.Scope, g.Details, g.Audience,
-		g.ACR, string(amr), store.Micros(g.AuthTime), g.JKT, g.Offline, g.Keeps, store.Micros(tx.Now), store.Micros(exp), g.epoch)
+		g.ACR, string(amr), store.Micros(g.AuthTime), string(g.Key), g.JKT, g.Offline, g.Keeps, store.Micros(tx.Now), store.Micros(exp), g.epoch)
 	if err != nil {
 		return Granted{}, nil, err
 	}
@@ -130,6 +132,9 @@ func (s *Service) firstOf(tx *store.Tx, g *Granted) error {
 	}
 	t := refreshToken{kid: kid, family: keyring.NewID("fam_", tx.Now), gen: 1, secret: [secretLen]byte(keyring.Random(secretLen))}
 	g.Family, g.Refresh, g.RefreshExp = t.family, encodeRefresh(mac, t), s.grantIdle(tx.Now, g.AbsExp, g.Offline)
+	if g.Keeps {
+		g.RefreshExp = g.AbsExp // using it writes nothing, so nothing could move its end
+	}
 	hash := keyring.Hash(g.Refresh)
 	return tx.Later(sqlInsertGrantFamily, t.family, string(g.Session), string(g.Account), g.Offline, int64(kid), hash[:],
 		store.Micros(g.RefreshExp), store.Micros(g.AbsExp), g.JKT, g.epoch, string(g.ID))
@@ -232,7 +237,11 @@ func (s *Service) GrantOfRefresh(ctx context.Context, presented, client string) 
 	}
 	var c chain
 	err := s.db.View(ctx, func(tx *store.Tx) error { return s.forGrantRefresh(tx, t.family, &c) })
-	if err == store.ErrNoRows || err == nil && (c.Client != client || !c.usable) {
+	// An older token is nobody's any more: whoever found one must not end the grant
+	// with it.
+	h := keyring.Hash(presented)
+	known := keyring.Equal(h[:], c.curHash) || len(c.prevHash) > 0 && keyring.Equal(h[:], c.prevHash)
+	if err == store.ErrNoRows || err == nil && (c.Client != client || !c.usable || !known) {
 		return Grant{}, ErrGrantEnded
 	}
 	return c.Grant, err
@@ -243,7 +252,7 @@ func scanGrant(r interface{ Scan(...any) error }, more ...any) (Grant, error) {
 	var amr string
 	var auth, created, abs, ended int64
 	err := r.Scan(append([]any{(*string)(&g.ID), (*string)(&g.Account), (*string)(&g.Session), &g.Client, &g.Family, &g.Scope, &g.Details, &g.Audience,
-		&g.ACR, &amr, &auth, &g.JKT, &g.Offline, &g.Keeps, &created, &abs, &g.epoch, &ended, &g.EndedWhy, &g.Version}, more...)...)
+		&g.ACR, &amr, &auth, (*string)(&g.Key), &g.JKT, &g.Offline, &g.Keeps, &created, &abs, &g.epoch, &ended, &g.EndedWhy, &g.Version}, more...)...)
 	if err != nil {
 		return Grant{}, err
 	}

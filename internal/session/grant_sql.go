@@ -1,6 +1,6 @@
 package session
 
-const grantCols = `g.id, g.account, g.session, g.client, g.family, g.scope, g.details, g.audience, g.acr, g.amr, g.auth_time, g.jkt, g.offline, g.keeps,
+const grantCols = `g.id, g.account, g.session, g.client, g.family, g.scope, g.details, g.audience, g.acr, g.amr, g.auth_time, g.key_id, g.jkt, g.offline, g.keeps,
  g.created_at, g.abs_exp, g.epoch, g.ended_at, g.ended_why, g.version`
 
 // usable holds for a grant g that nothing has ended. A session that was ended by an
@@ -11,8 +11,8 @@ const usable = `g.ended_at = 0 AND g.epoch = COALESCE((SELECT e.epoch FROM sessi
   AND (s.ended_at = 0 OR g.offline AND s.ended_why IN ('sign_out', 'replaced', 'crowded')))`
 
 const (
-	sqlInsertGrant = `INSERT INTO session_grant (id, account, session, client, family, scope, details, audience, acr, amr, auth_time, jkt, offline, keeps,
- created_at, abs_exp, epoch, version) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, 1)`
+	sqlInsertGrant = `INSERT INTO session_grant (id, account, session, client, family, scope, details, audience, acr, amr, auth_time, key_id, jkt, offline, keeps,
+ created_at, abs_exp, epoch, version) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, 1)`
 
 	sqlInsertGrantFamily = `INSERT INTO session_family (id, session, account, remember, gen, cur_kid, cur_hash, idle_exp, abs_exp, jkt, epoch, grt)
 VALUES ($1, $2, $3, $4, 1, $5, $6, $7, $8, $9, $10, $11)`
@@ -23,6 +23,16 @@ VALUES ($1, $2, $3, $4, 1, $5, $6, $7, $8, $9, $10, $11)`
 	endGrant       = `UPDATE session_grant SET ended_at = $1, ended_why = $2, version = version + 1 WHERE ended_at = 0 `
 	sqlEndGrant    = endGrant + `AND account = $3 AND id = $4 RETURNING id, version`
 	sqlEndGrantsOf = endGrant + `AND client = $3 RETURNING id, version`
+
+	// What ends sessions ends the grants made in them, also where the session itself
+	// is over by now: signed out of, replaced or run out, it is no row that an end of
+	// sessions touches, and an app with offline access would outlive the removal of
+	// the very device it was let in from.
+	sqlEndGrantsIn       = endGrant + `AND account = $3 AND session = $4 RETURNING id, version`
+	sqlEndGrantsOthers   = endGrant + `AND account = $3 AND session <> $4 RETURNING id, version`
+	sqlEndGrantsOnDevice = endGrant + `AND account = $3 AND session IN (SELECT s.id FROM session_session s WHERE s.account = $3 AND s.device = $4) RETURNING id, version`
+	sqlEndGrantsByKey    = endGrant + `AND account = $3 AND key_id = $4 RETURNING id, version`
+	sqlEndGrantsAll      = `UPDATE session_grant SET ended_at = $1, ended_why = $2, version = version + 1 WHERE ended_at = 0`
 
 	sqlEndOldGrants = endGrant + `AND id IN (SELECT o.id FROM session_grant o WHERE o.account = $3 AND o.client = $4 AND o.ended_at = 0 AND o.abs_exp > $1
  ORDER BY o.created_at DESC, o.id DESC LIMIT 1000 OFFSET $5) RETURNING id, version`

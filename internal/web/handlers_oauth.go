@@ -127,6 +127,10 @@ func (s *Server) authorize(v *visit) error {
 		}
 	}
 	var back *oauth.Refusal
+	if ask.Silent && !errors.As(err, &back) && !errors.Is(err, errNonce) {
+		// OIDC Core §3.1.2.1: with prompt=none every refusal is the app's to read.
+		err = &oauth.Refusal{Code: "login_required", Description: "the person has to be asked", Redirect: ask.Redirect, State: ask.State}
+	}
 	if errors.As(err, &back) {
 		answer(v.w, http.StatusOK, map[string]string{"to": s.OAuth.Back(back)})
 		return nil

@@ -70,6 +70,7 @@ CREATE TABLE session_grant (
   acr        TEXT NOT NULL,            -- how the owner was there when it was granted
   amr        TEXT NOT NULL,            -- JSON list
   auth_time  BIGINT NOT NULL,
+  key_id     TEXT NOT NULL,            -- the passkey whose touch stood behind it
   jkt        TEXT NOT NULL,
   offline    BOOLEAN NOT NULL,         -- outlives a sign-out (OIDC Core §11)
   keeps      BOOLEAN NOT NULL,         -- its refresh token stays the same (FAPI 2.0 §5.3.2.1-9)
