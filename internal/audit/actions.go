@@ -287,6 +287,10 @@ var actions = map[Action]Spec{
 		say:   text{"The access of the app “{client}” ended.", "“{client}” 앱의 접근 권한을 끝냈어요."},
 		plain: text{"The access of an app ended.", "앱 하나의 접근 권한을 끝냈어요."},
 	},
+	"grant.suspect": {
+		Shown: true, OCSF: OCSF{ocsfFinding, 1},
+		plain: text{"A copy of an app's token was tried without the app's key and refused.", "앱의 토큰 사본이 그 앱의 키 없이 쓰이려다 거부됐어요."},
+	},
 	"grant.reuse": {
 		Shown: true, OCSF: OCSF{ocsfFinding, 1},
 		say:   text{"A spent token of the app “{client}” was used again. Its access was ended.", "“{client}” 앱의 이미 사용된 토큰이 다시 쓰여서 접근 권한을 끝냈어요."},

@@ -48,21 +48,16 @@ func (r *Refusal) Error() string { return "oauth: " + r.Code + ": " + r.Descript
 // come back to, is not known, and nobody is sent there.
 func (s *Service) ReadAsk(ctx context.Context, q url.Values) (Ask, error) {
 	var a Ask
-	once := func(name string) string { return q.Get(name) }
 	// RFC 6749 §3.1: a parameter must not come twice. Two readers of one request that
 	// pick different ones are how a request is smuggled past a check.
-	for name, values := range q {
-		if len(values) > 1 || len(values[0]) > maxParam {
-			if name == "client_id" || name == "redirect_uri" {
-				return a, ErrRedirect
-			}
-		}
+	if len(q["client_id"]) > 1 || len(q["redirect_uri"]) > 1 {
+		return a, ErrRedirect
 	}
-	c, err := s.Client(ctx, once("client_id"))
+	c, err := s.Client(ctx, q.Get("client_id"))
 	if err != nil {
 		return a, err
 	}
-	a.Client, a.Redirect, a.State = c, once("redirect_uri"), once("state")
+	a.Client, a.Redirect, a.State = c, q.Get("redirect_uri"), q.Get("state")
 	if !c.redirect(a.Redirect) {
 		return a, ErrRedirect
 	}
@@ -73,9 +68,8 @@ func (s *Service) ReadAsk(ctx context.Context, q url.Values) (Ask, error) {
 		a.State = ""
 		return refusal("invalid_request", "state is too long")
 	}
-	for name, values := range q {
+	for _, values := range q {
 		if len(values) > 1 || len(values[0]) > maxParam {
-			_ = name
 			return refusal("invalid_request", "a parameter came twice or is too long")
 		}
 	}
@@ -85,36 +79,36 @@ func (s *Service) ReadAsk(ctx context.Context, q url.Values) (Ask, error) {
 	if q.Has("request_uri") {
 		return refusal("request_uri_not_supported", "addresses of requests are not taken here")
 	}
-	if once("response_type") != "code" {
+	if q.Get("response_type") != "code" {
 		// No implicit and no hybrid flow: a token in an address is in every log (RFC
 		// 9700 §2.1.2).
 		return refusal("unsupported_response_type", "only response_type=code exists here")
 	}
-	if m := once("response_mode"); m != "" && m != "query" {
+	if m := q.Get("response_mode"); m != "" && m != "query" {
 		return refusal("invalid_request", "only response_mode=query exists here")
 	}
 	var ok bool
-	if once("code_challenge_method") != "S256" {
+	if q.Get("code_challenge_method") != "S256" {
 		return refusal("invalid_request", "code_challenge_method must be S256")
 	}
-	if a.Challenge, ok = signin.ParseChallenge(once("code_challenge")); !ok {
+	if a.Challenge, ok = signin.ParseChallenge(q.Get("code_challenge")); !ok {
 		return refusal("invalid_request", "code_challenge is not the base64url of a SHA-256")
 	}
-	if a.Scopes, ok = parseScope(once("scope")); !ok || len(a.Scopes) == 0 {
+	if a.Scopes, ok = parseScope(q.Get("scope")); !ok || len(a.Scopes) == 0 {
 		return refusal("invalid_scope", "an unknown scope, or none")
 	}
 	if !c.may(a.Scopes) {
 		return refusal("invalid_scope", "this app may not ask for that")
 	}
-	if a.Nonce = once("nonce"); len(a.Nonce) > maxNonce {
+	if a.Nonce = q.Get("nonce"); len(a.Nonce) > maxNonce {
 		return refusal("invalid_request", "nonce is too long")
 	}
-	if a.JKT = once("dpop_jkt"); a.JKT != "" {
+	if a.JKT = q.Get("dpop_jkt"); a.JKT != "" {
 		if _, ok := signin.ParseChallenge(a.JKT); !ok { // a thumbprint has the same form
 			return refusal("invalid_request", "dpop_jkt is not a thumbprint")
 		}
 	}
-	prompts := strings.Fields(once("prompt"))
+	prompts := strings.Fields(q.Get("prompt"))
 	for _, p := range prompts {
 		switch p {
 		case "login", "select_account": // there is one account in a browser: choosing another is signing in anew
@@ -130,28 +124,28 @@ func (s *Service) ReadAsk(ctx context.Context, q url.Values) (Ask, error) {
 	if a.Silent && len(prompts) > 1 {
 		return refusal("invalid_request", "prompt=none stands alone")
 	}
-	if v := once("max_age"); v != "" {
+	if v := q.Get("max_age"); v != "" {
 		n, err := strconv.ParseUint(v, 10, 31)
 		if err != nil {
 			return refusal("invalid_request", "max_age is not a number of seconds")
 		}
 		a.MaxAge, a.HasMaxAge = time.Duration(n)*time.Second, true
 	}
-	for _, acr := range strings.Fields(once("acr_values")) {
+	for _, acr := range strings.Fields(q.Get("acr_values")) {
 		// Voluntary and in order of preference (OIDC Core §3.1.2.1); we keep the least
 		// that we know, and say in the token what was reached.
 		if session.Reaches(session.ACRPhrh, acr) && (a.ACR == "" || session.Reaches(a.ACR, acr)) {
 			a.ACR = acr
 		}
 	}
-	if v := once("id_token_hint"); v != "" {
+	if v := q.Get("id_token_hint"); v != "" {
 		id, err := s.mint.ReadID(v)
 		if err != nil || id.Audience != string(c.ID) {
 			return refusal("invalid_request", "id_token_hint is no ID token of ours")
 		}
 		a.Subject = id.Subject
 	}
-	a.Hint, a.Locales = once("login_hint"), strings.Fields(once("ui_locales"))
+	a.Hint, a.Locales = q.Get("login_hint"), strings.Fields(q.Get("ui_locales"))
 	return a, nil
 }
 

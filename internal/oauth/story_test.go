@@ -348,6 +348,9 @@ func TestATokenInOtherHandsChangesNothing(t *testing.T) {
 		s.refused(err, "invalid_dpop_proof")
 		_, err = s.refresh(c, tok.Refresh, "", "")
 		s.refused(err, "invalid_dpop_proof")
+		if n := strings.Count(s.Events(p.Account), "grant.suspect"); n != 1 { // read again: the mark committed, once
+			t.Errorf("%d marks for two tries: %s", n, s.Events(p.Account))
+		}
 		_, err = s.refresh(s.app(), tok.Refresh, "app-key", "")
 		s.refused(err, "invalid_grant")
 		if _, err := s.refresh(c, tok.Refresh, "app-key", ""); err != nil {

@@ -38,6 +38,7 @@ type Grant struct {
 	Keeps     bool
 	CreatedAt time.Time
 	AbsExp    time.Time
+	SuspectAt time.Time // its token was shown without its key
 	EndedAt   time.Time
 	EndedWhy  string
 	Version   int64
@@ -250,12 +251,13 @@ func (s *Service) GrantOfRefresh(ctx context.Context, presented, client string) 
 func scanGrant(r interface{ Scan(...any) error }, more ...any) (Grant, error) {
 	var g Grant
 	var amr string
-	var auth, created, abs, ended int64
+	var auth, created, abs, suspect, ended int64
 	err := r.Scan(append([]any{(*string)(&g.ID), (*string)(&g.Account), (*string)(&g.Session), &g.Client, &g.Family, &g.Scope, &g.Details, &g.Audience,
-		&g.ACR, &amr, &auth, (*string)(&g.Key), &g.JKT, &g.Offline, &g.Keeps, &created, &abs, &g.epoch, &ended, &g.EndedWhy, &g.Version}, more...)...)
+		&g.ACR, &amr, &auth, (*string)(&g.Key), &g.JKT, &g.Offline, &g.Keeps, &created, &abs, &g.epoch, &suspect, &ended, &g.EndedWhy, &g.Version}, more...)...)
 	if err != nil {
 		return Grant{}, err
 	}
-	g.AuthTime, g.CreatedAt, g.AbsExp, g.EndedAt = store.Time(auth), store.Time(created), store.Time(abs), timeOrZero(ended)
+	g.AuthTime, g.CreatedAt, g.AbsExp = store.Time(auth), store.Time(created), store.Time(abs)
+	g.SuspectAt, g.EndedAt = timeOrZero(suspect), timeOrZero(ended)
 	return g, json.Unmarshal([]byte(amr), &g.AMR)
 }

@@ -13,11 +13,9 @@ import (
 // chain is what a refresh of a grant decides on.
 type chain struct {
 	Grant
-	gen               int64
-	curKID            uint32
-	curHash, prevHash []byte
-	prevAt, idleExp   time.Time
-	usable            bool
+	link
+	idleExp time.Time
+	usable  bool
 }
 
 // RotateGrant turns the refresh token of an app over, by the same rules as Rotate
@@ -75,6 +73,10 @@ func (s *Service) rotateGrant(ctx context.Context, cause store.Cause, t refreshT
 		err = ErrProofReplayed.Because(err)
 	case err == nil && g.Retry && r.JTI != "":
 		err = s.SpendProof(ctx, r.JKT, r.JTI)
+	case errors.Is(err, ErrRefreshWrongKey) && c.SuspectAt.IsZero(): // one event is enough, a flood is not
+		if mark := s.suspectGrant(context.WithoutCancel(ctx), cause, c.Grant); mark != nil {
+			err = mark
+		}
 	case errors.Is(err, ErrRefreshReused):
 		// As in follow: decided first, carried out in a transaction of its own, and
 		// committed before the caller hears of it.
@@ -118,14 +120,8 @@ func (s *Service) decideGrant(tx *store.Tx, c *chain, t refreshToken, hash [32]b
 	if c.Client != client || !c.usable || !tx.Now.Before(c.idleExp) || !tx.Now.Before(c.AbsExp) {
 		return Granted{}, ErrRefreshInvalid
 	}
-	bound := c.JKT != ""
-	if bound && r.JKT != c.JKT {
-		return Granted{}, ErrRefreshWrongKey
-	}
-	current := keyring.Equal(hash[:], c.curHash)
-	since := tx.Now.Sub(c.prevAt)
-	switch {
-	case c.Keeps && current:
+	c.link.jkt = c.JKT
+	if c.Keeps && keyring.Equal(hash[:], c.curHash) && (c.JKT == "" || r.JKT == c.JKT) {
 		if r.JTI != "" {
 			if err := s.Spend(tx, r.JKT, r.JTI); err != nil {
 				return Granted{}, err
@@ -137,28 +133,9 @@ func (s *Service) decideGrant(tx *store.Tx, c *chain, t refreshToken, hash [32]b
 			Effects: []audit.Effect{{Kind: "family", ID: t.family, Version: c.gen}},
 		})
 		return Granted{Grant: c.Grant, Refresh: r.Presented, RefreshExp: c.idleExp}, err
-	case current:
-		return Granted{}, ErrRefreshSuperseded
-	case len(c.prevHash) > 0 && keyring.Equal(hash[:], c.prevHash) && (bound || since <= unboundRetry):
-		k, ok := s.childOf(t, c.curKID)
-		mac, ok2 := s.ring.RefreshKey(c.curKID)
-		if !ok || !ok2 {
-			return Granted{}, ErrRefreshInvalid
-		}
-		child := encodeRefresh(mac, k)
-		if h := keyring.Hash(child); !keyring.Equal(h[:], c.curHash) {
-			return Granted{}, ErrRefreshInvalid
-		}
-		return Granted{Grant: c.Grant, Refresh: child, RefreshExp: c.idleExp, Retry: true}, nil
-	case t.gen >= c.gen:
-		return Granted{}, ErrRefreshInvalid
-	case bound && since <= supersededFor:
-		return Granted{}, ErrRefreshSuperseded
-	case bound:
-		return Granted{}, errSnapshot
-	default:
-		return Granted{}, ErrRefreshReused // RFC 9700 §4.14.2
 	}
+	child, err := s.judge(tx.Now, c.link, t, hash, r.JKT)
+	return Granted{Grant: c.Grant, Refresh: child, RefreshExp: c.idleExp, Retry: true}, err
 }
 
 func (s *Service) forGrantRefresh(tx *store.Tx, family string, c *chain) error {
@@ -187,6 +164,25 @@ func (s *Service) endReplayedGrant(ctx context.Context, cause store.Cause, g Gra
 		_, err = s.log.Append(tx, audit.Event{
 			Action: "grant.reuse", Account: string(g.Account), Target: string(g.ID), Effects: effects,
 			Payload: map[string]string{"client": g.Client},
+		})
+		return err
+	})
+}
+
+// suspectGrant marks a grant whose token was shown without its key, once (rule 5).
+func (s *Service) suspectGrant(ctx context.Context, cause store.Cause, g Grant) error {
+	return s.db.Update(ctx, cause, func(tx *store.Tx) error {
+		var version int64
+		err := tx.Row(sqlSuspectGrant, store.Micros(tx.Now), string(g.ID)).Scan(&version)
+		if err == store.ErrNoRows {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		_, err = s.log.Append(tx, audit.Event{
+			Action: "grant.suspect", Account: string(g.Account), Target: string(g.ID),
+			Effects: []audit.Effect{{Kind: "grant", ID: string(g.ID), Version: version}},
 		})
 		return err
 	})

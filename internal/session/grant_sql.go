@@ -1,7 +1,7 @@
 package session
 
 const grantCols = `g.id, g.account, g.session, g.client, g.family, g.scope, g.details, g.audience, g.acr, g.amr, g.auth_time, g.key_id, g.jkt, g.offline, g.keeps,
- g.created_at, g.abs_exp, g.epoch, g.ended_at, g.ended_why, g.version`
+ g.created_at, g.abs_exp, g.epoch, g.suspect_at, g.ended_at, g.ended_why, g.version`
 
 // usable holds for a grant g that nothing has ended. A session that was ended by an
 // act takes its grants along; one that was only signed out of, or replaced by the
@@ -33,6 +33,8 @@ VALUES ($1, $2, $3, $4, 1, $5, $6, $7, $8, $9, $10, $11)`
 	sqlEndGrantsOnDevice = endGrant + `AND account = $3 AND session IN (SELECT s.id FROM session_session s WHERE s.account = $3 AND s.device = $4) RETURNING id, version`
 	sqlEndGrantsByKey    = endGrant + `AND account = $3 AND key_id = $4 RETURNING id, version`
 	sqlEndGrantsAll      = `UPDATE session_grant SET ended_at = $1, ended_why = $2, version = version + 1 WHERE ended_at = 0`
+
+	sqlSuspectGrant = `UPDATE session_grant SET suspect_at = $1, version = version + 1 WHERE id = $2 AND suspect_at = 0 AND ended_at = 0 RETURNING version`
 
 	sqlEndOldGrants = endGrant + `AND id IN (SELECT o.id FROM session_grant o WHERE o.account = $3 AND o.client = $4 AND o.ended_at = 0 AND o.abs_exp > $1
  ORDER BY o.created_at DESC, o.id DESC LIMIT 1000 OFFSET $5) RETURNING id, version`

@@ -170,56 +170,77 @@ func (s *Service) decide(tx *store.Tx, f *family, t refreshToken, hash [32]byte,
 	if !f.live(tx.Now) {
 		return Issued{}, ErrRefreshInvalid
 	}
-	bound := f.jkt != ""
-	// Rule 5, before anything else: a valid tag with a wrong or missing key is a
-	// leaked token. Rotate nothing, so that a thief cannot sign the owner out.
-	if bound && r.JKT != f.jkt {
-		return Issued{}, ErrRefreshWrongKey
-	}
-	since := tx.Now.Sub(f.prevAt)
-	switch {
-	case keyring.Equal(hash[:], f.curHash):
-		// The turn a moment ago would have found this row: serializable isolation
-		// makes it unreachable. If it ever is reached, nothing may be revoked.
-		return Issued{}, ErrRefreshSuperseded
-
-	case len(f.prevHash) > 0 && keyring.Equal(hash[:], f.prevHash) && (bound || since <= unboundRetry): // rule 3
-		return s.again(tx, f, t, r)
-
-	case t.gen >= f.gen:
-		// A tag of ours for a generation the row has not reached: the database is
-		// older than the token (a restore). Refuse; nothing here proves theft.
-		return Issued{}, ErrRefreshInvalid
-
-	case bound && since <= supersededFor: // rule 4, late tab
-		return Issued{}, ErrRefreshSuperseded
-
-	case bound: // rule 4, restored snapshot: this session alone ends
-		return Issued{}, errSnapshot
-
-	default: // rule 6: RFC 9700 §4.14.2
-		return Issued{}, ErrRefreshReused
-	}
-}
-
-// again answers a retry with the same child (rule 3). For a bound family the
-// bound is that the child itself was not presented yet: once it is, this hash is
-// no longer prev. No row is written.
-func (s *Service) again(tx *store.Tx, f *family, t refreshToken, r Refresh) (Issued, error) {
-	c, ok := s.childOf(t, f.curKID)
-	mac, ok2 := s.ring.RefreshKey(f.curKID)
-	if !ok || !ok2 {
-		return Issued{}, ErrRefreshInvalid // the key of that time was withdrawn
-	}
-	child := encodeRefresh(mac, c)
-	if h := keyring.Hash(child); !keyring.Equal(h[:], f.curHash) {
-		return Issued{}, ErrRefreshInvalid // a row that was not made by turning this token
+	link := link{f.gen, f.curKID, f.curHash, f.prevHash, f.prevAt, f.jkt}
+	child, err := s.judge(tx.Now, link, t, hash, r.JKT)
+	if err != nil {
+		return Issued{}, err
 	}
 	ses := f.ses
 	ses.Family, ses.IdleExp, ses.AbsExp, ses.JKT = t.family, f.idleExp, f.absExp, f.jkt
-	iss := s.issue(tx.Now, &ses, child, c.gen, r.Addr)
+	iss := s.issue(tx.Now, &ses, child, f.gen, r.Addr)
 	iss.Retry = true
 	return iss, nil
+}
+
+// link is where a chain of refresh tokens stands, a session's or a grant's.
+type link struct {
+	gen               int64
+	curKID            uint32
+	curHash, prevHash []byte
+	prevAt            time.Time
+	jkt               string
+}
+
+// judge is rules 3 to 6 of DESIGN §6, the only place that holds them: what a token
+// is worth that a turn did not take. A retry gets its child again, and no row is
+// written; anything else is a refusal.
+func (s *Service) judge(now time.Time, l link, t refreshToken, hash [32]byte, jkt string) (child string, err error) {
+	bound := l.jkt != ""
+	// Rule 5, before anything else: a valid tag with a wrong or missing key is a
+	// leaked token. Rotate nothing, so that a thief cannot sign the owner out.
+	if bound && jkt != l.jkt {
+		return "", ErrRefreshWrongKey
+	}
+	since := now.Sub(l.prevAt)
+	switch {
+	case keyring.Equal(hash[:], l.curHash):
+		// The turn a moment ago would have found this row: serializable isolation
+		// makes it unreachable. If it ever is reached, nothing may be revoked.
+		return "", ErrRefreshSuperseded
+
+	case len(l.prevHash) > 0 && keyring.Equal(hash[:], l.prevHash) && (bound || since <= unboundRetry): // rule 3
+		return s.again(l, t)
+
+	case t.gen >= l.gen:
+		// A tag of ours for a generation the row has not reached: the database is
+		// older than the token (a restore). Refuse; nothing here proves theft.
+		return "", ErrRefreshInvalid
+
+	case bound && since <= supersededFor: // rule 4, late tab
+		return "", ErrRefreshSuperseded
+
+	case bound: // rule 4, restored snapshot: this session, or grant, alone ends
+		return "", errSnapshot
+
+	default: // rule 6: RFC 9700 §4.14.2
+		return "", ErrRefreshReused
+	}
+}
+
+// again computes the same child for a retry (rule 3). For a bound chain the bound is
+// that the child itself was not presented yet: once it is, this hash is no longer
+// prev.
+func (s *Service) again(l link, t refreshToken) (string, error) {
+	c, ok := s.childOf(t, l.curKID)
+	mac, ok2 := s.ring.RefreshKey(l.curKID)
+	if !ok || !ok2 {
+		return "", ErrRefreshInvalid // the key of that time was withdrawn
+	}
+	child := encodeRefresh(mac, c)
+	if h := keyring.Hash(child); !keyring.Equal(h[:], l.curHash) {
+		return "", ErrRefreshInvalid // a row that was not made by turning this token
+	}
+	return child, nil
 }
 
 // childOf derives the token after t under the key kid.

@@ -77,6 +77,7 @@ CREATE TABLE session_grant (
   created_at BIGINT NOT NULL,
   abs_exp    BIGINT NOT NULL,
   epoch      BIGINT NOT NULL,
+  suspect_at BIGINT NOT NULL DEFAULT 0,
   ended_at   BIGINT NOT NULL DEFAULT 0,
   ended_why  TEXT NOT NULL DEFAULT '',
   version    BIGINT NOT NULL
