@@ -27,11 +27,18 @@ type clientAddCmd struct {
 	FirstParty bool          `help:"The exchange's own: no consent page."`
 	JWKS       string        `name:"jwks" type:"existingfile" help:"With private_key_jwt: a file with its public keys (RFC 7517)."`
 	Life       time.Duration `default:"2160h" help:"The longest a grant may live."`
+	Purpose    string        `help:"One sentence of the app's own: what it wants this for."`
+	Profile    string        `default:"" enum:",fapi2" help:"fapi2: pushed requests, private_key_jwt and bound tokens only."`
+	Details    []string      `help:"Types of authorization_details it may ask for (RFC 9396)."`
+
+	BackchannelLogout  string   `placeholder:"URL" help:"Where it hears that somebody left (OIDC Back-Channel Logout)."`
+	PostLogoutRedirect []string `placeholder:"URL" help:"An exact address to come back to after a sign-out that it began; may stand several times."`
 }
 
 func (a *clientAddCmd) Run(e *env) error {
 	n := oauth.NewClient{
 		Name: a.Name, Owner: a.Owner, Auth: a.Auth, FirstParty: a.FirstParty, Redirects: a.Redirect, Scopes: a.Scope, Audience: a.Audience, Life: a.Life,
+		Purpose: a.Purpose, Profile: a.Profile, Details: a.Details, Backchannel: a.BackchannelLogout, AfterLogout: a.PostLogoutRedirect,
 	}
 	if a.JWKS != "" {
 		raw, err := os.ReadFile(a.JWKS)

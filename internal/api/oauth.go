@@ -91,7 +91,7 @@ func (o *OAuth) token(w http.ResponseWriter, r *http.Request) {
 	}
 	t, err := o.oauth.Token(r.Context(), edge.CauseFrom(r.Context()), c, oauth.TokenAsk{
 		Grant: form.Get("grant_type"), Code: form.Get("code"), Redirect: form.Get("redirect_uri"), Verifier: form.Get("code_verifier"),
-		Refresh: form.Get("refresh_token"), Scope: form.Get("scope"), JKT: p.JKT, JTI: p.JTI, Addr: edge.CauseFrom(r.Context()).Addr,
+		Refresh: form.Get("refresh_token"), Scope: form.Get("scope"), Details: form.Get("authorization_details"), JKT: p.JKT, JTI: p.JTI, Addr: edge.CauseFrom(r.Context()).Addr,
 	})
 	if err != nil {
 		o.fail(w, r, err)

@@ -2,6 +2,7 @@ package edge
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
@@ -92,10 +93,12 @@ func (e *Edge) logVisit(r *http.Request, s scope, tw *tallyWriter, took time.Dur
 	e.opts.Metrics.observe(r.Method, route, status, took)
 
 	level := slog.LevelInfo
-	if status >= 500 {
+	ctx := r.Context()
+	// Whoever left before the answer was ready is no trouble of ours: a browser does so
+	// at each press of "back", and an alarm that anybody can ring says nothing.
+	if status >= 500 && !(errors.Is(why, context.Canceled) && ctx.Err() == context.Canceled) {
 		level = slog.LevelError
 	}
-	ctx := r.Context()
 	if !e.log.Enabled(ctx, level) {
 		return
 	}

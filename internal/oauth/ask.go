@@ -77,7 +77,7 @@ func (s *Service) Kept(ctx context.Context, handle string) (Ask, error) {
 // askParams are what a request is kept by. id_token_hint is a token: of it only the
 // account is kept, under a name that no request can bring along.
 var askParams = []string{"response_type", "response_mode", "client_id", "redirect_uri", "state", "scope", "code_challenge", "code_challenge_method",
-	"nonce", "dpop_jkt", "prompt", "max_age", "acr_values", "ui_locales", "login_hint"}
+	"nonce", "dpop_jkt", "prompt", "max_age", "acr_values", "ui_locales", "login_hint", "authorization_details"}
 
 const subjectParam = " subject"
 

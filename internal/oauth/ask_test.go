@@ -171,10 +171,10 @@ func TestWhoMayNotAuthorize(t *testing.T) {
 		s.Must(err)
 		stolen := p.From()
 		stolen.JKT, stolen.JTI = "", ""
-		_, err = s.oauth.Authorize(t.Context(), p.Session(), a, stolen)
+		_, err = s.oauth.Authorize(t.Context(), p.Session(), a, nil, stolen)
 		s.Refused(err, session.ErrProofMissing) // a copied cookie without its key
 		stolen.JKT, stolen.JTI = "thief-key", "j"
-		_, err = s.oauth.Authorize(t.Context(), p.Session(), a, stolen)
+		_, err = s.oauth.Authorize(t.Context(), p.Session(), a, nil, stolen)
 		s.Refused(err, session.ErrProofMissing)
 		if n := s.Count("oauth_code"); n != 0 {
 			t.Errorf("%d codes", n)

@@ -18,6 +18,7 @@ type Ask struct {
 	Redirect  string
 	State     string
 	Scopes    []string
+	Details   []Detail // RFC 9396
 	Challenge [32]byte
 	Nonce     string
 	JKT       string // dpop_jkt: the code is good with this key only (RFC 9449 §10)
@@ -68,8 +69,12 @@ func (s *Service) ReadAsk(ctx context.Context, q url.Values) (Ask, error) {
 		a.State = ""
 		return refusal("invalid_request", "state is too long")
 	}
-	for _, values := range q {
-		if len(values) > 1 || len(values[0]) > maxParam {
+	for name, values := range q {
+		most := maxParam
+		if name == "authorization_details" {
+			most = maxDetail
+		}
+		if len(values) > 1 || len(values[0]) > most {
 			return refusal("invalid_request", "a parameter came twice or is too long")
 		}
 	}
@@ -94,7 +99,10 @@ func (s *Service) ReadAsk(ctx context.Context, q url.Values) (Ask, error) {
 	if a.Challenge, ok = signin.ParseChallenge(q.Get("code_challenge")); !ok {
 		return refusal("invalid_request", "code_challenge is not the base64url of a SHA-256")
 	}
-	if a.Scopes, ok = parseScope(q.Get("scope")); !ok || len(a.Scopes) == 0 {
+	if a.Details, ok = parseDetails(q.Get("authorization_details")); !ok || !c.detailsMay(a.Details) {
+		return refusal("invalid_authorization_details", "of a type or with a member that this app may not use, or not in its form") // RFC 9396 §5
+	}
+	if a.Scopes, ok = parseScope(q.Get("scope")); !ok || len(a.Scopes) == 0 && len(a.Details) == 0 {
 		return refusal("invalid_scope", "an unknown scope, or none")
 	}
 	if !c.may(a.Scopes) {
@@ -149,12 +157,26 @@ func (s *Service) ReadAsk(ctx context.Context, q url.Values) (Ask, error) {
 	return a, nil
 }
 
+// Direct reads and keeps a request that came through the browser, and returns its
+// handle.
+func (s *Service) Direct(ctx context.Context, q url.Values) (handle string, err error) {
+	a, err := s.ReadAsk(ctx, q)
+	if err != nil {
+		return "", err
+	}
+	if a.Client.Profile == ProfileFAPI {
+		// FAPI 2.0 §5.3.2.2-3: what passed through a page could have been changed there.
+		return "", &Refusal{"invalid_request", "this app has to push its requests", a.Redirect, a.State}
+	}
+	return s.Keep(ctx, a, q)
+}
+
 // Consents reports whether the person has to agree: the exchange's own apps need no
 // consent, unless they ask for it, or come back to an address that any program on the
 // same machine could have taken (RFC 8252 §8.6: no request of a native app without a
-// person who sees it).
+// person who sees it). A payment is always read by its owner.
 func (a Ask) Consents() bool {
-	return !a.Client.FirstParty || a.Consent || !strings.HasPrefix(a.Redirect, "https://") && !namedLoopback(a.Redirect)
+	return !a.Client.FirstParty || a.Consent || len(a.Details) > 0 || !strings.HasPrefix(a.Redirect, "https://") && !namedLoopback(a.Redirect)
 }
 
 // stale reports whether the session's last user verification is too old, or too
@@ -164,6 +186,9 @@ func (a Ask) stale(ses session.Session, now time.Time) bool {
 		return true
 	}
 	if a.ACR != "" && !session.Reaches(ses.ACR, a.ACR) {
+		return true
+	}
+	if len(a.Details) > 0 && now.Sub(ses.AuthTime) > detailAge {
 		return true
 	}
 	_, old := fresh(a.Scopes, ses.ACR, ses.AuthTime, now)

@@ -41,12 +41,25 @@ type Client struct {
 	Scopes     []string
 	Audience   string
 	Life       time.Duration
+	Purpose    string   // in the app's own words, for the consent page
+	Profile    string   // "" or ProfileFAPI
+	Details    []string // types of authorization_details it may ask for (RFC 9396)
 	CreatedAt  time.Time
 	Off        bool
 	Version    int64
 
+	// Backchannel hears that somebody left (OIDC Back-Channel Logout §2.2), "" for
+	// nobody; AfterLogout are the addresses to come back to after a sign-out that the
+	// app began (OIDC RP-Initiated Logout §3.1), exact.
+	Backchannel string
+	AfterLogout []string
+
 	secret []byte
 }
+
+// ProfileFAPI binds an app to the FAPI 2.0 Security Profile: it proves itself with a
+// key, pushes every request, and every token is bound to a key of its own.
+const ProfileFAPI = "fapi2"
 
 // NewClient is what an operator registers.
 type NewClient struct {
@@ -59,6 +72,12 @@ type NewClient struct {
 	Scopes     []string
 	Audience   string        // aud of its tokens; the issuer when empty
 	Life       time.Duration // the longest a grant may live; 90 days when zero
+	Purpose    string        // up to 200 characters, shown when it asks
+	Profile    string        // "" or ProfileFAPI
+	Details    []string      // types of authorization_details
+
+	Backchannel string
+	AfterLogout []string
 }
 
 func (n *NewClient) check() error {
@@ -77,6 +96,23 @@ func (n *NewClient) check() error {
 		return ErrBadClient.At("redirects", "are 1 to 20 addresses")
 	case n.Life < 0 || n.Life > maxLife:
 		return ErrBadClient.At("life", "is at most 400 days")
+	case len([]rune(n.Purpose)) > maxPurpose || strings.ContainsFunc(n.Purpose, unicode.IsControl):
+		return ErrBadClient.At("purpose", "is one sentence of up to 200 characters")
+	case n.Profile != "" && n.Profile != ProfileFAPI:
+		return ErrBadClient.At("profile", "is fapi2, or left out")
+	case n.Profile == ProfileFAPI && n.Auth != AuthKey:
+		return ErrBadClient.At("auth", "is private_key_jwt under fapi2") // FAPI 2.0 §5.3.2.1-6; certificates (mTLS) are not taken here
+	case !subset(n.Details, DetailTypes()):
+		return ErrBadClient.At("details", "knows "+strings.Join(DetailTypes(), ", "))
+	case n.Backchannel != "" && !goodWeb(n.Backchannel):
+		return ErrBadClient.At("backchannel_logout_uri", "is one exact address: https, or http on this machine")
+	case len(n.AfterLogout) > maxURIs:
+		return ErrBadClient.At("post_logout_redirect_uris", "are at most 20 addresses")
+	}
+	for _, r := range n.AfterLogout {
+		if !goodRedirect(r) {
+			return ErrBadClient.At("post_logout_redirect_uris", "are exact, as redirects are")
+		}
 	}
 	for _, r := range n.Redirects {
 		if !goodRedirect(r) {
@@ -123,6 +159,7 @@ func (s *Service) Register(ctx context.Context, cause store.Cause, n NewClient) 
 	c := Client{
 		ID: ClientID(keyring.NewID("app_", s.db.Now())), Name: n.Name, Owner: n.Owner, Public: n.Auth == AuthNone, Auth: n.Auth, JWKS: string(n.JWKS),
 		FirstParty: n.FirstParty, Redirects: n.Redirects, Scopes: slices.Clone(n.Scopes), Audience: n.Audience, Life: n.Life, Version: 1,
+		Purpose: strings.TrimSpace(n.Purpose), Profile: n.Profile, Details: slices.Clone(n.Details), Backchannel: n.Backchannel, AfterLogout: n.AfterLogout,
 	}
 	slices.Sort(c.Scopes)
 	c.Scopes = slices.Compact(c.Scopes)
@@ -139,10 +176,11 @@ func (s *Service) Register(ctx context.Context, cause store.Cause, n NewClient) 
 		hash = h[:]
 	}
 	redirects, _ := json.Marshal(c.Redirects)
+	after, _ := json.Marshal(append([]string{}, c.AfterLogout...))
 	err := s.db.Update(ctx, cause, func(tx *store.Tx) error {
 		c.CreatedAt = tx.Now
 		if err := tx.Later(sqlInsertClient, string(c.ID), c.Name, c.Owner, kind, c.Auth, hash, c.JWKS, c.FirstParty, "", string(redirects),
-			joinScope(c.Scopes), c.Audience, c.Life.Microseconds(), store.Micros(tx.Now)); err != nil {
+			joinScope(c.Scopes), c.Audience, c.Life.Microseconds(), store.Micros(tx.Now), c.Purpose, c.Profile, strings.Join(c.Details, " "), c.Backchannel, string(after)); err != nil {
 			return err
 		}
 		_, err := s.log.Append(tx, audit.Event{
@@ -176,6 +214,21 @@ func (s *Service) TurnOff(ctx context.Context, cause store.Cause, id ClientID) (
 		return err
 	})
 	return ended, err
+}
+
+// VerifyPublisher says that this domain belongs to whoever publishes an app, so that it
+// may ask for more than looking. It takes two operators (staff): the caller hands this
+// to the approval, which writes the event. Rows only.
+func (s *Service) VerifyPublisher(tx *store.Tx, id ClientID, domain string) ([]audit.Effect, error) {
+	if !goodDomain(domain) {
+		return nil, ErrBadClient.At("domain", "is a host name of its own, such as example.com")
+	}
+	var version int64
+	err := tx.Row(sqlVerified, domain, string(id)).Scan(&version)
+	if err == store.ErrNoRows {
+		return nil, ErrNoClient
+	}
+	return []audit.Effect{{Kind: "client", ID: string(id), Version: version}}, err
 }
 
 // Client reads an app that is on. ErrNoClient otherwise.
@@ -217,17 +270,17 @@ func (s *Service) Clients(ctx context.Context) (out []Client, err error) {
 
 func scanClient(r interface{ Scan(...any) error }, more ...any) (Client, error) {
 	var c Client
-	var kind, redirects, scopes string
+	var kind, redirects, scopes, details, after string
 	var life, created, off int64
 	err := r.Scan(append([]any{(*string)(&c.ID), &c.Name, &c.Owner, &kind, &c.Auth, &c.JWKS, &c.FirstParty, &c.Domain, &redirects, &scopes,
-		&c.Audience, &life, &created, &off, &c.Version}, more...)...)
+		&c.Audience, &life, &created, &off, &c.Version, &c.Purpose, &c.Profile, &details, &c.Backchannel, &after}, more...)...)
 	if err != nil {
 		return Client{}, err
 	}
 	c.Public, c.Off = kind == "public", off != 0
 	c.Life, c.CreatedAt = time.Duration(life)*time.Microsecond, store.Time(created)
-	c.Scopes = strings.Fields(scopes)
-	return c, json.Unmarshal([]byte(redirects), &c.Redirects)
+	c.Scopes, c.Details = strings.Fields(scopes), strings.Fields(details)
+	return c, errors.Join(json.Unmarshal([]byte(redirects), &c.Redirects), json.Unmarshal([]byte(after), &c.AfterLogout))
 }
 
 // redirect finds the registered address that was asked for.

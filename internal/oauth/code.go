@@ -21,12 +21,25 @@ import (
 // for weeks. A bound session proves its key with this very request; an unbound one,
 // and one whose last touch is too old for what is asked, needs a touch for this app.
 // A *Refusal goes back to the app.
-func (s *Service) Authorize(ctx context.Context, ses session.Session, a Ask, f signin.From) (string, error) {
+//
+// chosen are the scopes that were left ticked; nil is all of them. Payments are not
+// for picking: they are agreed to as they stand, or not at all.
+func (s *Service) Authorize(ctx context.Context, ses session.Session, a Ask, chosen []string, f signin.From) (string, error) {
 	refusal := func(code, why string) error {
 		return &Refusal{code, why, a.Redirect, a.State}
 	}
 	if a.Subject != "" && a.Subject != string(ses.Account) {
 		return "", refusal("login_required", "somebody else is signed in")
+	}
+	if chosen != nil {
+		given, ok := pick(a.Scopes, chosen)
+		if !ok {
+			return "", ErrChosen
+		}
+		if len(given) == 0 && len(a.Details) == 0 {
+			return "", refusal("access_denied", "the person gave nothing")
+		}
+		a.Scopes = given
 	}
 	code := "kwc_" + keyring.Secret()
 	h := keyring.Hash(code)
@@ -73,7 +86,7 @@ func (s *Service) Authorize(ctx context.Context, ses session.Session, a Ask, f s
 			return ErrAsk
 		}
 		_, err = tx.Exec(sqlInsertCode, h[:], string(a.Client.ID), string(ses.Account), string(ses.ID), a.Redirect, a.Challenge[:],
-			joinScope(a.Scopes), a.Nonce, a.JKT, store.Micros(tx.Now.Add(codeLife)))
+			joinScope(a.Scopes), a.Nonce, a.JKT, store.Micros(tx.Now.Add(codeLife)), joinDetails(a.Details))
 		return err
 	})
 	if err != nil {
@@ -95,8 +108,8 @@ func (s *Service) redeem(ctx context.Context, cause store.Cause, c Client, code,
 	var r redeemed
 	err := s.db.Update(ctx, cause, func(tx *store.Tx) error {
 		r = redeemed{}
-		var acc, ses, scope string
-		err := tx.Row(sqlSpendCode, store.Micros(tx.Now), h[:], string(c.ID), redirect, challenge[:], jkt).Scan(&acc, &ses, &scope, &r.nonce)
+		var acc, ses, scope, details string
+		err := tx.Row(sqlSpendCode, store.Micros(tx.Now), h[:], string(c.ID), redirect, challenge[:], jkt).Scan(&acc, &ses, &scope, &r.nonce, &details)
 		if err == store.ErrNoRows {
 			return errGrant
 		}
@@ -115,8 +128,8 @@ func (s *Service) redeem(ctx context.Context, cause store.Cause, c Client, code,
 		offline := subset([]string{"offline_access"}, scopes)
 		var effects []audit.Effect
 		r.Granted, effects, err = s.sessions.Give(tx, session.NewGrant{
-			Session: session.Session{ID: session.ID(ses), Account: owner.ID}, Client: string(c.ID), Scope: scope, Audience: c.Audience,
-			JKT: jkt, Refresh: offline, Offline: offline, Keeps: !c.Public && jkt != "", Life: c.Life,
+			Session: session.Session{ID: session.ID(ses), Account: owner.ID}, Client: string(c.ID), Scope: scope, Details: details, Audience: c.Audience,
+			JKT: jkt, Refresh: true, Offline: offline, Keeps: !c.Public && jkt != "", Life: c.Life,
 		})
 		if errors.Is(err, session.ErrEnded) || errors.Is(err, session.ErrUnknown) {
 			return errGrant

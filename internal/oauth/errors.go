@@ -42,5 +42,8 @@ var ErrNoClient = edge.E("client_unknown")
 // ErrRedirect: the address to come back to is not one the app registered.
 var ErrRedirect = edge.E("redirect_unknown")
 
+// ErrChosen: the page sent back rights that were not on it.
+var ErrChosen = edge.E("bad_request")
+
 // ErrBadClient: what was to be registered cannot be.
 var ErrBadClient = edge.E("client_invalid")

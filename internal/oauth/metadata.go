@@ -30,6 +30,7 @@ type Metadata struct {
 	RequestParameter   bool     `json:"request_parameter_supported"`
 	RequestURI         bool     `json:"request_uri_parameter_supported"`
 	ClaimsParameter    bool     `json:"claims_parameter_supported"`
+	DetailTypes        []string `json:"authorization_details_types_supported"`
 }
 
 // Metadata describes this server. It promises nothing that is not there.
@@ -45,6 +46,6 @@ func (s *Service) Metadata(dpopAlgs []string) Metadata {
 		Auth: auth, AuthAlgs: []string{"ES256", "EdDSA"}, RevokeAuth: auth, IntrospectAuth: confidential, IntrospectAuthAlgs: []string{"ES256", "EdDSA"},
 		PKCE: []string{"S256"}, DPoPAlgs: dpopAlgs,
 		Claims:    []string{"sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash", "email", "email_verified"},
-		Languages: []string{"en", "ko"}, Iss: true,
+		Languages: []string{"en", "ko"}, Iss: true, DetailTypes: DetailTypes(),
 	}
 }

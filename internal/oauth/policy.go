@@ -15,6 +15,9 @@ const (
 	// what the first one gave. As long as the longest access token.
 	codeKept = time.Hour
 
+	// detailAge: a payment is asked for by somebody who is there (DESIGN §5: as keys).
+	detailAge = 5 * time.Minute
+
 	// idLife: an ID token tells of a sign-in and opens nothing; it is read at once.
 	idLife = 5 * time.Minute
 
@@ -28,8 +31,11 @@ const (
 	maxState    = 1024
 	maxNonce    = 512
 	maxParam    = 2048
+	maxDetail   = 4 << 10 // the whole authorization_details parameter
 	maxAsk      = 6 << 10
 	maxName     = 80
+	maxPurpose  = 200
+	maxDetails  = 5
 	maxURIs     = 20
 	maxURI      = 512
 	defaultLife = 90 * 24 * time.Hour

@@ -22,18 +22,40 @@ func goodRedirect(raw string) bool {
 	if err != nil || u.User != nil || u.Opaque != "" || u.String() != raw {
 		return false
 	}
-	switch u.Scheme {
-	case "https":
-		return goodHost(u)
-	case "http":
-		// A machine's own address never leaves it (RFC 8252 §7.3); names below
-		// .localhost neither (RFC 6761 §6.3).
-		return goodHost(u) && (isLoopback(u) || u.Hostname() == "localhost" || strings.HasSuffix(u.Hostname(), ".localhost"))
-	default:
-		// A private scheme of a native app: reverse domain name (RFC 8252 §7.1), or
-		// any other app could have chosen the same.
-		return strings.Contains(u.Scheme, ".") && u.Host == "" && strings.HasPrefix(u.Path, "/") && !dotted(u.Path)
+	if u.Scheme == "https" || u.Scheme == "http" {
+		return onWeb(u)
 	}
+	// A private scheme of a native app: reverse domain name (RFC 8252 §7.1), or any
+	// other app could have chosen the same.
+	return strings.Contains(u.Scheme, ".") && u.Host == "" && strings.HasPrefix(u.Path, "/") && !dotted(u.Path)
+}
+
+// onWeb: https, or http where it never leaves the machine: its own address (RFC 8252
+// §7.3) and names below .localhost (RFC 6761 §6.3).
+func onWeb(u *url.URL) bool {
+	return goodHost(u) && (u.Scheme == "https" || isLoopback(u) || u.Hostname() == "localhost" || strings.HasSuffix(u.Hostname(), ".localhost"))
+}
+
+// goodWeb judges an address that we call ourselves, or whose page we lead to.
+func goodWeb(raw string) bool {
+	u, err := url.Parse(raw)
+	return goodRedirect(raw) && err == nil && (u.Scheme == "https" || u.Scheme == "http")
+}
+
+// goodDomain: a host name in lower case with a dot in it, and no address.
+func goodDomain(d string) bool {
+	if len(d) > 253 || !strings.Contains(d, ".") {
+		return false
+	}
+	if _, err := netip.ParseAddr(d); err == nil {
+		return false
+	}
+	for _, label := range strings.Split(d, ".") {
+		if label == "" || len(label) > 63 || strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" || label[0] == '-' || label[len(label)-1] == '-' {
+			return false
+		}
+	}
+	return true
 }
 
 func goodHost(u *url.URL) bool {

@@ -59,6 +59,21 @@ func subset(s, of []string) bool {
 	return !slices.ContainsFunc(s, func(x string) bool { return !slices.Contains(of, x) })
 }
 
+// pick is what a person left ticked of what was asked. That they are known to the app
+// at all (openid) is what they agree to by pressing the button, so it is not for
+// unticking. Not ok when something was ticked that nobody asked for.
+func pick(asked, chosen []string) (given []string, ok bool) {
+	if !subset(chosen, asked) {
+		return nil, false
+	}
+	for _, s := range asked {
+		if s == "openid" || slices.Contains(chosen, s) {
+			given = append(given, s)
+		}
+	}
+	return given, true
+}
+
 // fresh splits scopes into those that a verification at that time still carries, and
 // those that need a new one.
 func fresh(scopes []string, acr string, at, now time.Time) (good, stale []string) {

@@ -99,7 +99,7 @@ func (s *shop) allow(p *signintest.Person, handle string) (url.Values, error) {
 	if err != nil {
 		return nil, err
 	}
-	to, err := s.oauth.Authorize(ctx, p.Session(), a, p.From())
+	to, err := s.oauth.Authorize(ctx, p.Session(), a, nil, p.From())
 	if err != nil {
 		return nil, err
 	}
@@ -415,7 +415,7 @@ func TestOneCodeForSixteenPresses(t *testing.T) {
 				if err != nil {
 					return
 				}
-				if _, err := s.oauth.Authorize(context.Background(), ses, a, f); err == nil {
+				if _, err := s.oauth.Authorize(context.Background(), ses, a, nil, f); err == nil {
 					made.Add(1)
 				}
 			})

@@ -2,6 +2,7 @@ package oauth
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/netip"
 	"slices"
@@ -20,6 +21,7 @@ type TokenAsk struct {
 	Verifier string
 	Refresh  string
 	Scope    string
+	Details  string // authorization_details: a part of what was given (RFC 9396 §6)
 	JKT, JTI string // of a verified DPoP proof; "" when none came
 	Addr     netip.Addr
 }
@@ -32,10 +34,15 @@ type Tokens struct {
 	Refresh string `json:"refresh_token,omitempty"`
 	Scope   string `json:"scope,omitempty"`
 	ID      string `json:"id_token,omitempty"`
+
+	Details json.RawMessage `json:"authorization_details,omitempty"` // RFC 9396 §7
 }
 
 // Token answers a token request.
 func (s *Service) Token(ctx context.Context, cause store.Cause, c Client, ask TokenAsk) (Tokens, error) {
+	if c.Profile == ProfileFAPI && ask.JKT == "" {
+		return Tokens{}, &Error{Code: "invalid_dpop_proof", Description: "this app's tokens are bound to a key, and no proof of one came"} // FAPI 2.0 §5.3.2.1-4
+	}
 	switch ask.Grant {
 	case "authorization_code":
 		return s.byCode(ctx, cause, c, ask)
@@ -88,9 +95,12 @@ func (s *Service) byRefresh(ctx context.Context, cause store.Cause, c Client, as
 	}
 	// Looked at before anything turns: an app that is told "not that scope" must still
 	// hold a token that is good.
-	if len(wanted) > 0 {
+	if len(wanted) > 0 || ask.Details != "" {
 		if g, err := s.sessions.GrantOfRefresh(ctx, ask.Refresh, string(c.ID)); err == nil {
 			if _, err := s.scopesOf(g, wanted); err != nil {
+				return Tokens{}, err
+			}
+			if _, err := s.detailsOf(g, ask.Details); err != nil {
 				return Tokens{}, err
 			}
 		} else if !errors.Is(err, session.ErrGrantEnded) {
@@ -114,6 +124,9 @@ func (s *Service) byRefresh(ctx context.Context, cause store.Cause, c Client, as
 	if err != nil {
 		return Tokens{}, err
 	}
+	if g.Details, err = s.detailsOf(g.Grant, ask.Details); err != nil {
+		return Tokens{}, err
+	}
 	return s.tokens(ctx, g, joinScope(good), "", slices.Contains(good, "openid"))
 }
 
@@ -131,10 +144,34 @@ func (s *Service) scopesOf(g session.Grant, wanted []string) ([]string, error) {
 	}
 	good, stale := fresh(wanted, g.ACR, g.AuthTime, s.db.Now())
 	if asked && len(stale) > 0 {
-		acr, age := strictest(stale)
-		return nil, &Error{Code: "insufficient_user_authentication", Description: "a newer verification of the person is needed for that: send them to authorize", ACR: acr, MaxAge: int64(age.Seconds())}
+		return nil, stepUp(strictest(stale))
 	}
 	return good, nil
+}
+
+// detailsOf says which payments a refresh carries on: those asked for, or all, and
+// none once the person's verification is too old for them.
+func (s *Service) detailsOf(g session.Grant, asked string) (string, error) {
+	if asked != "" {
+		wanted, ok := parseDetails(asked)
+		given, _ := parseDetails(g.Details)
+		if !ok || slices.ContainsFunc(wanted, func(d Detail) bool { return !slices.Contains(given, d) }) {
+			return "", refuse("invalid_authorization_details", "more than was given")
+		}
+		if s.db.Now().Sub(g.AuthTime) > detailAge {
+			return "", stepUp(session.ACRPhr, detailAge)
+		}
+		return joinDetails(wanted), nil
+	}
+	if s.db.Now().Sub(g.AuthTime) > detailAge {
+		return "", nil
+	}
+	return g.Details, nil
+}
+
+// stepUp tells an app what would be enough (RFC 9470 §3).
+func stepUp(acr string, age time.Duration) *Error {
+	return &Error{Code: "insufficient_user_authentication", Description: "a newer verification of the person is needed for that: send them to authorize", ACR: acr, MaxAge: int64(age.Seconds())}
 }
 
 func (s *Service) byClient(ctx context.Context, c Client, ask TokenAsk) (Tokens, error) {
@@ -164,6 +201,9 @@ func (s *Service) tokens(ctx context.Context, g session.Granted, scope, nonce st
 		return Tokens{}, err
 	}
 	t := Tokens{Access: access, Type: tokenType(g.JKT), Expires: s.seconds(exp), Refresh: g.Refresh, Scope: scope}
+	if g.Details != "" {
+		t.Details = json.RawMessage(g.Details)
+	}
 	scopes, _ := parseScope(scope)
 	if !withID || !slices.Contains(scopes, "openid") {
 		return t, nil

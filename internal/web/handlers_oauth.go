@@ -26,10 +26,7 @@ func (s *Server) authorizePage(w http.ResponseWriter, r *http.Request) {
 	}
 	handle, pushed, err := s.OAuth.Pushed(r.Context(), q)
 	if err == nil && !pushed {
-		var ask oauth.Ask
-		if ask, err = s.OAuth.ReadAsk(r.Context(), q); err == nil {
-			handle, err = s.OAuth.Keep(r.Context(), ask, q)
-		}
+		handle, err = s.OAuth.Direct(r.Context(), q)
 	}
 	if err != nil {
 		s.refuseAsk(w, r, err)
@@ -109,7 +106,8 @@ func (s *Server) showAsk(v *visit, handle string, ask oauth.Ask) error {
 // redirect: fetch would follow that to another origin.
 func (s *Server) authorize(v *visit) error {
 	var in struct {
-		Ask string `json:"ask"`
+		Ask    string   `json:"ask"`
+		Chosen []string `json:"chosen"` // left out: everything that was asked for
 	}
 	if err := edge.ReadJSON(v.r, &in); err != nil {
 		return err
@@ -121,7 +119,7 @@ func (s *Server) authorize(v *visit) error {
 			return err2
 		}
 		var to string
-		if to, err = s.OAuth.Authorize(v.r.Context(), v.ses, ask, f); err == nil {
+		if to, err = s.OAuth.Authorize(v.r.Context(), v.ses, ask, in.Chosen, f); err == nil {
 			answer(v.w, http.StatusOK, map[string]string{"to": to})
 			return nil
 		}
