@@ -44,10 +44,10 @@ var forTests = []string{"internal/storetest", "internal/keyring/keyringtest", "i
 // housekeeping: the tables that change without an audit event, because nobody
 // would ever ask who did it. A list of columns means: these columns and no others.
 var housekeeping = map[string][]string{
-	"store_meta":  {},                                                                                                       // keys wrapped by the root: their own compare-and-swap
-	"audit_index": {}, "audit_pending": {}, "audit_hash": {}, "audit_checkpoint": {}, "audit_sealer": {}, "audit_lease": {}, // the log's own gears
-	"job_job":       {},
-	"notify_cursor": {}, "notify_sent": {}, "notify_rate": {},
+	"store_meta":  {},                                                                                                                           // keys wrapped by the root: their own compare-and-swap
+	"audit_index": {}, "audit_pending": {}, "audit_hash": {}, "audit_checkpoint": {}, "audit_sealer": {}, "audit_lease": {}, "audit_cursor": {}, // the log's own gears
+	"job_job":     {},
+	"notify_sent": {}, "notify_rate": {},
 	"account_idempotency": {},
 	"device_proof":        {}, "device_spent": {},
 	"session_jti": {}, "session_session": {"last_seen", "reach_ms"},

@@ -118,6 +118,9 @@ func tables(t *testing.T) []string {
 				}
 				names[m[1]] = true
 			}
+			for _, m := range regexp.MustCompile(`(?m)^DROP TABLE (\w+)`).FindAllStringSubmatch(string(text), -1) {
+				delete(names, m[1])
+			}
 		}
 	}
 	if !maps.Equal(found["sqlite"], found["postgres"]) || len(found["sqlite"]) == 0 {

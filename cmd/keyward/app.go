@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -204,7 +205,9 @@ func (c *core) build(ctx context.Context, logger *slog.Logger, x extras) (*app, 
 	if err != nil {
 		return nil, err
 	}
-	a.jobs = job.NewRunner(c.db, logger, map[string]job.Handler{notify.JobKind: a.notify.Deliver})
+	a.jobs = job.NewRunner(c.db, logger, map[string]job.Handler{
+		notify.JobKind: a.notify.Deliver, oauth.JobLogout: a.oauth.Logout, oauth.JobLogoutAll: a.oauth.LogoutAll,
+	})
 
 	render, err := web.NewRenderer(x.templates)
 	if err != nil {
@@ -213,7 +216,7 @@ func (c *core) build(ctx context.Context, logger *slog.Logger, x extras) (*app, 
 	a.refusals = audit.NewRefusals(c.db, c.log)
 	a.edge, err = edge.New(edge.Options{
 		Now: c.db.Now, Logger: logger, PublicURL: c.cfg.PublicURL, Proxies: c.cfg.TrustedProxies, Language: c.cfg.Languages.Default,
-		FormOrigins: handoffOrigins(c.cfg), CrossOrigin: api.CrossSite, MaxBody: c.cfg.Limits.BodyBytes, Timeout: c.cfg.Limits.RequestTimeout,
+		FormOrigins: handoffOrigins(c.cfg), CrossOrigin: slices.Concat(api.CrossSite, web.CrossSite), MaxBody: c.cfg.Limits.BodyBytes, Timeout: c.cfg.Limits.RequestTimeout,
 		RateFactor: c.cfg.Limits.RateFactor, Metrics: a.metrics, Refused: a.refusals.Count,
 		Pages: func(w http.ResponseWriter, r *http.Request, p edge.Problem) { a.web.Problem(w, r, p) },
 	})
@@ -289,6 +292,7 @@ func (a *app) background(ctx context.Context) {
 	run("watch", a.watch.Run)
 	run("jobs", a.jobs.Run)
 	run("notify", func(ctx context.Context) error { a.notify.Run(ctx, report("notify")); return nil })
+	run("logout", func(ctx context.Context) error { a.oauth.Follower().Run(ctx, report("logout")); return nil })
 	run("sessions", func(ctx context.Context) error { a.sessions.Run(ctx, report("sessions")); return nil })
 	run("refusals", func(ctx context.Context) error { return a.refusals.Run(ctx, a.logger) })
 	run("keys", func(ctx context.Context) error { a.ring.Follow(ctx, time.Minute, report("keys")); return nil })

@@ -3,6 +3,7 @@ package api
 import (
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -174,8 +175,21 @@ func (o *OAuth) introspect(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	noStore(w)
-	write(w, http.StatusOK, in)
+	if r.Header.Get("Accept") != introspectionJWT {
+		write(w, http.StatusOK, in)
+		return
+	}
+	signed, err := o.oauth.SignedIntrospection(c, in)
+	if err != nil {
+		o.fail(w, r, err)
+		return
+	}
+	w.Header().Set("Content-Type", introspectionJWT)
+	io.WriteString(w, signed)
 }
+
+// introspectionJWT is how an app asks for a signed answer (RFC 9701 §4).
+const introspectionJWT = "application/token-introspection+jwt"
 
 // userInfo answers OIDC Core §5.3 to the holder of an access token and its key.
 func (o *OAuth) userInfo(w http.ResponseWriter, r *http.Request) {

@@ -135,3 +135,12 @@ func (k keyed) each(keys []string, f func(q string, args []any) error) error {
 	}
 	return nil
 }
+
+// Where a follower is. sqlMoveCursor is the whole agreement between processes: two
+// that read the same place both try, and one finds no row (READ COMMITTED re-checks
+// WHERE after waiting for the other).
+const (
+	sqlCursor      = `SELECT at FROM audit_cursor WHERE name = $1`
+	sqlStartCursor = `INSERT INTO audit_cursor (name, at, moved_at) VALUES ($1, -1, $2) ON CONFLICT (name) DO NOTHING`
+	sqlMoveCursor  = `UPDATE audit_cursor SET at = $3, moved_at = $4 WHERE name = $1 AND at = $2`
+)

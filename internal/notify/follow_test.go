@@ -29,9 +29,9 @@ func TestKilledBetweenTheMailsAndTheCursor(t *testing.T) {
 		before := w.jobs()
 		w.does(acc.ID, "key.added", "key_1", map[string]string{"key": "x"})
 		w.ok(w.sealer.Seal(t.Context()))
-		at, err := w.service.cursor(t.Context())
+		at, err := w.service.follower().At(t.Context())
 		w.ok(err)
-		events, _, err := w.log.Tail(t.Context(), w.db, at, followBatch)
+		events, _, err := w.log.Tail(t.Context(), w.db, at, 500)
 		w.ok(err)
 		err = w.db.Housekeeping(t.Context(), func(tx *store.Tx) error {
 			if err := w.service.takeIn(tx, events); err != nil {
@@ -65,7 +65,7 @@ func TestTwoProcessesFollowOneLog(t *testing.T) {
 		for _, s := range []*Service{w.service, other, w.service, other} {
 			all.Go(func() {
 				for range 10 {
-					if _, err := s.Follow(t.Context()); err != nil {
+					if _, err := s.follower().Follow(t.Context()); err != nil {
 						t.Error(err)
 					}
 				}
@@ -92,7 +92,7 @@ func TestALostCursorSendsNothingTwice(t *testing.T) {
 		w.does(acc.ID, "key.added", "key_1", map[string]string{"key": "x"})
 		w.settles()
 		w.ok(w.db.Housekeeping(t.Context(), func(tx *store.Tx) error {
-			_, err := tx.Exec(`DELETE FROM notify_cursor`)
+			_, err := tx.Exec(`DELETE FROM audit_cursor`)
 			return err
 		}))
 		w.settles() // job keys still know these mails
@@ -101,7 +101,7 @@ func TestALostCursorSendsNothingTwice(t *testing.T) {
 		_, err := job.Purge(t.Context(), w.db)
 		w.ok(err)
 		w.ok(w.db.Housekeeping(t.Context(), func(tx *store.Tx) error {
-			_, err := tx.Exec(`DELETE FROM notify_cursor`)
+			_, err := tx.Exec(`DELETE FROM audit_cursor`)
 			return err
 		}))
 		w.settles() // the keys are forgotten, but so old an event is not news
@@ -127,7 +127,7 @@ func TestJobsKeepTheOrderOfTheLog(t *testing.T) {
 	each(t, func(w *world) {
 		acc := w.owner("a@mail.example", "en")
 		var want []string
-		for i := range followBatch + 20 { // more than one batch
+		for i := range 500 + 20 { // more than one batch
 			want = append(want, w.does(acc.ID, "key.added", "key_1", map[string]string{"key": fmt.Sprint(i)}))
 		}
 		w.follows()

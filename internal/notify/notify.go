@@ -19,7 +19,7 @@ import (
 // JobKind is the kind of the jobs that [Service.Deliver] handles.
 const JobKind = "notify.mail"
 
-// follower is the name of our cursor. A second channel would be a second one.
+// follower is the name of our place in the log. A second channel would be a second one.
 const follower = "mail"
 
 // Parts are what notify joins. All but Places and Kick are required.

@@ -18,12 +18,6 @@ const (
 	// keepSent: how long we can answer "was the owner told?".
 	keepSent = 90 * 24 * time.Hour
 
-	// followEvery: the pause between looks at the log when there is no news.
-	followEvery = 200 * time.Millisecond
-
-	// followBatch bounds one transaction: events looked at, not mails.
-	followBatch = 500
-
 	// smtpTimeout bounds one mail from dial to goodbye.
 	smtpTimeout = 30 * time.Second
 

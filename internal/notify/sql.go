@@ -1,14 +1,5 @@
 package notify
 
-// The cursor. sqlMove is the whole agreement between processes: two that read
-// the same place both try, and one finds no row (READ COMMITTED re-checks WHERE
-// after waiting for the other).
-const (
-	sqlCursor = `SELECT at FROM notify_cursor WHERE name = $1`
-	sqlStart  = `INSERT INTO notify_cursor (name, at, moved_at) VALUES ($1, -1, $2) ON CONFLICT (name) DO NOTHING`
-	sqlMove   = `UPDATE notify_cursor SET at = $3, moved_at = $4 WHERE name = $1 AND at = $2`
-)
-
 // What became of each mail.
 const (
 	sqlState = `SELECT state FROM notify_sent WHERE id = $1`

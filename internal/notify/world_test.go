@@ -195,7 +195,7 @@ func (w *world) follows() {
 	w.t.Helper()
 	w.ok(w.sealer.Seal(w.t.Context()))
 	for {
-		n, err := w.service.Follow(w.t.Context())
+		n, err := w.service.follower().Follow(w.t.Context())
 		w.ok(err)
 		if n == 0 {
 			return

@@ -10,6 +10,10 @@ type Metadata struct {
 	JWKS               string   `json:"jwks_uri"`
 	Revoke             string   `json:"revocation_endpoint"`
 	Introspect         string   `json:"introspection_endpoint"`
+	IntrospectAlgs     []string `json:"introspection_signing_alg_values_supported"`
+	EndSession         string   `json:"end_session_endpoint"`
+	Backchannel        bool     `json:"backchannel_logout_supported"`
+	BackchannelSession bool     `json:"backchannel_logout_session_supported"`
 	Scopes             []string `json:"scopes_supported"`
 	ResponseTypes      []string `json:"response_types_supported"`
 	ResponseModes      []string `json:"response_modes_supported"`
@@ -40,7 +44,8 @@ func (s *Service) Metadata(dpopAlgs []string) Metadata {
 	confidential := []string{AuthSecret, AuthKey}
 	return Metadata{
 		Issuer: s.mint.Issuer(), Authorize: at("/oauth/authorize"), Token: at("/oauth/token"), PAR: at("/oauth/par"), UserInfo: at("/oauth/userinfo"), JWKS: at("/oauth/jwks"),
-		Revoke: at("/oauth/revoke"), Introspect: at("/oauth/introspect"), Scopes: Scopes(),
+		Revoke: at("/oauth/revoke"), Introspect: at("/oauth/introspect"), IntrospectAlgs: []string{"ES256"},
+		EndSession: at("/oauth/logout"), Backchannel: true, BackchannelSession: true, Scopes: Scopes(),
 		ResponseTypes: []string{"code"}, ResponseModes: []string{"query"}, GrantTypes: []string{"authorization_code", "refresh_token", "client_credentials"},
 		ACR: []string{"phr", "phrh"}, Subjects: []string{"public"}, IDAlgs: []string{"ES256"},
 		Auth: auth, AuthAlgs: []string{"ES256", "EdDSA"}, RevokeAuth: auth, IntrospectAuth: confidential, IntrospectAuthAlgs: []string{"ES256", "EdDSA"},

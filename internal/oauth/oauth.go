@@ -2,6 +2,7 @@ package oauth
 
 import (
 	"context"
+	"net/http"
 	"time"
 
 	"keyward/internal/account"
@@ -20,6 +21,7 @@ type Service struct {
 	signin   *signin.Service
 	mint     *session.Mint
 	life     time.Duration // of access tokens
+	out      *http.Client  // to apps
 }
 
 // Parts are what the service is made of.
@@ -31,11 +33,13 @@ type Parts struct {
 	SignIn   *signin.Service
 	Mint     *session.Mint
 	Access   time.Duration // life of access tokens, 1–60 min
+
+	Transport http.RoundTripper // to apps; nil is the usual one
 }
 
 // New wires the service.
 func New(p Parts) *Service {
-	return &Service{db: p.DB, log: p.Log, accounts: p.Accounts, sessions: p.Sessions, signin: p.SignIn, mint: p.Mint, life: p.Access}
+	return &Service{db: p.DB, log: p.Log, accounts: p.Accounts, sessions: p.Sessions, signin: p.SignIn, mint: p.Mint, life: p.Access, out: caller(p.Transport)}
 }
 
 // Issuer is who we are to clients (RFC 8414 §2).

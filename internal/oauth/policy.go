@@ -21,6 +21,9 @@ const (
 	// idLife: an ID token tells of a sign-in and opens nothing; it is read at once.
 	idLife = 5 * time.Minute
 
+	// logoutTime bounds one call that tells an app of a sign-out.
+	logoutTime = 5 * time.Second
+
 	// assertionLife: how far ahead a client assertion may expire (RFC 7523 §3: the
 	// server MAY reject one with an unreasonable exp).
 	assertionLife = 5 * time.Minute

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"keyward/internal/audit"
 	"keyward/internal/device"
 	"keyward/internal/keyring"
 	"keyward/internal/oauth"
@@ -29,8 +30,9 @@ const (
 // shop is a world with apps in it.
 type shop struct {
 	*signintest.World
-	oauth *oauth.Service
-	jti   atomic.Int64
+	oauth  *oauth.Service
+	sealer *audit.Sealer
+	jti    atomic.Int64
 }
 
 func each(t *testing.T, story func(t *testing.T, s *shop)) {

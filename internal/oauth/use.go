@@ -93,6 +93,12 @@ func (s *Service) Introspect(ctx context.Context, c Client, token string) (Intro
 	return in, nil
 }
 
+// SignedIntrospection is the same answer, signed for its reader: it can be shown to
+// somebody who was not there (RFC 9701).
+func (s *Service) SignedIntrospection(c Client, in Introspection) (string, error) {
+	return s.mint.Introspection(string(c.ID), in)
+}
+
 // Revoke ends the grant behind a token of this app (RFC 7009 §2.1), whichever of its
 // tokens came. What is not this app's, or nothing, is no error.
 func (s *Service) Revoke(ctx context.Context, cause store.Cause, c Client, token string) error {

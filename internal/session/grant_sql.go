@@ -54,5 +54,12 @@ RETURNING grt, gen, idle_exp`
  CASE WHEN ` + usable + ` AND f.epoch = g.epoch THEN TRUE ELSE FALSE END
 FROM session_family f JOIN session_grant g ON g.id = f.grt WHERE f.id = $1`
 
+	// Apps that were let in from a session that is over, whatever became of the grants.
+	left = `SELECT DISTINCT g.client, g.account, g.session FROM session_grant g JOIN session_session s ON s.id = g.session
+ WHERE s.abs_exp > $1 AND (s.ended_at > 0 OR s.epoch < COALESCE((SELECT e.epoch FROM session_epoch e WHERE e.account = s.account), 0)) `
+	sqlLeftSession = left + `AND g.session = $2`
+	sqlLeftAccount = left + `AND g.account = $2 ORDER BY g.session LIMIT 1000`
+	sqlLeftAll     = left + `AND g.session > $2 ORDER BY g.session LIMIT 500`
+
 	sqlEraseGrants = `UPDATE session_grant SET details = '' WHERE account = $1`
 )

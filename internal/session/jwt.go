@@ -33,6 +33,8 @@ const (
 	TypAccess = "at+jwt"     // RFC 9068 §2.1
 	TypID     = "JWT"        // OIDC Core does not name one
 	TypLogout = "logout+jwt" // OIDC Back-Channel Logout §2.4
+
+	TypIntrospection = "token-introspection+jwt" // RFC 9701 §5
 )
 
 // Confirmation binds a token to a key (RFC 7800, RFC 9449 §6.1).
@@ -120,6 +122,39 @@ func (m *Mint) ID(c IDClaims, life time.Duration) (string, error) {
 	now := m.now()
 	c.Issuer, c.Issued, c.Expires = m.issuer, now.Unix(), now.Add(life).Unix()
 	return m.sign(TypID, c)
+}
+
+// logoutClaims are what a logout token says (OIDC Back-Channel Logout §2.4). There is
+// no nonce, so that none passes for an ID token.
+type logoutClaims struct {
+	Issuer   string              `json:"iss"`
+	Subject  string              `json:"sub"`
+	Audience string              `json:"aud"`
+	Expires  int64               `json:"exp"`
+	Issued   int64               `json:"iat"`
+	ID       string              `json:"jti"`
+	SID      string              `json:"sid"`
+	Events   map[string]struct{} `json:"events"`
+}
+
+// Logout mints the token that tells an app that a session is over.
+func (m *Mint) Logout(l Left) (string, error) {
+	now := m.now()
+	return m.sign(TypLogout, logoutClaims{
+		Issuer: m.issuer, Subject: string(l.Account), Audience: l.Client, Expires: now.Add(logoutLife).Unix(), Issued: now.Unix(),
+		ID: keyring.NewID("lgt_", now), SID: string(l.Session), Events: map[string]struct{}{"http://schemas.openid.net/event/backchannel-logout": {}},
+	})
+}
+
+// Introspection signs what an app is told about a token (RFC 9701 §5), for that app.
+// No sub and no exp on the outside, so that it passes for no other kind of token.
+func (m *Mint) Introspection(client string, about any) (string, error) {
+	return m.sign(TypIntrospection, struct {
+		Issuer   string `json:"iss"`
+		Audience string `json:"aud"`
+		Issued   int64  `json:"iat"`
+		About    any    `json:"token_introspection"`
+	}{m.issuer, client, m.now().Unix(), about})
 }
 
 func (m *Mint) sign(typ string, claims any) (string, error) {

@@ -40,6 +40,9 @@ const (
 	// seenEvery: last-seen is coalesced in memory and written at this pace.
 	seenEvery = time.Minute
 
+	// logoutLife: preferably two minutes at most (OIDC Back-Channel Logout §2.4).
+	logoutLife = 2 * time.Minute
+
 	// sweepPart: rows deleted in one transaction. A refresh waits behind one at most.
 	sweepPart = 1000
 

@@ -216,11 +216,19 @@ func (s *Server) codeSignIn(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) signOut(v *visit) error {
-	if _, err := s.Contain.EndSession(v.r.Context(), v.cause, v.ses, v.ses.ID); err != nil && !errors.Is(err, session.ErrUnknown) {
+	if err := s.endHere(v.w, v.r, v.ses); err != nil {
 		return err
 	}
-	s.drop(v.w)
 	v.done("/signin?note=signed-out")
+	return nil
+}
+
+// endHere ends the session of this browser.
+func (s *Server) endHere(w http.ResponseWriter, r *http.Request, ses session.Session) error {
+	if _, err := s.Contain.EndSession(r.Context(), edge.CauseFrom(r.Context()), ses, ses.ID); err != nil && !errors.Is(err, session.ErrUnknown) {
+		return err
+	}
+	s.drop(w)
 	return nil
 }
 

@@ -199,6 +199,21 @@ type Authorize struct {
 
 func (*Authorize) page() (string, string) { return "authorize", "" }
 
+// Leave asks whether to sign out here, because an app says so, and says that it is done.
+//
+//	GET  /oauth/logout?…        (also POST, from other sites)
+//	POST /oauth/logout/confirm  (client_id, post_logout_redirect_uri, state)
+type Leave struct {
+	Base
+	App    string // "" when nobody said who asks
+	Client string
+	To     string // where it goes on afterwards; "" for nowhere
+	State  string
+	Done   bool
+}
+
+func (*Leave) page() (string, string) { return "leave", "" }
+
 // VerifyMail is the link of the mail that asks whether an address is read. Opening it changes nothing, because mail
 // scanners open links; the button does.
 //

@@ -164,6 +164,12 @@ var fixtures = []fixture{
 		return &Handoff{Base: in(c, "/handoff?to=https%3A%2F%2Fwww.exchange.example%2Fenter"), To: "https://www.exchange.example/enter",
 			State: "kx3Yw0a1bWZzT7Qd", Challenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", Site: "www.exchange.example"}
 	}},
+	{"leave", func(c string) View {
+		return &Leave{Base: in(c, "/oauth/logout?client_id=app_1"), App: "Portfolio View", Client: "app_1", To: "https://app.example.net/bye", State: "st-1"}
+	}},
+	{"leave-done", func(c string) View {
+		return &Leave{Base: out(c, "/oauth/logout/confirm"), App: "Portfolio View", To: "https://app.example.net/bye", Done: true}
+	}},
 	{"authorize", func(c string) View {
 		return &Authorize{Base: in(c, "/oauth/authorize?ask=kwq_1"), Ask: "kwq_1", Auto: true, App: "Example Exchange", Site: "www.exchange.example", Redirect: "https://www.exchange.example/enter"}
 	}},

@@ -5,11 +5,5 @@ ALTER TABLE oauth_client ADD COLUMN details TEXT NOT NULL DEFAULT '';          -
 ALTER TABLE oauth_client ADD COLUMN backchannel TEXT NOT NULL DEFAULT '';      -- backchannel_logout_uri
 ALTER TABLE oauth_client ADD COLUMN after_logout TEXT NOT NULL DEFAULT '[]';   -- post_logout_redirect_uris, JSON list
 ALTER TABLE oauth_code ADD COLUMN details TEXT NOT NULL DEFAULT '';            -- authorization_details agreed to, JSON
--- The place in the log up to which apps were told who left.
-CREATE TABLE oauth_cursor (
-  name     TEXT PRIMARY KEY,
-  at       BIGINT NOT NULL,
-  moved_at BIGINT NOT NULL
-);
 -- Which apps were let in from a session that ended.
 CREATE INDEX session_grant_session ON session_grant (session);
