@@ -190,3 +190,28 @@ func algOf(k jose.JSONWebKey) string {
 	}
 	return string(alg)
 }
+
+// keyMembers looks at what go-jose leaves aside: members that only a private or a shared key has (RFC 7518 §6), also
+// where the rest is a public one, and what the key is meant for (RFC 7517 §4.3).
+func keyMembers(raw json.RawMessage) error {
+	var set struct {
+		Keys []map[string]json.RawMessage `json:"keys"`
+	}
+	if err := json.Unmarshal(raw, &set); err != nil {
+		return err
+	}
+	for _, k := range set.Keys {
+		for _, name := range []string{"d", "k", "p", "q", "dp", "dq", "qi", "oth"} {
+			if _, has := k[name]; has {
+				return errors.New("a key has the private member " + name)
+			}
+		}
+		if ops, has := k["key_ops"]; has {
+			var list []string
+			if json.Unmarshal(ops, &list) != nil || len(list) != 1 || list[0] != "verify" {
+				return errors.New("key_ops of a key is something else than verify")
+			}
+		}
+	}
+	return nil
+}
