@@ -16,6 +16,9 @@
 // Without a Tail a token that was revoked is accepted until it expires, minutes later: a signature cannot
 // know what happened after it was made. With a Tail it is refused once the revocation was acknowledged.
 //
+// ReadProof is the DPoP part alone, for who binds something to a key before there is a token; Keyward's own
+// server reads proofs with it.
+//
 // It never asks the issuer about a single token, never takes a key from a token, never decides what a scope
 // means, and imports nothing but the standard library.
 package rs

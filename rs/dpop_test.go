@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"keyward/internal/proof"
 	"keyward/internal/proof/prooftest"
 	"keyward/rs"
 )
@@ -121,12 +120,16 @@ func TestProofs(t *testing.T) {
 	}
 }
 
-// agrees holds our reader against the server's own. They are two texts with one meaning (docs/decisions/0017-rs.md).
+// agrees holds the door of a Verifier against ReadProof, which is another way to the same reader, and what both
+// accept against go-jose.
 func agrees(t *testing.T, header, token, jkt string, at time.Time, err error) {
 	t.Helper()
-	_, theirs := proof.VerifyDPoP(header, proof.Want{Method: "GET", URL: api + "/orders", AccessToken: token, JKT: jkt}, at)
-	if (err == nil) != (theirs == nil) {
-		t.Errorf("we say %v, internal/proof says %v, of %q", err, theirs, header)
+	p, alone := rs.ReadProof(header, rs.ProofNeed{Method: "GET", URL: api + "/orders", AccessToken: token, JKT: jkt}, at)
+	if why(t, err) != why(t, alone) {
+		t.Errorf("Check says %v, ReadProof says %v, of %q", err, alone, header)
+	}
+	if err == nil {
+		joseReadsTheSame(t, header, p)
 	}
 }
 

@@ -123,7 +123,7 @@ func (v *Verifier) Refuse(w http.ResponseWriter, err error) {
 		h.Set("Retry-After", "1")
 	} else {
 		// Two fields, not one with a comma: many clients read only one challenge per field.
-		h.Add("WWW-Authenticate", `DPoP algs="ES256 EdDSA"`+e.params(", "))
+		h.Add("WWW-Authenticate", `DPoP algs="`+algES256+" "+algEdDSA+`"`+e.params(", "))
 		// DPoP's own errors say nothing to a Bearer client.
 		if v.conf.AcceptBearer && e.Code != invalidProof && e.Code != useNonce {
 			h.Add("WWW-Authenticate", `Bearer realm="`+v.conf.Audience+`"`+e.params(", "))

@@ -4,13 +4,11 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"net/http"
 	"strings"
 	"testing"
 
 	"github.com/go-jose/go-jose/v4"
 
-	"keyward/internal/proof/prooftest"
 	"keyward/rs"
 )
 
@@ -87,50 +85,4 @@ func agreesWithJose(t *testing.T, is *issuer, token string, tok *rs.Token) {
 			t.Errorf("we read %+v, encoding/json %+v, %v", tok, c, err)
 		}
 	}
-}
-
-// FuzzProof feeds whole DPoP headers beside a good token, and asks the server's own reader too.
-func FuzzProof(f *testing.F) {
-	is, k := newIssuer(f), prooftest.NewKey()
-	token := is.bound(k)
-	for _, c := range proofCases(is, k, token) {
-		f.Add(c.proof)
-	}
-	var n int
-	v := is.verifier(f, func(c *rs.Config) { c.Replay = countingReplay{&n} })
-	f.Fuzz(func(t *testing.T, header string) {
-		r := dpop(token, "")
-		r.Header = http.Header{"Authorization": r.Header["Authorization"], "Dpop": {header}}
-		_, err := v.Check(r, rs.Need{})
-		agrees(t, header, token, k.JKT(), is.clock.now(), err)
-	})
-}
-
-// FuzzSignedProof signs whatever head and claims the fuzzer makes up.
-func FuzzSignedProof(f *testing.F) {
-	is, k := newIssuer(f), prooftest.NewKey()
-	token := is.bound(k)
-	own, err := json.Marshal(k.JWK())
-	if err != nil {
-		f.Fatal(err)
-	}
-	ath := strings.NewReplacer("$jwk", string(own), "$ath", athOf(token))
-	f.Add(`{"typ":"dpop+jwt","alg":"ES256","jwk":$jwk}`, `{"jti":"0123456789abcdef","htm":"GET","htu":"https://api.example.com/orders","iat":1772366400,"ath":"$ath"}`)
-	f.Add(`{"typ":"dpop+jwt","alg":"ES256","jwk":$jwk,"crit":[]}`, `{"jti":"0123456789abcdef","htm":"GET","htu":"HTTPS://api.example.com:443/%6frders?x","iat":1772366400.5,"ath":"$ath","nonce":"x"}`)
-	f.Add(`{"typ":"dpop+jwt","alg":"EdDSA","jwk":{"kty":"OKP","crv":"Ed25519","x":""}}`, `{"a":[{"b":{}}],"exp":1,"nbf":1}`)
-	var n int
-	v := is.verifier(f, func(c *rs.Config) { c.Replay = countingReplay{&n} })
-	f.Fuzz(func(t *testing.T, head, body string) {
-		header := k.Sign([]byte(ath.Replace(head)), []byte(ath.Replace(body)))
-		_, err := v.Check(dpop(token, header), rs.Need{})
-		agrees(t, header, token, k.JKT(), is.clock.now(), err)
-	})
-}
-
-func athOf(token string) string {
-	p := prooftest.NewKey().Proof("GET", api, now, prooftest.Token(token))
-	body, _ := base64.RawURLEncoding.DecodeString(strings.Split(p, ".")[1])
-	var c struct{ Ath string }
-	json.Unmarshal(body, &c)
-	return c.Ath
 }

@@ -16,7 +16,7 @@ func TestReplayMemory(t *testing.T) {
 		if _, ok := made[name]; !ok {
 			made[name] = at
 		}
-		fresh, err := m.Spend(t.Context(), sha256.Sum256([]byte(name)), proof{iat: made[name]}.until())
+		fresh, err := m.Spend(t.Context(), sha256.Sum256([]byte(name)), made[name].Add(proofAge+time.Second))
 		return fmt.Sprint(fresh, errors.Is(err, ErrFull))
 	}
 	for _, step := range []struct {

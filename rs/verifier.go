@@ -232,19 +232,23 @@ func (v *Verifier) token(ctx context.Context, text string, hash [32]byte, now ti
 
 // confirm verifies the proof of the token's key for this very request, and spends it.
 func (v *Verifier) confirm(r *http.Request, t *Token, hash [32]byte, now time.Time) *Error {
-	text, e := proofHeader(r.Header)
-	if e != nil {
-		return e
+	text, err := ProofHeader(r.Header)
+	if err != nil {
+		return err.(*Error)
 	}
 	var ath [43]byte
 	base64.RawURLEncoding.Encode(ath[:], hash[:])
-	p, e := readProof(text, wanted{method: r.Method, base: v.base, path: path(r), ath: ath[:], jkt: t.JKT, nonces: v.conf.Nonces, now: now})
+	need := ProofNeed{Method: r.Method, URL: v.base, JKT: t.JKT, MaxAge: proofAge, MaxAhead: proofAhead}
+	if v.conf.Nonces != nil {
+		need.Nonce = func(nonce string) bool { return v.conf.Nonces.Check(nonce, now) }
+	}
+	p, e := readProof(text, wanted{ProofNeed: need, path: path(r), ath: ath[:], now: now})
 	if e != nil {
 		return e
 	}
 	// jti is from outside: hashed, it has a bounded size, and nobody chooses where it goes.
-	id := sha256.Sum256([]byte(t.JKT + "." + p.jti))
-	fresh, err := v.conf.Replay.Spend(r.Context(), id, p.until())
+	id := sha256.Sum256([]byte(p.JKT + "." + p.JTI))
+	fresh, err := v.conf.Replay.Spend(r.Context(), id, p.Until)
 	switch {
 	case errors.Is(err, ErrFull):
 		return errReplayFull

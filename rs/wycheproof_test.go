@@ -1,6 +1,7 @@
 package rs
 
 import (
+	"encoding/hex"
 	"encoding/json"
 	"io/fs"
 	"testing"
@@ -85,4 +86,61 @@ func TestWycheproof(t *testing.T) {
 		t.Errorf("only %d were accepted and %d refused: the vectors have changed", accepted, refused)
 	}
 	t.Logf("%d accepted, %d refused, %d refused on purpose (another algorithm than ES256)", accepted, refused, byDesign)
+}
+
+// A proof brings its key along and has a head of its own, so no JWS of others can be one. What can be: the key and
+// the signature. These go the way of the jwk of a proof and of its third part.
+func TestWycheproofSignatures(t *testing.T) {
+	for _, of := range []struct{ name, alg string }{{"ecdsa_secp256r1_sha256_p1363_test.json", algES256}, {"ed25519_test.json", algEdDSA}} {
+		raw, err := fs.ReadFile(wycheproof.TestVectors, of.name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var file struct {
+			NumberOfTests int
+			TestGroups    []struct {
+				PublicKey struct{ Uncompressed, PK string }
+				Tests     []struct {
+					TcID                      int
+					Comment, Msg, Sig, Result string
+				}
+			}
+		}
+		if err := json.Unmarshal(raw, &file); err != nil {
+			t.Fatal(err)
+		}
+		accepted, refused := 0, 0
+		for _, g := range file.TestGroups {
+			point, err := hex.DecodeString(g.PublicKey.PK + g.PublicKey.Uncompressed)
+			if err != nil {
+				t.Fatal(err)
+			}
+			jwk := `{"kty":"OKP","crv":"Ed25519","x":"` + strict.EncodeToString(point) + `"}`
+			if of.alg == algES256 {
+				jwk = `{"kty":"EC","crv":"P-256","x":"` + strict.EncodeToString(point[1:33]) + `","y":"` + strict.EncodeToString(point[33:]) + `"}`
+			}
+			m, _ := readWithin(proofBounds, jwk, nil)
+			key, hasKey := m.keyFor(of.alg)
+			for _, c := range g.Tests {
+				msg, err1 := hex.DecodeString(c.Msg)
+				sig, err2 := hex.DecodeString(c.Sig)
+				if err1 != nil || err2 != nil {
+					t.Fatal(err1, err2)
+				}
+				pass := hasKey && key.verify(string(msg), strict.EncodeToString(sig))
+				if pass != (c.Result == "valid") {
+					t.Errorf("%s %d (%s): %v, want %s", of.name, c.TcID, c.Comment, pass, c.Result)
+				}
+				if pass {
+					accepted++
+				} else {
+					refused++
+				}
+			}
+		}
+		if accepted+refused != file.NumberOfTests || accepted < 80 || refused < 40 {
+			t.Errorf("%s: %d of %d accepted, %d refused", of.name, accepted, file.NumberOfTests, refused)
+		}
+		t.Logf("%s: %d accepted, %d refused", of.name, accepted, refused)
+	}
 }

@@ -142,7 +142,7 @@ func goodKeys(raw json.RawMessage) error {
 			return errors.New("a key is private, has no kid, or is of another kind")
 		}
 	}
-	return nil
+	return keyMembers(raw)
 }
 
 // Register writes an app and returns its secret, shown once, when it has one.

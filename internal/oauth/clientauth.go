@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+	josejson "github.com/go-jose/go-jose/v4/json"
 
 	"keyward/internal/keyring"
 	"keyward/internal/session"
@@ -115,7 +116,10 @@ func peekAssertion(token string) (assertionClaims, error) {
 	if err != nil {
 		return c, err
 	}
-	return c, json.Unmarshal(jws.UnsafePayloadWithoutVerification(), &c)
+	// Exact names, and none twice: encoding/json would take the last of two aud, or an
+	// AUD, and an intermediary that reads the other one would have looked at another
+	// assertion (RFC 7519 §4).
+	return c, josejson.Unmarshal(jws.UnsafePayloadWithoutVerification(), &c)
 }
 
 func (s *Service) assertion(ctx context.Context, c Client, token string, claims assertionClaims) error {
@@ -145,7 +149,7 @@ func (s *Service) assertion(ctx context.Context, c Client, token string, claims 
 		return bad("signature")
 	}
 	var aud string
-	// FAPI 2.0 §5.3.2.1-7: the issuer, as one string. A list, or the address of an
+	// FAPI 2.0 §5.3.2.1-8: the issuer, as one string. A list, or the address of an
 	// endpoint, is how an assertion for one server is used at another.
 	if json.Unmarshal(claims.Audience, &aud) != nil || aud != s.mint.Issuer() {
 		return bad("aud")
@@ -189,4 +193,29 @@ func algOf(k jose.JSONWebKey) string {
 		return ""
 	}
 	return string(alg)
+}
+
+// keyMembers looks at what go-jose leaves aside: members that only a private or a shared key has (RFC 7518 §6), also
+// where the rest is a public one, and what the key is meant for (RFC 7517 §4.3).
+func keyMembers(raw json.RawMessage) error {
+	var set struct {
+		Keys []map[string]json.RawMessage `json:"keys"`
+	}
+	if err := json.Unmarshal(raw, &set); err != nil {
+		return err
+	}
+	for _, k := range set.Keys {
+		for _, name := range []string{"d", "k", "p", "q", "dp", "dq", "qi", "oth"} {
+			if _, has := k[name]; has {
+				return errors.New("a key has the private member " + name)
+			}
+		}
+		if ops, has := k["key_ops"]; has {
+			var list []string
+			if json.Unmarshal(ops, &list) != nil || len(list) != 1 || list[0] != "verify" {
+				return errors.New("key_ops of a key is something else than verify")
+			}
+		}
+	}
+	return nil
 }

@@ -27,11 +27,11 @@ func TestProofsOfTheRFC(t *testing.T) {
 		{name: "4.1 token request", proof: rfcTokenProof, at: 1562262616, jti: "-BwC3ESc6acc2lTc",
 			want: proof.Want{Method: "POST", URL: "https://server.example.com/token", JKT: rfcKey}},
 		{name: "4.1 token request, a year later", proof: rfcTokenProof, at: 1562262616 + 31536000,
-			want: proof.Want{Method: "POST", URL: "https://server.example.com/token"}, err: proof.ErrTime},
+			want: proof.Want{Method: "POST", URL: "https://server.example.com/token"}, err: proof.ErrInvalid},
 		{name: "7.1 resource request", proof: rfcUseProof, at: 1562262618, jti: "e1j3V_bKic8-LAEB",
 			want: proof.Want{Method: "GET", URL: "https://resource.example.org/protectedresource", JKT: rfcKey, AccessToken: rfcToken}},
 		{name: "7.1 resource request with another token", proof: rfcUseProof, at: 1562262618,
-			want: proof.Want{Method: "GET", URL: "https://resource.example.org/protectedresource", AccessToken: rfcToken + "x"}, err: proof.ErrToken},
+			want: proof.Want{Method: "GET", URL: "https://resource.example.org/protectedresource", AccessToken: rfcToken + "x"}, err: proof.ErrInvalid},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := proof.VerifyDPoP(c.proof, c.want, time.Unix(c.at, 0))

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"crypto/ecdsa"
 	"encoding/json"
 	"errors"
 	"time"
@@ -207,29 +208,31 @@ func (m *Mint) ReadID(token string) (IDClaims, error) {
 }
 
 func (m *Mint) read(token, typ string, into any) error {
-	if len(token) > maxJWT {
+	payload, err := verified(token, typ, m.ring.VerifyKey)
+	if err != nil || json.Unmarshal(payload, into) != nil {
 		return errForeign
+	}
+	return nil
+}
+
+// verified is the payload of a token that one of the keys has signed, found by its kid.
+func verified(token, typ string, keyOf func(kid string) (*ecdsa.PublicKey, bool)) ([]byte, error) {
+	if len(token) > maxJWT {
+		return nil, errForeign
 	}
 	// The algorithm is ours to say and not the token's (RFC 8725 §3.1): "none" and a
 	// MAC keyed with our public key do not even parse.
 	jws, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.ES256})
 	if err != nil {
-		return errForeign
+		return nil, errForeign
 	}
 	h := jws.Signatures[0].Protected
 	if got, _ := h.ExtraHeaders[jose.HeaderType].(string); got != typ {
-		return errForeign
+		return nil, errForeign
 	}
-	key, ok := m.ring.VerifyKey(h.KeyID)
+	key, ok := keyOf(h.KeyID)
 	if !ok {
-		return errForeign
+		return nil, errForeign
 	}
-	payload, err := jws.Verify(key)
-	if err != nil {
-		return errForeign
-	}
-	if json.Unmarshal(payload, into) != nil {
-		return errForeign
-	}
-	return nil
+	return jws.Verify(key)
 }

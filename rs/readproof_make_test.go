@@ -1,4 +1,4 @@
-package proof_test
+package rs_test
 
 import (
 	"crypto/sha256"

@@ -1,4 +1,4 @@
-package proof
+package rs
 
 import (
 	"encoding/json"
@@ -54,7 +54,7 @@ func TestReadObject(t *testing.T) {
 		{"a brace", `{`, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if _, ok := readObject(c.in, nil); ok != c.ok {
+			if _, ok := readWithin(proofBounds, c.in, nil); ok != c.ok {
 				t.Errorf("%q: %v", c.in, ok)
 			}
 		})

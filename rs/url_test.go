@@ -1,4 +1,4 @@
-package proof
+package rs
 
 import (
 	"net/url"
