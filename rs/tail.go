@@ -24,8 +24,8 @@ import (
 //	{"n":0,"kind":"account","id":"acc_3","before":1772366401}
 //	{"n":43,"kind":"now","id":"l_7"}
 //
-// Each line but the last is an end: tokens of that session, grant, client or account with iat at or before
-// the time before (in seconds) are refused. Ends that have no place in the log yet have n 0 and come again.
+// Each line but the last is an end: tokens of that session, grant, client or account, or of all, with iat at
+// or before the time before (in seconds) are refused. Ends that have no place in the log yet have n 0 and come again.
 // The last line says that this is all up to n, and names the lease, which the client gives back; an answer
 // without it was cut and counts for nothing. Without after, all ends of the last hour come. 410 means that
 // after is unknown there (another history, or too old): the client begins anew. Each poll moves the lease on
@@ -54,6 +54,9 @@ type TailConfig struct {
 }
 
 type object struct{ kind, id string }
+
+// everybody is the kind of an end of all tokens there are: a database that was restored.
+const everybody = "all"
 
 // lease is the moment before the last good poll was sent, on both clocks.
 type lease struct {
@@ -126,6 +129,10 @@ func (t *Tail) poll(ctx context.Context) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for o, before := range got.ends {
+		if o.kind == everybody {
+			t.floor = max(t.floor, before)
+			continue
+		}
 		t.end(o, before, wall)
 	}
 	t.after, t.name = got.n, got.lease
@@ -213,7 +220,7 @@ func readTail(body io.Reader, after uint64) (answer, error) {
 				return answer{}, errHistory // a database that was set back
 			}
 			got.n, got.lease, whole = n, id, true
-		case "session", "grant", "client", "account":
+		case "session", "grant", "client", "account", everybody:
 			before, isTime := m.whole("before")
 			if !isTime {
 				return answer{}, errors.New("an end without its time")

@@ -40,6 +40,7 @@ func (o *OAuth) Routes(mux *http.ServeMux, e *edge.Edge) {
 	on("POST /oauth/par", o.push)
 	on("POST /oauth/revoke", o.revoke)
 	on("POST /oauth/introspect", o.introspect)
+	mux.Handle("GET /oauth/tail", e.Limit(edge.ClassTail, http.HandlerFunc(o.tail)))
 	on("GET /oauth/userinfo", o.userInfo)
 	on("POST /oauth/userinfo", o.userInfo) // OIDC Core §5.3.1
 	on("GET /oauth/jwks", o.jwks)
@@ -190,6 +191,40 @@ func (o *OAuth) introspect(w http.ResponseWriter, r *http.Request) {
 
 // introspectionJWT is how an app asks for a signed answer (RFC 9701 §4).
 const introspectionJWT = "application/token-introspection+jwt"
+
+// tail answers a resource server that asks every 100 ms what ended (package rs). Its
+// token is a bearer token: a proof for each poll would be ten writes a second, for
+// ids that open nothing.
+func (o *OAuth) tail(w http.ResponseWriter, r *http.Request) {
+	noStore(w)
+	q := r.URL.Query()
+	cred, err := readAuthorizationUpTo(r.Header, maxJWTHeader)
+	if err == nil {
+		if cred.scheme != schemeBearer {
+			cred.value = ""
+		}
+		err = o.oauth.TailReader(r.Context(), cred.value)
+	}
+	after := int64(-1)
+	if err == nil && q.Has("lease") {
+		if after, err = strconv.ParseInt(q.Get("after"), 10, 54); err != nil {
+			err = &oauth.Error{Code: "invalid_request", Description: "after is the n of the last line"}
+		}
+	}
+	var lines []oauth.TailLine
+	if err == nil {
+		lines, err = o.oauth.Tail(r.Context(), q.Get("lease"), after)
+	}
+	if err != nil {
+		o.fail(w, r, err)
+		return
+	}
+	w.Header().Set("Content-Type", "application/jsonl")
+	out := json.NewEncoder(w)
+	for _, l := range lines {
+		out.Encode(l)
+	}
+}
 
 // userInfo answers OIDC Core §5.3 to the holder of an access token and its key.
 func (o *OAuth) userInfo(w http.ResponseWriter, r *http.Request) {

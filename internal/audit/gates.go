@@ -84,10 +84,8 @@ const gatePoll = 20 * time.Millisecond
 // read the tail after it.
 func (w *Watch) WaitGates(ctx context.Context, since time.Time) (Reach, error) {
 	reach := Reach{Passed: 1, OfflineUntil: since.Add(w.OfflineFor)}
-	if w.alone {
-		reach.EffectiveAt = w.read().wall.UTC()
-		return reach, nil
-	}
+	// Also where this process is alone with its database: resource servers that follow
+	// the log from afar hold leases too (Log.Abroad).
 	if err := w.readLeases(ctx); err != nil {
 		return reach, err
 	}

@@ -144,3 +144,10 @@ const (
 	sqlStartCursor = `INSERT INTO audit_cursor (name, at, moved_at) VALUES ($1, -1, $2) ON CONFLICT (name) DO NOTHING`
 	sqlMoveCursor  = `UPDATE audit_cursor SET at = $3, moved_at = $4 WHERE name = $1 AND at = $2`
 )
+
+// For followers from afar.
+const (
+	sqlHasPlace    = `SELECT EXISTS (SELECT 1 FROM audit_index WHERE n = $1)`
+	sqlBeatAgain   = `UPDATE audit_lease SET n = n + 1, at = $2 WHERE id = $1`
+	sqlTimeOfPlace = `SELECT e.at FROM audit_index i JOIN audit_event e ON e.id = i.event WHERE i.n = $1`
+)

@@ -166,6 +166,8 @@ var table = map[string]row{
 		text{"See \"errors\" for the part that was refused.", "거부된 부분은 \"errors\"에 있습니다."}},
 	"ask_gone": {400, "apps", text{"This request is over", "끝난 요청입니다"},
 		text{"It was answered already, or too much time has passed. Start again in the app.", "이미 처리했거나 시간이 지났습니다. 앱에서 다시 시작해 주세요."}},
+	"tail_gone": {410, "apps", text{"This place in the log is not known", "로그에서 알 수 없는 위치입니다"},
+		text{"The follower begins anew, without after and lease. What it remembers stays refused.", "after와 lease 없이 처음부터 다시 시작합니다. 이미 기억한 종료는 그대로 유지됩니다."}},
 	"grant_ended": {404, "apps", text{"This access has ended", "이미 끝난 접근 권한입니다"},
 		text{"The app has no access any more. Nothing else has to be done.", "그 앱에는 더 이상 접근 권한이 없습니다. 더 할 일은 없습니다."}},
 	"oauth_refused": {400, "apps", text{"The app's request was refused", "앱의 요청을 거부했습니다"},

@@ -47,6 +47,7 @@ const (
 	ClassCode                      // signing in with a recovery code
 	ClassFreezeMail                // asking, signed out, for the mail that can freeze
 	ClassOAuth                     // token, PAR, introspection, revocation
+	ClassTail                      // resource servers that ask ten times a second
 	classCount
 )
 
@@ -86,6 +87,7 @@ var policies = [classCount]policy{
 	// That no mailbox is buried is notify's to keep: three an hour and address.
 	ClassFreezeMail: {"freeze-mail", rate{30, time.Hour}, rate{300, time.Hour}, rate{3000, time.Hour}},
 
+	ClassTail:  {"tail", rate{3000, time.Minute}, rate{30000, time.Minute}, rate{120000, time.Minute}},
 	ClassOAuth: {"oauth", rate{600, time.Minute}, rate{6000, time.Minute}, rate{120000, time.Minute}},
 }
 

@@ -105,7 +105,7 @@ func (s *Service) ReadAsk(ctx context.Context, q url.Values) (Ask, error) {
 	if a.Scopes, ok = parseScope(q.Get("scope")); !ok || len(a.Scopes) == 0 && len(a.Details) == 0 {
 		return refusal("invalid_scope", "an unknown scope, or none")
 	}
-	if !c.may(a.Scopes) {
+	if !c.may(a.Scopes) || slices.ContainsFunc(a.Scopes, func(s string) bool { return powers[s].own }) {
 		return refusal("invalid_scope", "this app may not ask for that")
 	}
 	if a.Nonce = q.Get("nonce"); len(a.Nonce) > maxNonce {

@@ -294,5 +294,8 @@ func (c Client) may(scopes []string) bool {
 	if !subset(scopes, c.Scopes) {
 		return false
 	}
+	if !c.FirstParty && slices.ContainsFunc(scopes, func(s string) bool { return powers[s].own }) {
+		return false
+	}
 	return c.FirstParty || c.Domain != "" || !slices.ContainsFunc(scopes, func(s string) bool { return !powers[s].open })
 }

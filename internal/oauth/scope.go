@@ -14,6 +14,7 @@ type power struct {
 	acr    string
 	maxAge time.Duration // since the owner's last user verification; 0 does not age
 	open   bool          // also for apps nobody vouched for
+	own    bool          // for an app of the exchange's by itself, and never a person's to give
 }
 
 var powers = map[string]power{
@@ -25,6 +26,7 @@ var powers = map[string]power{
 	"keys":           {acr: session.ACRPhr, maxAge: 5 * time.Minute},
 	"devices":        {acr: session.ACRPhr, maxAge: 5 * time.Minute},
 	"contacts":       {acr: session.ACRPhr, maxAge: 5 * time.Minute},
+	scopeTail:        {own: true},
 }
 
 // Scopes lists every scope there is, sorted.

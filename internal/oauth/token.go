@@ -179,9 +179,9 @@ func (s *Service) byClient(ctx context.Context, c Client, ask TokenAsk) (Tokens,
 		return Tokens{}, refuse("unauthorized_client", "a public client has nothing of its own to show")
 	}
 	scopes, ok := parseScope(ask.Scope)
-	if !ok || !c.may(scopes) || slices.ContainsFunc(scopes, func(x string) bool { return x != "read" }) {
+	if !ok || !c.may(scopes) || slices.ContainsFunc(scopes, func(x string) bool { return x != "read" && !powers[x].own }) {
 		// Everything else is a person's to give.
-		return Tokens{}, refuse("invalid_scope", "an app by itself may have read, or nothing")
+		return Tokens{}, refuse("invalid_scope", "an app by itself may have read or tail, or nothing")
 	}
 	if ask.JKT != "" {
 		if err := s.sessions.SpendProof(ctx, ask.JKT, ask.JTI); err != nil {

@@ -61,5 +61,8 @@ FROM session_family f JOIN session_grant g ON g.id = f.grt WHERE f.id = $1`
 	sqlLeftAccount = left + `AND g.account = $2 ORDER BY g.session LIMIT 1000`
 	sqlLeftAll     = left + `AND g.session > $2 ORDER BY g.session LIMIT 500`
 
+	sqlSessionOver = `SELECT EXISTS (SELECT 1 FROM session_session WHERE id = $1 AND ended_at > 0)`
+	sqlGrantOver   = `SELECT EXISTS (SELECT 1 FROM session_grant WHERE id = $1 AND ended_at > 0)`
+
 	sqlEraseGrants = `UPDATE session_grant SET details = '' WHERE account = $1`
 )
