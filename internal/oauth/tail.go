@@ -31,7 +31,8 @@ type TailLine struct {
 // the exchange's own that was given the scope for itself, and is on.
 func (s *Service) TailReader(ctx context.Context, token string) error {
 	claims, err := s.mint.Access(token)
-	if err != nil || claims.Grant != "" || !slices.Contains(strings.Fields(claims.Scope), scopeTail) {
+	if err != nil || claims.Grant != "" || claims.Confirm != nil || // a bound token is no bearer token (RFC 9449 §7.2)
+		!slices.Contains(strings.Fields(claims.Scope), scopeTail) {
 		return &Error{Code: "invalid_token", Description: "an app's own token with the scope tail is needed", Status: 401}
 	}
 	c, err := s.Client(ctx, claims.ClientID)
