@@ -35,7 +35,8 @@ var beside = map[string][]string{
 	"internal/demo":     {"cmd/keyward"},
 	"internal/softkey":  {"internal/demo", "bench"},
 	"examples/exchange": {"cmd/keyward"},
-	"bench":             {}, "deploy": {}, "e2e": {}, "e2e/modules": {}, "e2e/pictures": {},
+	"bench":             {}, "deploy": {}, "e2e": {}, "e2e/modules": {}, "e2e/pictures": {}, "e2e/clients": {}, "e2e/conformance": {},
+	"e2e/person": {"e2e/conformance"},
 }
 
 // forTests are packages that tests share, and nothing else imports.
