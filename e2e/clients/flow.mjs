@@ -53,6 +53,7 @@ const door = createServer((request, response) => {
 });
 await new Promise((ready) => door.listen(0, '127.0.0.1', ready));
 door.unref();
+door.on('connection', (socket) => socket.unref()); // a browser keeps spare ones open
 
 export const redirectURI = `http://127.0.0.1:${door.address().port}/callback`;
 
