@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/chromedp/chromedp"
@@ -45,36 +46,37 @@ const (
 	denyLink     = `[data-authorize] .end a.secondary`
 )
 
-// Answer goes to where an app sends people, does what the pages ask for, agrees or
-// not, and says at which address the browser comes out.
+// Answer goes to where an app sends people and comes out with the app's answer.
 func (p *Person) Answer(address string, agree bool) (came string, err error) {
-	server, err := url.Parse(address)
-	if err != nil {
+	if err := p.Open(address); err != nil {
 		return "", err
 	}
-	if err := p.Open(address); err != nil {
+	return p.Onward(address, agree)
+}
+
+// Onward does what the server's pages ask for, agrees or not, and says at which
+// address the browser comes out. The browser is at the server.
+func (p *Person) Onward(server string, agree bool) (came string, err error) {
+	u, err := url.Parse(server)
+	if err != nil {
 		return "", err
 	}
 	answer := allowButton
 	if !agree {
 		answer = denyLink
 	}
-	return p.onward(server.Host, answer)
-}
-
-// onward presses what a page offers until the browser has left the server.
-func (p *Person) onward(host, answer string) (came string, err error) {
 	ctx, cancel := context.WithTimeout(p.ctx, 2*patience)
 	defer cancel()
 	look := fmt.Sprintf(`location.host !== %q && location.host ? 'out ' + location.href
 		: document.readyState !== 'complete' ? ''
-		: [%q, %q, %q].find((s) => document.querySelector(s + ':not(:disabled)')) || ''`, host, signInButton, touchButton, answer)
+		: [%q, %q, %q].find((s) => document.querySelector(s + ':not(:disabled)')) || ''`, u.Host, signInButton, touchButton, answer)
 	for pressed, rounds := "", 0; ctx.Err() == nil; rounds++ {
 		seen, err := chromedp.Run(ctx, chromedp.Evaluate[string](look))
+		came, out := strings.CutPrefix(seen, "out ")
 		switch {
 		case err != nil || seen == "": // between two pages
-		case len(seen) > 4 && seen[:4] == "out ":
-			return seen[4:], nil
+		case out:
+			return came, nil
 		case seen != pressed || rounds > 60: // three seconds without an effect: once more
 			once, end := context.WithTimeout(ctx, 2*time.Second)
 			_ = chromedp.Do(once, chromedp.Click(chromedp.CSS(seen))) // the page may have gone on by itself, as autofill does
