@@ -12,16 +12,18 @@ import (
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
+
+	"keyward/e2e/e2etest"
 )
 
 // A Go back end as most are written: x/oauth2 for the flow, go-oidc for the ID
 // token, a secret, bearer tokens.
 func TestGoOIDCSignsInWithASecret(t *testing.T) {
 	t.Run("Keyward", func(t *testing.T) {
-		s := newKeyward(t)
-		c := s.add("Go back end", "client_secret_basic")
-		s.start()
-		goBackEnd(t, s.origin, c, through(t, s))
+		s := e2etest.NewKeyward(t)
+		c := add(t, s, "Go back end", "client_secret_basic")
+		s.Start()
+		goBackEnd(t, s.Origin, c, through(t, s))
 	})
 	t.Run("oidc-provider", func(t *testing.T) {
 		node(t)

@@ -1,18 +1,22 @@
 package clients
 
-import "testing"
+import (
+	"testing"
+
+	"keyward/e2e/e2etest"
+)
 
 func TestOAuth4WebAPIIsRefusedByTheBook(t *testing.T) {
 	node(t)
 	auth := map[string]string{"app": "none", "backend": "private_key_jwt", "other": "private_key_jwt", "secretive": "client_secret_basic"}
 	t.Run("Keyward", func(t *testing.T) {
-		s := newKeyward(t)
+		s := e2etest.NewKeyward(t)
 		clients := map[string]client{}
 		for name, method := range auth {
-			clients[name] = s.add(name, method)
+			clients[name] = add(t, s, name, method)
 		}
-		s.start()
-		runScript(t, "oauth4webapi.mjs", plan{Issuer: s.origin, Scope: scope, Clients: clients}, through(t, s))
+		s.Start()
+		runScript(t, "oauth4webapi.mjs", plan{Issuer: s.Origin, Scope: scope, Clients: clients}, through(t, s))
 	})
 	t.Run("oidc-provider", func(t *testing.T) {
 		clients, there := atProvider(t, auth)

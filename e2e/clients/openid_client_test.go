@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"keyward/e2e/e2etest"
 )
 
 const scope = "openid email offline_access read"
@@ -11,10 +13,10 @@ const scope = "openid email offline_access read"
 func TestOpenIDClientGoesTheWholeWay(t *testing.T) {
 	node(t)
 	t.Run("Keyward", func(t *testing.T) {
-		s := newKeyward(t)
-		clients := map[string]client{"backend": s.add("Back end", "private_key_jwt")}
-		s.start()
-		runScript(t, "openid-client.mjs", plan{Issuer: s.origin, Scope: scope, JWTAccessTokens: true, Clients: clients}, through(t, s))
+		s := e2etest.NewKeyward(t)
+		clients := map[string]client{"backend": add(t, s, "Back end", "private_key_jwt")}
+		s.Start()
+		runScript(t, "openid-client.mjs", plan{Issuer: s.Origin, Scope: scope, JWTAccessTokens: true, Clients: clients}, through(t, s))
 	})
 	t.Run("oidc-provider", func(t *testing.T) {
 		clients, there := atProvider(t, map[string]string{"backend": "private_key_jwt"})

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"keyward/e2e/e2etest"
 	"keyward/e2e/person"
 )
 
@@ -16,19 +17,19 @@ import (
 func TestOIDCClientTSIsAnAppInTheBrowser(t *testing.T) {
 	node(t) // the library comes with the npm clients
 	t.Run("Keyward", func(t *testing.T) {
-		s := newKeyward(t)
-		c := s.add("App in the browser", "none", "--redirect", "http://127.0.0.1/")
-		s.start()
-		p := newPerson(t, nonceWanted, refusedAtLast)
-		if err := p.SignUp(s.origin, "mina@mail.example"); err != nil {
+		s := e2etest.NewKeyward(t)
+		c := add(t, s, "App in the browser", "none", "--redirect", "http://127.0.0.1/")
+		s.Start()
+		p := e2etest.NewPerson(t, nonceWanted, refusedAtLast)
+		if err := p.SignUp(s.Origin, "mina@mail.example"); err != nil {
 			t.Fatal(err)
 		}
-		appInTheBrowser(t, p, s.origin, c)
+		appInTheBrowser(t, p, s.Origin, c)
 	})
 	t.Run("oidc-provider", func(t *testing.T) {
 		clients, there := atProvider(t, map[string]string{"app": "none"})
 		issuer := startProvider(t, there)
-		appInTheBrowser(t, newPerson(t, nonceWanted, refusedAtLast), issuer, clients["app"])
+		appInTheBrowser(t, e2etest.NewPerson(t, nonceWanted, refusedAtLast), issuer, clients["app"])
 	})
 }
 

@@ -42,8 +42,9 @@ func Chromium() (string, error) {
 }
 
 // Sit starts a browser whose profile lies in an empty folder. The authenticator is
-// a platform one that recognises its owner and answers by itself.
-func Sit(ctx context.Context, profile string) (*Person, error) {
+// a platform one that recognises its owner and answers by itself. Flags are further
+// switches of the browser.
+func Sit(ctx context.Context, profile string, flags ...string) (*Person, error) {
 	path, err := Chromium()
 	if err != nil {
 		return nil, err
@@ -52,6 +53,9 @@ func Sit(ctx context.Context, profile string) (*Person, error) {
 		chromedp.Flag("no-sandbox", true), chromedp.Flag("disable-gpu", true), chromedp.Flag("disable-quic", true),
 		chromedp.Flag("no-first-run", true), chromedp.Flag("disable-background-networking", true),
 		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true), chromedp.WindowSize(1280, 900))
+	for _, f := range flags {
+		opts = append(opts, chromedp.Flag(f, true))
+	}
 	alloc, stopAlloc := chromedp.NewExecAllocator(ctx, opts...)
 	tab, stop := chromedp.NewContext(alloc)
 	p := &Person{ctx: tab, stop: func() { stop(); stopAlloc() }}
