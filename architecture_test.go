@@ -35,11 +35,12 @@ var beside = map[string][]string{
 	"internal/demo":     {"cmd/keyward"},
 	"internal/softkey":  {"internal/demo", "bench"},
 	"examples/exchange": {"cmd/keyward"},
-	"bench":             {}, "deploy": {}, "e2e": {}, "e2e/modules": {}, "e2e/pictures": {},
+	"bench":             {}, "deploy": {}, "e2e": {}, "e2e/modules": {}, "e2e/pictures": {}, "e2e/clients": {}, "e2e/conformance": {},
+	"e2e/person": {"e2e/conformance", "e2e/e2etest"},
 }
 
 // forTests are packages that tests share, and nothing else imports.
-var forTests = []string{"internal/storetest", "internal/keyring/keyringtest", "internal/place/placetest", "internal/proof/prooftest", "internal/signin/signintest"}
+var forTests = []string{"e2e/e2etest", "internal/storetest", "internal/keyring/keyringtest", "internal/place/placetest", "internal/proof/prooftest", "internal/signin/signintest"}
 
 // housekeeping: the tables that change without an audit event, because nobody
 // would ever ask who did it. A list of columns means: these columns and no others.
@@ -151,7 +152,7 @@ func TestClockRandomnessAndTheAuditMark(t *testing.T) {
 		}
 	}
 	clock := only("time.Now", "internal/store", "cmd/keyward", "bench", "rs") // rs: in other people's programs, where no store is
-	random := only("crypto/rand", "internal/keyring", "internal/softkey", "examples/exchange")
+	random := only("crypto/rand", "internal/keyring", "internal/softkey", "examples/exchange", "e2e/conformance")
 	mark := only("MarkAudited", "internal/audit")
 	for dir, src := range sources(t) {
 		for _, f := range src.files {

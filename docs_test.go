@@ -32,7 +32,7 @@ func documents(t *testing.T) map[string]string {
 		if err != nil {
 			return err
 		}
-		if d.IsDir() && p != "." && strings.HasPrefix(d.Name(), ".") {
+		if d.IsDir() && (p != "." && strings.HasPrefix(d.Name(), ".") || d.Name() == "node_modules") {
 			return fs.SkipDir
 		}
 		if strings.HasSuffix(p, ".md") && !strings.HasSuffix(p, "LICENSE.md") {
@@ -179,6 +179,9 @@ func TestWhatCommentsCiteIsInTheDesign(t *testing.T) {
 	design := read(t, "docs/design.md")
 	cited := regexp.MustCompile(`(DESIGN §\d+)(?:\.(\d+))?|(MISSION (?:[A-Z]\d+|belief \d+))`)
 	filepath.WalkDir(".", func(p string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() && d.Name() == "node_modules" {
+			return fs.SkipDir
+		}
 		if err != nil || d.IsDir() || !slices.Contains([]string{".go", ".js", ".css", ".html", ".sql", ".md", ".yaml"}, filepath.Ext(p)) {
 			return nil
 		}

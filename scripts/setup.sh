@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Installs what the tests need on a Debian machine, as root or with sudo, without
 # asking: PostgreSQL, nginx, Chromium with fonts, systemd's unit checker, a C
-# compiler for the race detector, and staticcheck. What is there stays as it is,
-# and nothing that comes with a package is started.
+# compiler for the race detector, npm with the clients of e2e/clients, and
+# staticcheck. What is there stays as it is, and nothing that comes with a package
+# is started.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/tools.sh
@@ -19,6 +20,8 @@ font 'noto.*cjk' || need+=(fonts-noto-cjk)
 font roboto || need+=(fonts-roboto)
 have systemd-analyze || need+=(systemd)
 have gcc || need+=(gcc libc6-dev)
+have node || need+=(nodejs)
+have npm || need+=(npm)
 
 install() {
   have apt-get || { echo "setup: this is no Debian; please install: $*" >&2; exit 1; }
@@ -42,3 +45,14 @@ install() {
 [ ${#need[@]} -eq 0 ] || install "${need[@]}"
 
 tool staticcheck >/dev/null
+
+# The npm clients, exactly those of the lock file. Nothing of them runs while they
+# are installed, and the tests know by the copy whether they are the right ones.
+clients() (
+  cd e2e/clients
+  cmp -s package-lock.json node_modules/.installed && return
+  echo "setup: npm ci in e2e/clients"
+  npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
+  cp package-lock.json node_modules/.installed
+)
+clients

@@ -12,9 +12,10 @@ import (
 
 // clientCmd is where operators register apps.
 type clientCmd struct {
-	Add  clientAddCmd  `cmd:"" help:"Register an app that may ask for access."`
-	List clientListCmd `cmd:"" help:"List the apps."`
-	Off  clientOffCmd  `cmd:"" help:"Switch an app off; everything it holds ends."`
+	Add    clientAddCmd    `cmd:"" help:"Register an app that may ask for access."`
+	Import clientImportCmd `cmd:"" help:"Register the apps of a JSON file; those that are there stay."`
+	List   clientListCmd   `cmd:"" help:"List the apps."`
+	Off    clientOffCmd    `cmd:"" help:"Switch an app off; everything it holds ends."`
 }
 
 type clientAddCmd struct {
