@@ -114,7 +114,7 @@ type domains struct {
 	watch    *audit.Watch
 }
 
-func (c *core) domains(met session.Metrics) (*domains, error) {
+func (c *core) domains(met session.Metrics, transport http.RoundTripper) (*domains, error) {
 	host, _ := os.Hostname()
 	d := &domains{accounts: account.New(c.log, c.ring)}
 	var err error
@@ -133,7 +133,7 @@ func (c *core) domains(met session.Metrics) (*domains, error) {
 	d.contain.AlsoRestored(staff.Restored)
 	d.mint = session.NewMint(c.ring, c.cfg.PublicURL, c.db.Now)
 	d.oauth = oauth.New(oauth.Parts{
-		DB: c.db, Log: c.log, Accounts: d.accounts, Sessions: d.sessions, SignIn: d.signin, Mint: d.mint, Access: c.cfg.Sessions.Access,
+		DB: c.db, Log: c.log, Accounts: d.accounts, Sessions: d.sessions, SignIn: d.signin, Mint: d.mint, Access: c.cfg.Sessions.Access, Transport: transport,
 	})
 	return d, nil
 }
@@ -162,6 +162,7 @@ type extras struct {
 	templates string // read pages from this folder instead of the binary
 	demo      bool
 	routes    func(*http.ServeMux, *app) // more pages
+	transport http.RoundTripper          // to apps
 }
 
 func newApp(ctx context.Context, cfg config.Config, logger *slog.Logger, x extras) (*app, error) {
@@ -187,7 +188,7 @@ func (c *core) build(ctx context.Context, logger *slog.Logger, x extras) (*app, 
 	}
 	a.domains, err = c.domains(session.Metrics{
 		Retry: a.metrics.RefreshRetry, Superseded: a.metrics.RefreshSuperseded, Mismatch: a.metrics.PoPMismatch, Reuse: a.metrics.Reuse,
-	})
+	}, x.transport)
 	if err != nil {
 		return nil, err
 	}
@@ -216,7 +217,7 @@ func (c *core) build(ctx context.Context, logger *slog.Logger, x extras) (*app, 
 	a.refusals = audit.NewRefusals(c.db, c.log)
 	a.edge, err = edge.New(edge.Options{
 		Now: c.db.Now, Logger: logger, PublicURL: c.cfg.PublicURL, Proxies: c.cfg.TrustedProxies, Language: c.cfg.Languages.Default,
-		FormOrigins: handoffOrigins(c.cfg), CrossOrigin: slices.Concat(api.CrossSite, web.CrossSite), MaxBody: c.cfg.Limits.BodyBytes, Timeout: c.cfg.Limits.RequestTimeout,
+		CrossOrigin: slices.Concat(api.CrossSite, web.CrossSite), MaxBody: c.cfg.Limits.BodyBytes, Timeout: c.cfg.Limits.RequestTimeout,
 		RateFactor: c.cfg.Limits.RateFactor, Metrics: a.metrics, Refused: a.refusals.Count,
 		Pages: func(w http.ResponseWriter, r *http.Request, p edge.Problem) { a.web.Problem(w, r, p) },
 	})
@@ -353,12 +354,4 @@ type noMail struct{}
 
 func (noMail) Send(context.Context, notify.Message) error {
 	return fmt.Errorf("no mail relay is configured (mail.host)")
-}
-
-func handoffOrigins(cfg config.Config) []string {
-	var out []string
-	for _, h := range handoffTargets(cfg) {
-		out = append(out, originOf(h.URL))
-	}
-	return out
 }

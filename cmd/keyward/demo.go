@@ -77,7 +77,8 @@ type demoRun struct {
 	exchangeL       net.Listener
 	opsL            net.Listener
 	operatorsL      net.Listener
-	exchange        http.Handler
+	exchange        *exchange.Exchange
+	across          *http.Transport
 	catcher         *notify.Catcher
 	tls             *demo.Certificate
 }
@@ -124,8 +125,8 @@ func (cmd demoCmd) open(e *env) (_ *demoRun, err error) {
 	d.operatorsOrigin = fmt.Sprintf("%s://localhost:%d", scheme, port(d.operatorsL))
 	d.exchangeOrigin = fmt.Sprintf("%s://exchange.localhost:%d", scheme, port(d.exchangeL))
 
-	secret := keyring.Secret()
-	cfg, err := d.config(cmd, secret)
+	d.across = demo.Transport(d.tls)
+	cfg, err := d.config(cmd)
 	if err != nil {
 		return nil, err
 	}
@@ -134,26 +135,57 @@ func (cmd demoCmd) open(e *env) (_ *demoRun, err error) {
 	}
 	logger := e.logger(config.Log{Level: "warn", Format: "text"})
 	d.app, err = newApp(e.ctx, cfg, logger, extras{
-		mailer: d.catcher, templates: cmd.Templates, demo: true,
+		mailer: d.catcher, templates: cmd.Templates, demo: true, transport: d.across,
 		routes: func(mux *http.ServeMux, a *app) {
 			demo.Mailbox{Pages: a.web, Catcher: d.catcher, Origin: d.origin}.Routes(mux)
 			demo.NewStage(demo.StageParts{
-				DB: a.db, Log: a.log, Pages: a.web, SignIn: a.signin, Sessions: a.sessions, Catcher: d.catcher, Origin: d.origin, Transport: d.transport(),
+				DB: a.db, Log: a.log, Pages: a.web, SignIn: a.signin, Sessions: a.sessions, Catcher: d.catcher, Origin: d.origin, Transport: d.across,
 			}).Routes(mux)
 		},
 	})
 	if err != nil {
 		return nil, err
 	}
-	d.exchange = exchange.New(exchange.Config{
-		Keyward: d.origin, Self: d.exchangeOrigin, Client: "exchange", Secret: secret, Transport: d.transport(),
+	d.exchange, err = d.openExchange(e.ctx)
+	return d, err
+}
+
+// openExchange registers the demo exchange as an app of the house, under a key that
+// lives as long as this process; those of earlier runs in the same folder go.
+func (d *demoRun) openExchange(ctx context.Context) (*exchange.Exchange, error) {
+	const owner, kid = "the demo exchange", "demo"
+	cause := store.Cause{Actor: "system:demo"}
+	old, err := d.app.oauth.Clients(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range old {
+		if c.Owner == owner && !c.Off {
+			if _, err := d.app.oauth.TurnOff(ctx, cause, c.ID); err != nil {
+				return nil, err
+			}
+		}
+	}
+	key, jwks, err := demo.ClientKey(kid)
+	if err != nil {
+		return nil, err
+	}
+	c, _, err := d.app.oauth.Register(ctx, cause, oauth.NewClient{
+		Name: "Demo exchange", Owner: owner, Auth: oauth.AuthKey, JWKS: jwks, FirstParty: true, Audience: d.exchangeOrigin,
+		Redirects: []string{d.exchangeOrigin + "/enter"}, Scopes: []string{"openid", "read", "trade", "tail"},
+		Backchannel: d.exchangeOrigin + "/backchannel-logout", AfterLogout: []string{d.exchangeOrigin + "/"},
 	})
-	return d, nil
+	if err != nil {
+		return nil, err
+	}
+	return exchange.New(exchange.Config{
+		Keyward: d.origin, Self: d.exchangeOrigin, Client: string(c.ID), Key: key, KeyID: kid, Transport: d.across, Log: d.app.logger,
+	})
 }
 
 // config is the demo's configuration, made in code and checked like any other.
-func (d *demoRun) config(cmd demoCmd, secret string) (config.Config, error) {
-	sum := keyring.Hash(secret)
+func (d *demoRun) config(cmd demoCmd) (config.Config, error) {
+	sum := keyring.Hash(keyring.Secret()) // of a back end that nobody plays
 	cfg := config.Config{
 		PublicURL: d.origin, BrandName: "Keyward",
 		RP:        config.RP{ID: "localhost", Name: "Keyward demo", Origins: []string{d.origin}},
@@ -164,8 +196,7 @@ func (d *demoRun) config(cmd demoCmd, secret string) (config.Config, error) {
 		SelfSignUp: true,
 		Mail:       config.Mail{Host: "localhost", TLS: "none", From: "security@localhost"}, // the catcher takes what would go there
 		Backends: []config.Backend{{
-			ID: "exchange", SecretSHA256: fmt.Sprintf("%x", sum[:]), HandoffURLs: []string{d.exchangeOrigin + "/enter"},
-			May: []string{config.MayProvision, config.MayHandoff, config.MayIntrospect, config.MayEnd},
+			ID: "exchange", SecretSHA256: fmt.Sprintf("%x", sum[:]), May: []string{config.MayProvision, config.MayIntrospect, config.MayEnd},
 		}},
 		Limits: config.Limits{RateFactor: 20, RequestTimeout: 25 * time.Second}, // one machine plays many people
 	}
@@ -183,14 +214,6 @@ func (d *demoRun) config(cmd demoCmd, secret string) (config.Config, error) {
 	return cfg, err
 }
 
-// transport reaches our own doors.
-func (d *demoRun) transport() *http.Transport {
-	if d.tls == nil {
-		return http.DefaultTransport.(*http.Transport)
-	}
-	return d.tls.Transport()
-}
-
 func (d *demoRun) run(ctx context.Context) error {
 	server := &http.Server{Handler: d.exchange, ReadHeaderTimeout: 5e9}
 	cert, err := openCertificate(d.app.cfg.TLS, d.app.logger)
@@ -203,6 +226,10 @@ func (d *demoRun) run(ctx context.Context) error {
 		}
 	}()
 	defer server.Close()
+	following, stop := context.WithCancel(ctx)
+	followed := make(chan struct{})
+	go func() { defer close(followed); d.exchange.Run(following) }()
+	defer func() { stop(); <-followed }()
 	return d.app.serveOn(ctx, d.app.logger, d.publicL, d.opsL, d.operatorsL)
 }
 
@@ -222,7 +249,7 @@ func (d *demoRun) tour(e *env, curl bool) error {
 	}
 	err = demo.Tour(ctx, demo.TourParts{
 		Out: e.stdout, Origin: d.origin, Exchange: d.exchangeOrigin, ExchangeAddr: d.exchangeL.Addr().String(),
-		App: string(app.ID), AppBack: appBack, Catcher: d.catcher, Transport: d.transport(), Curl: curl, Now: d.app.db.Now,
+		App: string(app.ID), AppBack: appBack, Catcher: d.catcher, Transport: d.across, Curl: curl, Now: d.app.db.Now,
 		Verify: func(ctx context.Context) (demo.Proof, error) { return d.proof(ctx) },
 	})
 	stop()

@@ -152,7 +152,7 @@ type visitor struct {
 }
 
 func (d *demoRun) visitor(t *testing.T) *visitor {
-	return &visitor{t, d, http.Client{Transport: d.transport(), Timeout: 10 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+	return &visitor{t, d, http.Client{Transport: d.across, Timeout: 10 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 }
 
 func (v *visitor) do(method, path string, header ...string) (*http.Response, string) {

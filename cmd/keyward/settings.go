@@ -1,8 +1,6 @@
 package main
 
 import (
-	"net/url"
-
 	"keyward/internal/config"
 	"keyward/internal/place"
 	"keyward/internal/session"
@@ -12,7 +10,7 @@ import (
 // pageSettings translates the configuration into what the pages say.
 func pageSettings(cfg config.Config, demo bool) web.Settings {
 	s := web.Settings{
-		PublicURL: cfg.PublicURL, Product: cfg.BrandName, Demo: demo, Handoffs: handoffTargets(cfg), SecurityContact: cfg.SecurityContact,
+		PublicURL: cfg.PublicURL, Product: cfg.BrandName, Demo: demo, SecurityContact: cfg.SecurityContact,
 		Lifetimes: session.Lifetimes{Access: cfg.Sessions.Access, Idle: cfg.Sessions.Idle, Absolute: cfg.Sessions.Absolute, Remember: cfg.Sessions.Remember},
 	}
 	for _, d := range cfg.RP.OfficialDomains {
@@ -36,23 +34,4 @@ func openPlaces(path string) (*place.File, error) {
 			Fix: "put a City or Country database (.mmdb) there, readable by the user Keyward runs as, or remove place_file"}}
 	}
 	return f, nil
-}
-
-func handoffTargets(cfg config.Config) []web.HandoffTarget {
-	var out []web.HandoffTarget
-	for _, b := range cfg.Backends {
-		for _, u := range b.HandoffURLs {
-			out = append(out, web.HandoffTarget{Client: b.ID, URL: u})
-		}
-	}
-	return out
-}
-
-// originOf is scheme and host of an address the configuration has checked.
-func originOf(address string) string {
-	u, err := url.Parse(address)
-	if err != nil {
-		return ""
-	}
-	return u.Scheme + "://" + u.Host
 }

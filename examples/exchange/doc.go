@@ -1,10 +1,11 @@
-// Package exchange is a demo exchange that lets Keyward say who is signed in. It
-// imports nothing of Keyward: everything it knows it learns over HTTP, as an
-// exchange's own engineers would write it.
+// Package exchange is a demo exchange that lets Keyward say who is signed in. Of
+// Keyward it imports package rs alone; the rest it learns by OAuth 2.1 and OpenID
+// Connect, as an exchange's own engineers would write it.
 //
-// It keeps its own cookie on its own host, learns the account by redeeming a
-// one-time code with its back-end credentials and a secret that it gave the browser
-// before it sent it away, and asks for each page whether
-// that session still lives, so that "end this session" at Keyward is refused
+// Its web server is an OpenID Connect client with PKCE, private_key_jwt and DPoP. It
+// keeps a cookie and a session of its own, with the tokens behind it, so no token ever
+// reaches a browser; back-channel logout ends it. Its API takes access tokens, those of
+// its own web server and of any other app, and asks nobody about a single one: rs
+// verifies them and follows the tail, so that "end this session" at Keyward is refused
 // here at once.
 package exchange

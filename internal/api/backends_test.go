@@ -11,11 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"keyward/internal/account"
 	"keyward/internal/api"
-	"keyward/internal/keyring"
-	"keyward/internal/session"
-	"keyward/internal/signin"
 	"keyward/internal/softkey"
 	"keyward/internal/store"
 	"keyward/internal/storetest"
@@ -83,20 +79,6 @@ func TestTheExchangeBringsACustomer(t *testing.T) {
 		dora.signIn()
 		dora.send("POST", "/api/v1/passkeys", nil).refused(403, "step_up_required")
 	})
-	step("the exchange learns by a code who came back, once", func(t *testing.T) {
-		code := handoffCode(t, w, dora, "exchange")
-		w.backend("front", "POST", "/api/v1/handoff/redeem", redeem(code), "").refused(400, "handoff_invalid")
-		w.backend("exchange", "POST", "/api/v1/handoff/redeem", map[string]string{"code": code}, "").refused(400, "bad_request")
-		w.backend("exchange", "POST", "/api/v1/handoff/redeem", map[string]string{"code": code, "verifier": strings.Repeat("x", 43)}, "").refused(400, "handoff_invalid")
-		var who api.Redeemed
-		w.backend("exchange", "POST", "/api/v1/handoff/redeem", redeem(code), "").want(200, &who)
-		equal(t, "external id", who.Account.ExternalID, "customer-7")
-		equal(t, "session", who.Session.ID, dora.tokens.Session)
-		equal(t, "live", who.Session.Live, true)
-		equal(t, "acr", who.Session.ACR, "phr")
-		equal(t, "status", who.Account.Status, "active")
-		w.backend("exchange", "POST", "/api/v1/handoff/redeem", redeem(code), "").refused(400, "handoff_invalid")
-	})
 	step("it asks whether the session lives, ends it, and asks again", func(t *testing.T) {
 		path := "/api/v1/accounts/" + acc.ID + "/sessions/" + dora.tokens.Session
 		var s api.Standing
@@ -138,13 +120,10 @@ func TestTheExchangeBringsACustomer(t *testing.T) {
 			w.backend("exchange", "PATCH", "/api/v1/accounts/"+acc.ID, map[string]string{"status": status}, fmt.Sprint("f-", i)).refused(403, "account_frozen")
 		}
 	})
-	step("a code made before the freeze is worth nothing after it", func(t *testing.T) {
+	step("its owner lifts it with a touch", func(t *testing.T) {
 		dora.signIn()
 		dora.touch("freeze.lift", "")
 		dora.send("POST", "/api/v1/freeze/lift", nil).want(204)
-		code := handoffCode(t, w, dora, "exchange")
-		dora.send("POST", "/api/v1/freeze", nil).want(200)
-		w.backend("exchange", "POST", "/api/v1/handoff/redeem", redeem(code), "").refused(400, "handoff_invalid")
 	})
 	step("closing is for good", func(t *testing.T) {
 		var c api.Changed
@@ -155,7 +134,7 @@ func TestTheExchangeBringsACustomer(t *testing.T) {
 		dora.finishSignIn(map[string]any{}).refused(403, "account_closed")
 	})
 	step("the log tells it all, each act once, under the name of who did it", func(t *testing.T) {
-		want := strings.Fields(`account.created key.added session.started handoff.redeemed session.ended session.started account.suspended account.updated
+		want := strings.Fields(`account.created key.added session.started session.ended session.started account.suspended account.updated
 			session.started account.frozen session.started session.stepped_up account.unfrozen account.frozen account.closed`)
 		if got := w.actions(acc.ID); !slices.Equal(got, want) {
 			t.Errorf("the log has\n%v\ninstead of\n%v", got, want)
@@ -171,27 +150,6 @@ func TestTheExchangeBringsACustomer(t *testing.T) {
 			}
 		}
 	})
-}
-
-// handoffCode is what the page hands to the browser for a signed-in person.
-func handoffCode(t *testing.T, w *world, a *app, client string) string {
-	t.Helper()
-	var ses session.Session
-	ok(t, w.db.View(t.Context(), func(tx *store.Tx) (err error) {
-		ses, err = w.sessions.ByID(tx, account.ID(a.tokens.Account), session.ID(a.tokens.Session))
-		return err
-	}))
-	code, err := w.signin.Handoff(t.Context(), ses, signin.Ask{Client: client, URL: "https://www.example.com/return", Challenge: keyring.Hash(verifier)},
-		signin.From{JKT: ses.JKT, JTI: keyring.Secret()})
-	ok(t, err)
-	return code
-}
-
-// verifier is what the exchange keeps for the browser that asked.
-const verifier = "what-the-exchange-keeps-for-the-browser-that-asked"
-
-func redeem(code string) map[string]string {
-	return map[string]string{"code": code, "verifier": verifier}
 }
 
 // Before proof of the secret there is one answer.
@@ -248,11 +206,10 @@ func TestPowersImplyNothing(t *testing.T) {
 		{"close an account", "PATCH", "/api/v1/accounts/acc_01jd8f00000000000000000000", map[string]string{"status": "closed"}, "provision", 404},
 		{"restrict an account", "PATCH", "/api/v1/accounts/acc_01jd8f00000000000000000000", map[string]string{"status": "restricted"}, "end", 404},
 		{"offer a first passkey", "POST", acc + "/enrolment", nil, "provision", 409},
-		{"redeem a code", "POST", "/api/v1/handoff/redeem", redeem("x"), "handoff", 400},
 		{"ask about a session", "GET", ses, nil, "introspect", 200},
 		{"end a session", "DELETE", acc + "/sessions/ses_01jd8f00000000000000000000", nil, "end", 404},
 	} {
-		for client, power := range map[string]string{"registrar": "provision", "front": "handoff", "gate": "introspect", "watchman": "end"} {
+		for client, power := range map[string]string{"registrar": "provision", "gate": "introspect", "watchman": "end"} {
 			t.Run(fmt.Sprintf("%s with the power %s", row.act, power), func(t *testing.T) {
 				w.in(t)
 				n++
@@ -327,9 +284,6 @@ func TestWhatBackEndsAreRefused(t *testing.T) {
 		{"closing and renaming at once", func() *response {
 			return patch(acc.ID, map[string]string{"status": "closed", "lang": "ko"}, "k13")
 		}, 400, "bad_request"},
-		{"a code nobody made", func() *response {
-			return w.backend("exchange", "POST", "/api/v1/handoff/redeem", redeem("x"), "")
-		}, 400, "handoff_invalid"},
 		{"a ticket somebody made up", func() *response {
 			return w.app().send("POST", "/api/v1/enrolment", map[string]string{"ticket": "AAAA"})
 		}, 400, "challenge_expired"},

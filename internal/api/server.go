@@ -77,7 +77,7 @@ func (s *Server) Routes(mux *http.ServeMux, _ *edge.Edge) {
 	s.activity()
 	s.rescue()
 	s.accounts()
-	s.handoff()
+	s.standings()
 	mux.Handle("GET /api/openapi.json", s.openAPI())
 }
 

@@ -139,15 +139,11 @@ func backends() []config.Backend {
 	b := func(id string, may ...string) config.Backend {
 		sum := sha256.Sum256([]byte("secret of " + id))
 		c := config.Backend{ID: id, SecretSHA256: hex.EncodeToString(sum[:]), May: may}
-		if c.Can(config.MayHandoff) {
-			c.HandoffURLs = []string{"https://www.example.com/return"}
-		}
 		return c
 	}
 	return []config.Backend{
-		b("exchange", config.MayProvision, config.MayHandoff, config.MayIntrospect, config.MayEnd),
+		b("exchange", config.MayProvision, config.MayIntrospect, config.MayEnd),
 		b("registrar", config.MayProvision),
-		b("front", config.MayHandoff),
 		b("gate", config.MayIntrospect),
 		b("watchman", config.MayEnd),
 	}

@@ -207,11 +207,6 @@ var actions = map[Action]Spec{
 		say:   text{"Refused without proof: {n} times ({reason}).", "증명 없이 거부된 시도: {n}번 ({reason})."},
 		plain: text{"Tries without proof were refused.", "증명 없는 시도가 거부됐어요."},
 	},
-	"handoff.redeemed": {
-		Shown: true, OCSF: OCSF{ocsfAuthentication, 4},
-		say:   text{"“{client}” was told that you are signed in.", "“{client}” 서비스에 로그인 사실을 알렸어요."},
-		plain: text{"A service was told that you are signed in.", "서비스 한 곳에 로그인 사실을 알렸어요."},
-	},
 	"operator.invited": {
 		OCSF:  OCSF{ocsfAccountChange, 1},
 		say:   text{"“{operator}” was invited as an operator ({roles}). Reason: {reason}.", "“{operator}” 님을 운영자({roles}) 역할에 초대했어요. 이유: {reason}."},

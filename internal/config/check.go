@@ -324,31 +324,15 @@ func (k *checker) backends(all []Backend) {
 			k.fault(at+"secret_sha256", "is the hash of nothing", "an empty secret would be accepted", "hash the secret itself; check that the variable was set")
 		}
 		k.powers(at, b)
-		for n, target := range b.HandoffURLs {
-			k.handoffURL(fmt.Sprintf("%shandoff_urls[%d]", at, n), target)
-		}
 	}
 }
 
 func (k *checker) powers(at string, b Backend) {
 	if len(b.May) == 0 {
-		k.fault(at+"may", "is empty", "a back end that may do nothing only widens what can leak", "list some of provision, handoff, introspect, end, or remove the back end")
+		k.fault(at+"may", "is empty", "a back end that may do nothing only widens what can leak", "list some of provision, introspect, end, or remove the back end")
 	}
 	for n, p := range b.May {
-		k.oneOf(fmt.Sprintf("%smay[%d]", at, n), p, MayProvision, MayHandoff, MayIntrospect, MayEnd)
-	}
-	if b.Can(MayHandoff) != (len(b.HandoffURLs) > 0) {
-		k.fault(at+"handoff_urls", "and the power \"handoff\" come together", "where people are sent back to must be written down", "set both or neither")
-	}
-}
-
-func (k *checker) handoffURL(key, s string) {
-	u, err := url.Parse(s)
-	switch {
-	case err != nil || u.Host == "" || u.Scheme != "https" && !(u.Scheme == "http" && isLocalhost(u.Hostname())):
-		k.fault(key, fmt.Sprintf("%q is not an https URL", s), "a signed-in person is sent there", "write https://www.example.com/keyward/return")
-	case u.Fragment != "" || u.User != nil || strings.Contains(s, "*"):
-		k.fault(key, fmt.Sprintf("%q has a fragment, a user or a wildcard", s), "the comparison is exact (RFC 9700 §2.1)", "write the one URL people return to")
+		k.oneOf(fmt.Sprintf("%smay[%d]", at, n), p, MayProvision, MayIntrospect, MayEnd)
 	}
 }
 

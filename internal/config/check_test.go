@@ -14,8 +14,7 @@ func good() Config {
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.3.0/24")},
 		RP:             RP{ID: "example.com", Origins: []string{"https://id.example.com", androidOrigin + "NLsmkXlA3gDCv_s5aJp1nhWdYFzUFnyDKhrEqtIDKNI"}},
 		Mail:           Mail{Host: "smtp.example.com", From: "Example <security@example.com>"},
-		Backends: []Backend{{ID: "web", SecretSHA256: strings.Repeat("ab", 32), May: []string{MayHandoff},
-			HandoffURLs: []string{"https://www.example.com/return"}}},
+		Backends:       []Backend{{ID: "web", SecretSHA256: strings.Repeat("ab", 32), May: []string{MayIntrospect}}},
 	}
 }
 
@@ -115,11 +114,8 @@ func TestUnsafeOrContradictoryValuesAreRefused(t *testing.T) {
 		{"a back end with a plain secret", func(c *Config) { c.Backends[0].SecretSHA256 = "hunter2" }, "backends[0].secret_sha256"},
 		{"a back end with the hash of nothing", func(c *Config) { c.Backends[0].SecretSHA256 = emptySecret }, "backends[0].secret_sha256"},
 		{"two back ends of one name", func(c *Config) { c.Backends = append(c.Backends, c.Backends[0]) }, "backends[1].id"},
-		{"a back end without powers", func(c *Config) { c.Backends[0].May, c.Backends[0].HandoffURLs = nil, nil }, "backends[0].may"},
-		{"a power nobody knows", func(c *Config) { c.Backends[0].May = []string{MayHandoff, "everything"} }, "backends[0].may[1]"},
-		{"hand-off to nowhere", func(c *Config) { c.Backends[0].HandoffURLs = nil }, "backends[0].handoff_urls"},
-		{"hand-off over http", func(c *Config) { c.Backends[0].HandoffURLs[0] = "http://www.example.com/return" }, "backends[0].handoff_urls[0]"},
-		{"hand-off to a wildcard", func(c *Config) { c.Backends[0].HandoffURLs[0] = "https://*.example.com/return" }, "backends[0].handoff_urls[0]"},
+		{"a back end without powers", func(c *Config) { c.Backends[0].May = nil }, "backends[0].may"},
+		{"a power nobody knows", func(c *Config) { c.Backends[0].May = []string{MayIntrospect, "everything"} }, "backends[0].may[1]"},
 		{"a language we do not speak", func(c *Config) { c.Languages.Default = "fr" }, "languages.default"},
 		{"no rate limit at all", func(c *Config) { c.Limits.RateFactor = 1e9 }, "limits.rate_factor"},
 		{"bodies of a gigabyte", func(c *Config) { c.Limits.BodyBytes = 1 << 30 }, "limits.body_bytes"},

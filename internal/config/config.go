@@ -93,14 +93,12 @@ type Mail struct {
 type Backend struct {
 	ID           string   `yaml:"id"`
 	SecretSHA256 string   `yaml:"secret_sha256" secret:"hash"` // of a long random secret; the secret itself is never here
-	HandoffURLs  []string `yaml:"handoff_urls"`                // exact
 	May          []string `yaml:"may"`
 }
 
 // What a back end may do. Nothing is implied by anything else.
 const (
 	MayProvision  = "provision"  // create accounts under the exchange's own ids, read their state
-	MayHandoff    = "handoff"    // send its signed-in users here and receive them back
 	MayIntrospect = "introspect" // ask whether a token is good
 	MayEnd        = "end"        // end sessions and freeze: the safe direction
 )

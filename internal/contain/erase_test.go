@@ -8,7 +8,6 @@ import (
 
 	"keyward/internal/account"
 	"keyward/internal/device"
-	"keyward/internal/keyring"
 	"keyward/internal/session"
 	"keyward/internal/signin"
 	"keyward/internal/signin/signintest"
@@ -68,14 +67,6 @@ func live(t *testing.T, w *signintest.World, p *signintest.Person) {
 	w.Must(weak.SignInByCode(codes[1]))
 	w.Refused(weak.SignInByCode(codes[1]), signin.ErrCodeNotAccepted)
 	w.Must(w.Contain.ThisWasMe(ctx, p.Cause(), p.Session(), phone.Session().ID))
-	const verifier = "what-the-exchange-keeps-for-the-browser-that-asked"
-	ask := signin.Ask{Client: "exchange", URL: "https://exchange.example.net/back", Challenge: keyring.Hash(verifier)}
-	code, err := w.SignIn.Handoff(ctx, p.Session(), ask, p.From())
-	w.Must(err)
-	_, err = w.SignIn.RedeemHandoff(ctx, p.Cause(), "exchange", code, verifier)
-	w.Must(err)
-	unused, err := w.SignIn.Handoff(ctx, p.Session(), ask, p.From())
-	w.Must(err)
 	p.Touch(device.ActSessionsEndAll, "")
 	_, err = w.Contain.EndOthers(ctx, p.Cause(), p.Session())
 	w.Must(err)
@@ -90,7 +81,6 @@ func live(t *testing.T, w *signintest.World, p *signintest.Person) {
 	for _, q := range []*signintest.Person{&lost, &thief, phone, weak} {
 		p.Secrets = append(p.Secrets, q.Secrets...)
 	}
-	p.Secrets = append(p.Secrets, code, unused)
 	w.Must(w.Sessions.FlushSeen(ctx))
 }
 

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/url"
 	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -94,12 +93,13 @@ type story struct {
 	app                                             *visitor // a wallet app on the tablet: no cookies, its own key
 	wallet                                          wallet
 
-	link    string     // of a mail
-	spent   []string   // refresh tokens of the laptop that were turned over
-	codes   []string   // recovery codes
-	ask     url.Values // what the exchange sent the tablet to Keyward with
-	handoff string     // where Keyward sent the tablet back to
-	key     string     // id of a passkey
+	link   string   // of a mail
+	spent  []string // refresh tokens of the laptop that were turned over
+	codes  []string // recovery codes
+	pushed string   // where the exchange sent the tablet, at Keyward
+	ask    string   // the request it waits with there
+	way    string   // where Keyward sent the tablet back to
+	key    string   // id of a passkey
 
 	names  names
 	proofs map[string]string // who made a proof

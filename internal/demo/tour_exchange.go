@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -13,64 +12,58 @@ import (
 	"keyward/internal/softkey"
 )
 
-// exchanges: the exchange learns who is signed in, and loses them the moment the
+// exchanges: the exchange is an app of the house. It learns who is signed in by OpenID
+// Connect, asks for a fresh touch when it needs one, and loses them the moment the
 // session ends.
 func exchanges() []step {
 	return []step{
 		{"tablet", "signs in: a second browser", want{200, "", "signed in"}, func(ctx context.Context, s *story) (*answer, error) {
 			return s.tablet.signIn(ctx)
 		}},
-		{"tablet", "asks the exchange to let it in", want{303, "", "sent to Keyward with a challenge"}, func(ctx context.Context, s *story) (*answer, error) {
+		{"tablet", "asks the exchange to let it in: it pushes its request (PAR)", want{303, "", "sent to Keyward with a name for it"}, func(ctx context.Context, s *story) (*answer, error) {
 			a, err := s.tabletThere.start(ctx)
 			if err != nil {
 				return nil, err
 			}
-			s.ask, err = asked(s, a)
+			s.pushed, err = pushedTo(s, a)
 			return a, err
 		}},
 		{"tablet", "looks at where it leads: looking makes no code", want{200, "", "a page"}, func(ctx context.Context, s *story) (*answer, error) {
-			return s.tablet.do(ctx, call{method: http.MethodGet, path: "/handoff?" + s.ask.Encode(), page: true})
+			a, err := s.tablet.get(ctx, s.pushed)
+			if err != nil {
+				return nil, err
+			}
+			_, s.ask, _ = strings.Cut(a.header.Get("Location"), "ask=")
+			return s.tablet.do(ctx, call{method: http.MethodGet, path: "/oauth/authorize?ask=" + s.ask, page: true})
 		}},
 		{"thief", "asks for the code with copied cookies, from next door", want{401, "proof_missing", ""}, func(ctx context.Context, s *story) (*answer, error) {
-			return s.thiefOf(s.tablet, nil).handoff(ctx, s.ask)
+			return s.thiefOf(s.tablet, nil).allow(ctx, s.ask)
 		}},
 		{"thief", "asks with a proof of a key of their own", want{401, "proof_missing", ""}, func(ctx context.Context, s *story) (*answer, error) {
-			return s.thiefOf(s.tablet, softkey.NewBindingKey()).handoff(ctx, s.ask)
+			return s.thiefOf(s.tablet, softkey.NewBindingKey()).allow(ctx, s.ask)
 		}},
 		{"tablet", "asks with its own: a one-time code", want{200, "", "back to the exchange"}, func(ctx context.Context, s *story) (*answer, error) {
-			a, err := s.tablet.handoff(ctx, s.ask)
-			if err != nil {
-				return nil, err
+			a, way, err := s.allowed(ctx, s.tablet, s.ask)
+			if s.way = way; err == nil {
+				s.tablet.keep("code", codeOf(way))
 			}
-			var out struct{ To string }
-			if err := a.into(&out); err != nil {
-				return a, err
-			}
-			if s.handoff = strings.TrimPrefix(out.To, s.Exchange); !strings.HasPrefix(s.handoff, "/enter?code=") {
-				return a, fmt.Errorf("it was sent to %q", strings.SplitN(out.To, "?", 2)[0])
-			}
-			s.tablet.keep("code", codeOf(s.handoff))
-			return a, nil
+			return a, err
 		}},
 		{"thief", "brings the stolen code in a browser that never asked", want{403, "", "refused by the exchange"}, func(ctx context.Context, s *story) (*answer, error) {
-			return s.thiefThere.get(ctx, s.handoff)
+			return s.thiefThere.get(ctx, s.way)
 		}},
-		{"thief", "asks too, and brings it with the state and verifier of that", want{403, "", "refused by the exchange"}, func(ctx context.Context, s *story) (*answer, error) {
-			a, err := s.thiefThere.start(ctx)
-			if err != nil {
+		{"thief", "asks too, and brings it with the state of that", want{403, "", "refused by the exchange"}, func(ctx context.Context, s *story) (*answer, error) {
+			if _, err := s.thiefThere.start(ctx); err != nil {
 				return nil, err
 			}
-			own, err := asked(s, a)
-			if err != nil {
-				return a, err
-			}
-			return s.thiefThere.get(ctx, "/enter?"+url.Values{"code": {codeOf(s.handoff)}, "state": {own.Get("state")}}.Encode())
+			state, _, _ := strings.Cut(s.thiefThere.cookies["__Host-exchange_start"], ".")
+			return s.thiefThere.get(ctx, "/enter?"+url.Values{"code": {codeOf(s.way)}, "state": {state}, "iss": {s.Origin}}.Encode())
 		}},
 		{"tablet", "is slipped a code without its state", want{403, "", "refused by the exchange"}, func(ctx context.Context, s *story) (*answer, error) {
-			return s.tabletThere.get(ctx, "/enter?code="+codeOf(s.handoff))
+			return s.tabletThere.get(ctx, "/enter?code="+codeOf(s.way))
 		}},
-		{"exchange", "redeems the code and shows the balance", want{200, "", "0.42 BTC"}, func(ctx context.Context, s *story) (*answer, error) {
-			if a, err := s.tabletThere.get(ctx, s.handoff); err != nil || a.status != http.StatusSeeOther {
+		{"exchange", "redeems it with its key and shows the balance", want{200, "", "0.42 BTC"}, func(ctx context.Context, s *story) (*answer, error) {
+			if a, err := s.tabletThere.get(ctx, s.way); err != nil || a.status != http.StatusSeeOther {
 				return a, err
 			}
 			a, err := s.tabletThere.get(ctx, "/")
@@ -80,19 +73,17 @@ func exchanges() []step {
 			return a, seen(a, "0.42")
 		}},
 		{"tablet", "uses the same code once more", want{403, "", "refused by the exchange"}, func(ctx context.Context, s *story) (*answer, error) {
-			return s.tabletThere.get(ctx, s.handoff)
+			return s.tabletThere.get(ctx, s.way)
 		}},
-		{"thief", "asks to be sent to an address of their own", want{400, "bad_request", ""}, func(ctx context.Context, s *story) (*answer, error) {
-			ask := maps.Clone(s.ask)
-			ask.Set("to", "https://evil.example/enter")
-			return s.tablet.get(ctx, "/handoff?"+ask.Encode())
+		{"thief", "uses the same pushed request once more", want{400, "ask_gone", ""}, func(ctx context.Context, s *story) (*answer, error) {
+			return s.tablet.get(ctx, s.pushed)
 		}},
 		{"phone", "ends the tablet's session", want{200, "", "a receipt with ms"}, endTablet},
 		{"tablet", "opens its page", want{401, "session_ended", ""}, home(func(s *story) *visitor { return s.tablet })},
 		{"tablet", "refreshes", want{401, "refresh_invalid", ""}, func(ctx context.Context, s *story) (*answer, error) {
 			return s.tablet.renew(ctx)
 		}},
-		{"exchange", "is asked for the balance again", want{200, "", "no balance: ended"}, func(ctx context.Context, s *story) (*answer, error) {
+		{"exchange", "is asked for the balance again", want{200, "", "no balance"}, func(ctx context.Context, s *story) (*answer, error) {
 			a, err := s.tabletThere.get(ctx, "/")
 			if err != nil {
 				return nil, err
@@ -116,20 +107,30 @@ func (s *story) thiefOf(v *visitor, key *softkey.BindingKey) *visitor {
 // start asks the exchange to be let in.
 func (v *visitor) start(ctx context.Context) (*answer, error) { return v.get(ctx, "/enter-start") }
 
-// asked is what the exchange sent a browser to Keyward with.
-func asked(s *story, a *answer) (url.Values, error) {
-	at, query, _ := strings.Cut(a.header.Get("Location"), "?")
-	if at != s.Origin+"/handoff" {
-		return nil, fmt.Errorf("it was sent to %q", at)
+// pushedTo is where the exchange sent a browser, at Keyward.
+func pushedTo(s *story, a *answer) (string, error) {
+	path, ours := strings.CutPrefix(a.header.Get("Location"), s.Origin)
+	if !ours || !strings.HasPrefix(path, "/oauth/authorize?") || !strings.Contains(path, "request_uri=") || strings.Contains(path, "challenge") {
+		return "", fmt.Errorf("it was sent to %q", strings.SplitN(a.header.Get("Location"), "?", 2)[0])
 	}
-	return url.ParseQuery(query)
+	return path, nil
 }
 
-// handoff is what the script of the page does (internal/web/static/handoff.js).
-func (v *visitor) handoff(ctx context.Context, ask url.Values) (*answer, error) {
-	return v.do(ctx, call{method: http.MethodPost, path: "/handoff", prove: true, json: map[string]string{
-		"to": ask.Get("to"), "state": ask.Get("state"), "challenge": ask.Get("challenge"),
-	}})
+// allowed answers an app, and is the way back to the exchange.
+func (s *story) allowed(ctx context.Context, v *visitor, ask string) (*answer, string, error) {
+	a, err := v.allow(ctx, ask)
+	if err != nil || a.status != http.StatusOK {
+		return a, "", err
+	}
+	var out struct{ To string }
+	if err := a.into(&out); err != nil {
+		return a, "", err
+	}
+	way := strings.TrimPrefix(out.To, s.Exchange)
+	if !strings.HasPrefix(way, "/enter?") || codeOf(way) == "" {
+		return a, "", fmt.Errorf("it was sent to %q", strings.SplitN(out.To, "?", 2)[0])
+	}
+	return a, way, nil
 }
 
 // codeOf is the code in a way back to the exchange.

@@ -14,7 +14,6 @@ const (
 	ActContactsChange = "contacts.change"
 	ActDevicesRemove  = "devices.remove" // object: the device
 	ActFreezeLift     = "freeze.lift"
-	ActHandoff        = "handoff"       // going on to the exchange, from a browser without a key
 	ActApp            = "app.authorize" // object: the app that asks
 	ActConfirmMe      = "confirm.me"    // "it is still me": gives the session new secrets, kept for nothing
 )
@@ -23,7 +22,7 @@ const (
 // belongs to it. Sign-in is not among them: it has no session yet.
 var acts = map[string]bool{
 	ActKeysAdd: false, ActKeysRemove: true, ActSessionsEndAll: false, ActCodesNew: false,
-	ActContactsChange: false, ActDevicesRemove: true, ActFreezeLift: false, ActHandoff: false, ActApp: true, ActConfirmMe: false,
+	ActContactsChange: false, ActDevicesRemove: true, ActFreezeLift: false, ActApp: true, ActConfirmMe: false,
 }
 
 var errBadAct = edge.E("bad_request")

@@ -59,7 +59,7 @@ func TestTheSecurityPolicyInARealBrowser(t *testing.T) {
 
 	ours := httptest.NewUnstartedServer(nil)
 	base := "http://localhost:" + portOf(ours.Listener.Addr().String()) // localhost is a secure context
-	e, err := New(Options{Now: newClock().Now, PublicURL: base, Logger: slog.New(slog.DiscardHandler), FormOrigins: []string{exchange.URL}})
+	e, err := New(Options{Now: newClock().Now, PublicURL: base, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,8 +94,8 @@ func TestTheSecurityPolicyInARealBrowser(t *testing.T) {
 	}
 
 	for _, tc := range []struct{ form, where string }{
-		{"own", "back at the exchange"}, // a redirect after our form, to a hand-off origin
-		{"evil", "page"},                // an injected form: nothing happens
+		{"own", "page"},  // a redirect after a form of ours, to another site: nothing happens
+		{"evil", "page"}, // an injected form: neither
 	} {
 		open()
 		ask(`document.getElementById("` + tc.form + `").submit(), ""`)

@@ -120,7 +120,7 @@ func TestCrossSiteWritesAreRefused(t *testing.T) {
 }
 
 func TestSecurityHeadersStandOnEveryAnswer(t *testing.T) {
-	g := newRig(t, func(o *Options) { o.FormOrigins = []string{"https://www.example.com"} })
+	g := newRig(t)
 	g.mux.HandleFunc("GET /page", func(w http.ResponseWriter, r *http.Request) {})
 	g.mux.HandleFunc("GET /static/keyward.css", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
@@ -129,7 +129,7 @@ func TestSecurityHeadersStandOnEveryAnswer(t *testing.T) {
 		h := g.serve(request("GET", path, "")).Header()
 		for name, want := range map[string]string{
 			"Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'none'; connect-src 'self'; " +
-				"form-action 'self' https://www.example.com; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'",
+				"form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'",
 			"X-Content-Type-Options":     "nosniff",
 			"Referrer-Policy":            "same-origin",
 			"Cross-Origin-Opener-Policy": "same-origin",

@@ -156,8 +156,6 @@ var table = map[string]row{
 	// Back ends.
 	"client_unauthenticated": {401, "clients", text{"The client is not known", "클라이언트를 확인하지 못했습니다"},
 		text{"The client id or its secret is wrong. Nothing was done.", "클라이언트 ID 또는 비밀값이 올바르지 않습니다. 아무것도 하지 않았습니다."}},
-	"handoff_invalid": {400, "clients", text{"This hand-off does not work any more", "더 이상 쓸 수 없는 연결입니다"},
-		text{"It was used, ran out, or belongs to another client or address. Start again at the exchange.", "이미 사용했거나 만료되었거나 다른 클라이언트 또는 주소의 것입니다. 거래소에서 다시 시작해 주세요."}},
 	"client_unknown": {400, "apps", text{"This app is not known here", "등록되지 않은 앱입니다"},
 		text{"The request names an app that is not registered, or was switched off. Nothing was told to it.", "요청한 앱이 등록되어 있지 않거나 꺼져 있습니다. 그 앱에 아무것도 알리지 않았습니다."}},
 	"redirect_unknown": {400, "apps", text{"This is not the app's own address", "앱이 등록한 주소가 아닙니다"},

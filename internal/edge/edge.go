@@ -19,7 +19,6 @@ type Options struct {
 	DocsBase  string           // problem type = DocsBase + code
 	Language  string           // when neither cookie nor browser says: "en" or "ko"
 
-	FormOrigins []string      // origins a form of ours may end at: hand-off targets of the exchange
 	CrossOrigin []string      // ServeMux patterns that other origins may post to (OAuth token endpoint)
 	MaxBody     int64         // bytes; zero: 64 KiB
 	Timeout     time.Duration // of a handler; zero: 10 s
@@ -70,7 +69,7 @@ func New(o Options) (*Edge, error) {
 	e := &Edge{
 		opts:    o,
 		log:     slog.New(Redact(o.Logger.Handler())),
-		csp:     contentSecurityPolicy(o.FormOrigins),
+		csp:     contentSecurityPolicy(),
 		hsts:    u.Scheme == "https" && !isLocalhost(u.Hostname()),
 		Limiter: NewLimiter(o.Now, o.RateFactor),
 	}

@@ -14,7 +14,4 @@ const (
 	// CodesPerSet and their 125 bits: above the 112 bit of ASVS 6.5.2, so a plain
 	// SHA-256 is the right hash.
 	CodesPerSet = 10
-
-	// handoffLife: the exchange's back end redeems at once; a minute covers a slow one.
-	handoffLife = time.Minute
 )

@@ -35,8 +35,6 @@ var (
 	ErrAccountClosed = edge.E("account_closed")
 	// ErrExpired: the ticket, challenge or link is too old.
 	ErrExpired = edge.E("challenge_expired")
-	// ErrHandoff: unknown, used or expired hand-off code.
-	ErrHandoff = edge.E("handoff_invalid")
 )
 
 // Service joins account, device and session in one transaction per flow.

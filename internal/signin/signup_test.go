@@ -55,7 +55,7 @@ func TestSignUp(t *testing.T) {
 // and the event are those of anybody else (ASVS 6.3.8).
 func TestSignUpWithATakenAddressLooksTheSame(t *testing.T) {
 	tables := []string{"account_account", "account_contact", "device_device", "device_key", "device_spent", "session_session", "session_family",
-		"session_jti", "audit_event", "job_job", "signin_code", "signin_handoff", "device_proof"}
+		"session_jti", "audit_event", "job_job", "signin_code", "device_proof"}
 	type shape struct {
 		options int
 		ticket  int

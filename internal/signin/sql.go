@@ -10,10 +10,6 @@ const (
 	sqlPutCodeSet = `INSERT INTO signin_codeset (account, made_at, version) VALUES ($1, $2, 1)
 ON CONFLICT (account) DO UPDATE SET made_at = excluded.made_at, rehearsed_at = 0, version = signin_codeset.version + 1
 RETURNING version`
-	sqlRehearsed    = `UPDATE signin_codeset SET rehearsed_at = $1, version = version + 1 WHERE account = $2 RETURNING version`
-	sqlPutHandoff   = `INSERT INTO signin_handoff (hash, challenge, client, url, account, session, exp) VALUES ($1, $2, $3, $4, $5, $6, $7)`
-	sqlTakeHandoff  = `DELETE FROM signin_handoff WHERE hash = $1 AND challenge = $2 AND client = $3 AND exp > $4 RETURNING account, session`
-	sqlDropCodeSet  = `DELETE FROM signin_codeset WHERE account = $1`
-	sqlDropHandoffs = `DELETE FROM signin_handoff WHERE account = $1`
-	sqlSweepHandoff = `DELETE FROM signin_handoff WHERE exp < $1`
+	sqlRehearsed   = `UPDATE signin_codeset SET rehearsed_at = $1, version = version + 1 WHERE account = $2 RETURNING version`
+	sqlDropCodeSet = `DELETE FROM signin_codeset WHERE account = $1`
 )

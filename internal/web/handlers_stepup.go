@@ -24,7 +24,7 @@ func (s *Server) stepUpView(v *visit, kind, object, to string, noScript bool) er
 		Base: v.base, Act: act.Kind, Object: act.Object, To: localPath(to), Cancel: localPath(to), Lasts: signin.FreshTouch,
 		Asked: agentOf(v.ses.Agent), SignedIn: v.ses.CreatedAt, NeedsScript: noScript, DemoPasskey: s.set.Demo,
 	}
-	if act.Kind == device.ActHandoff || act.Kind == device.ActApp {
+	if act.Kind == device.ActApp {
 		view.Cancel = "/" // its page asks by itself, and would lead straight back here
 	}
 	err = s.DB.View(v.r.Context(), func(tx *store.Tx) error {

@@ -81,8 +81,6 @@ func (s *Server) Routes(mux *http.ServeMux, e *edge.Edge) {
 	open("POST /mail/verify", s.verify)
 	in("POST /mail/verify/send", s.verifySend)
 
-	in("GET /handoff", s.handoffPage)
-	in("POST /handoff", s.handoff)
 	open("GET /oauth/authorize", s.authorizePage)
 	in("POST /oauth/authorize", s.authorize)
 	open("GET /oauth/logout", s.logoutPage)

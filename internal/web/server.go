@@ -47,15 +47,10 @@ type Settings struct {
 	Official  []OfficialHost
 	MailFrom  []string
 	Lifetimes session.Lifetimes
-	Handoffs  []HandoffTarget
 	Demo      bool
 
 	SecurityContact string // for finders of holes; "": no security.txt
 }
-
-// HandoffTarget is one address of the exchange that a signed-in person may be
-// sent back to with a one-time code.
-type HandoffTarget struct{ Client, URL string }
 
 // Server answers for all pages.
 type Server struct {

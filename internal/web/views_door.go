@@ -166,18 +166,6 @@ type Renew struct {
 
 func (*Renew) page() (string, string) { return "renew", "" }
 
-// Handoff is the quiet page between us and the exchange. Opening it changes nothing and tells nobody anything.
-//
-//	GET  /handoff?to=&state=&challenge=
-//	handoff.js: /session/state, POST /handoff; without script it says that script is needed
-type Handoff struct {
-	Base
-	To, State, Challenge string // as the exchange asked; To is one of the configured addresses
-	Site                 string // host of To
-}
-
-func (*Handoff) page() (string, string) { return "handoff", "" }
-
 // Authorize is the page between us and an app: for the exchange's own a quiet passage, for others what they ask for and
 // the way back without giving it.
 //

@@ -160,10 +160,6 @@ var fixtures = []fixture{
 		return &StepUp{Base: in(c, "/stepup?act=keys.remove"), Act: "keys.remove", Object: shared.ID, Name: shared.Name, To: "/passkeys/" + shared.ID + "/remove", Cancel: "/passkeys", Lasts: 5 * time.Minute, Asked: chrome, SignedIn: at(12, 14, 2)}
 	}},
 	{"renew", func(c string) View { return &Renew{Base: out(c, "/session/renew?to=%2Fdevices"), To: "/devices"} }},
-	{"handoff", func(c string) View {
-		return &Handoff{Base: in(c, "/handoff?to=https%3A%2F%2Fwww.exchange.example%2Fenter"), To: "https://www.exchange.example/enter",
-			State: "kx3Yw0a1bWZzT7Qd", Challenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", Site: "www.exchange.example"}
-	}},
 	{"leave", func(c string) View {
 		return &Leave{Base: in(c, "/oauth/logout?client_id=app_1"), App: "Portfolio View", Client: "app_1", To: "https://app.example.net/bye", State: "st-1"}
 	}},

@@ -1,0 +1,2 @@
+-- signin: apps come in by OAuth now.
+DROP TABLE signin_handoff;
