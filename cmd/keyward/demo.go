@@ -166,7 +166,7 @@ func (d *demoRun) openExchange(ctx context.Context) (*exchange.Exchange, error) 
 			}
 		}
 	}
-	key, jwks, err := demo.ClientKey(kid)
+	key, jwks, err := exchange.NewKey(kid)
 	if err != nil {
 		return nil, err
 	}

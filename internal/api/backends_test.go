@@ -135,7 +135,7 @@ func TestTheExchangeBringsACustomer(t *testing.T) {
 	})
 	step("the log tells it all, each act once, under the name of who did it", func(t *testing.T) {
 		want := strings.Fields(`account.created key.added session.started session.ended session.started account.suspended account.updated
-			session.started account.frozen session.started session.stepped_up account.unfrozen account.frozen account.closed`)
+			session.started account.frozen session.started session.stepped_up account.unfrozen account.closed`)
 		if got := w.actions(acc.ID); !slices.Equal(got, want) {
 			t.Errorf("the log has\n%v\ninstead of\n%v", got, want)
 		}

@@ -33,7 +33,7 @@ func TestTwoBrowsersAndWhatIsCopiedOnTheWayToTheExchange(t *testing.T) {
 	other.allow("401")
 	other.open(s.exchange)
 	other.click("a.button")
-	other.until("the hand-off is refused", `location.pathname === '/handoff' && document.querySelector('[data-status]').innerText.includes('key is missing')`)
+	other.until("the code is refused", `location.pathname === '/oauth/authorize' && document.querySelector('[data-status]').innerText.includes('key is missing')`)
 	other.open(s.exchange)
 	if eval[bool](other, `document.body.innerText.includes('0.42')`) {
 		t.Error("a copied cookie became a session at the exchange")
@@ -62,7 +62,7 @@ func TestABrowserWithoutAKeyIsAskedForATouchOnTheWayToTheExchange(t *testing.T) 
 	b.open(s.exchange)
 	b.click("a.button")
 	b.until("a touch is asked for", `location.pathname === '/stepup'`)
-	b.shows("Sign in to the exchange?")
+	b.shows("Connect this app?")
 	b.click(`form[action="/demo/touch"] button`)
 	b.shows("0.42")
 }
