@@ -128,9 +128,7 @@ func (p *pair) codes(w *person, c *client) {
 	if given := one[int](p, "SELECT count(*) FROM session_grant WHERE client = $1", c.id); given != things {
 		p.t.Errorf("%d codes gave %d grants", things, given)
 	}
-	if events := p.doors[0].events("grant.code_replayed"); len(events) != things {
-		p.t.Errorf("%d replayed codes stand in the log, want %d", len(events), things)
-	}
+	soon(p.t, "each replayed code stands in the log, once", func() bool { return len(p.doors[0].events("grant.code_replayed")) == things })
 }
 
 // A request_uri: of all the tabs in which its person says yes, one makes the code.
@@ -184,7 +182,7 @@ func (p *pair) proofs(c *client) {
 // A refresh token: clients that share one chain turn it at both doors, with the
 // newest token they know of or an older one.
 func (p *pair) chains(w *person, c *client, bound bool) {
-	const things, clients, calls = 4, 5, 9
+	const things, clients, calls = 3, 5, 8
 	n := newNotes(p.t)
 	var starts []tokens
 	for thing := range things {
@@ -223,15 +221,20 @@ func (p *pair) chains(w *person, c *client, bound bool) {
 		}
 		grant := one[string](p, "SELECT grt FROM session_family WHERE id = $1", family(starts[thing].Refresh))
 		gen := one[int](p, "SELECT gen FROM session_family WHERE grt = $1", grant)
-		turned := 0
-		for _, e := range p.doors[thing%2].events("grant.refreshed") {
-			if e.Target == grant {
-				turned++
-			}
-		}
 		// A retry writes nothing, so each event is a token that was accepted once.
-		if gen != d.last || turned != gen-1 {
-			p.t.Errorf("chain %d: generation %d in the database, %d in hands, turned %d times by the log", thing, gen, d.last, turned)
+		soon(p.t, "the log knows every turn, and no other", func() bool {
+			turned := 0
+			for _, e := range p.doors[thing%2].events("grant.refreshed") {
+				if e.Target == grant {
+					turned++
+				}
+			}
+			return turned == gen-1
+		})
+		// One turn may have met the end: committed before it and answered after it, as
+		// what it would have given was worth nothing by then.
+		if gen != d.last && !(d.over && gen == d.last+1) {
+			p.t.Errorf("chain %d: generation %d in the database, %d in hands", thing, gen, d.last)
 		}
 		why := one[string](p, "SELECT ended_why FROM session_grant WHERE id = $1", grant)
 		if want := map[bool]string{true: "reuse"}[d.over]; why != want {

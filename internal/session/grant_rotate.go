@@ -72,7 +72,7 @@ func (s *Service) rotateGrant(ctx context.Context, cause store.Cause, t refreshT
 	if err == nil && g.Account == "" {
 		// What the tokens say is read when the turn is committed, from memory as a rule:
 		// that it still stood was a condition of the turn itself. One that ended since is
-		// refused like any other.
+		// refused like any other, although its chain has turned: nothing it gave would work.
 		turned := g
 		if g.Grant, err = s.GrantNow(ctx, turned.by, turned.ID); errors.Is(err, ErrGrantEnded) {
 			err = ErrRefreshInvalid.Because(err)
