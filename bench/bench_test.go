@@ -11,7 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"keyward/internal/oauth"
 	"keyward/internal/softkey"
+	"keyward/internal/store"
 )
 
 // TestPopulationIsWhatSessionsAre loads people as rows and lets the real services
@@ -50,6 +52,46 @@ func TestPopulationIsWhatSessionsAre(t *testing.T) {
 		}
 		if _, err := c.sessions.Check(t.Context(), x.Token, netip.MustParseAddr(x.Addr), proved); err != nil {
 			t.Errorf("seat %d: %v", i, err)
+		}
+	}
+}
+
+// TestGrantsAreWhatAppsHold does so for the tokens of apps: each turns for its own app,
+// with its key where it has one, and for nobody else.
+func TestGrantsAreWhatAppsHold(t *testing.T) {
+	b := &bench{dir: t.TempDir()}
+	d, err := b.deploy(t.Context(), "grants", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := d.open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.db.Close()
+	a, err := c.register(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := population{rows: 120, used: 40, keys: []*softkey.BindingKey{softkey.NewBindingKey()}, secret: a.secret, public: a.public}
+	seats, err := c.load(t.Context(), d.url, p)
+	if err != nil || len(seats) != 40 {
+		t.Fatalf("%d seats, %v", len(seats), err)
+	}
+	for i, s := range seats {
+		ask := oauth.TokenAsk{Grant: "refresh_token", Refresh: s.token}
+		if s.key != nil {
+			ask.JKT, ask.JTI = s.key.Thumbprint(), s.family
+		}
+		other := map[string]string{a.secret: a.public, a.public: a.secret}[s.app]
+		for _, app := range []string{other, s.app} {
+			who, err := c.oauth.Client(t.Context(), app)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := c.oauth.Token(t.Context(), store.Cause{Actor: "anonymous"}, who, ask); (err == nil) != (app == s.app) {
+				t.Errorf("seat %d, by its own app: %v: %v", i, app == s.app, err)
+			}
 		}
 	}
 }

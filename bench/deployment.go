@@ -14,6 +14,7 @@ import (
 	"keyward/internal/audit"
 	"keyward/internal/device"
 	"keyward/internal/keyring"
+	"keyward/internal/oauth"
 	"keyward/internal/session"
 	"keyward/internal/signin"
 	"keyward/internal/store"
@@ -96,6 +97,8 @@ type core struct {
 	devices  *device.Service
 	sessions *session.Service
 	signin   *signin.Service
+	oauth    *oauth.Service
+	issuer   string
 }
 
 // open wires what loading and checking need, as cmd/keyward does.
@@ -124,6 +127,10 @@ func (d *deployment) open(ctx context.Context) (_ *core, err error) {
 	}
 	c.sessions = session.New(c.db, c.ring, c.log, session.DefaultLifetimes(), nil, session.Metrics{})
 	c.signin = signin.New(signin.Parts{DB: c.db, Ring: c.ring, Log: c.log, Accounts: c.accounts, Devices: c.devices, Sessions: c.sessions, SelfSignUp: true})
+	c.issuer = d.origin()
+	c.oauth = oauth.New(oauth.Parts{
+		DB: c.db, Log: c.log, Accounts: c.accounts, Sessions: c.sessions, SignIn: c.signin, Mint: session.NewMint(c.ring, c.issuer, c.db.Now), Access: 5 * time.Minute,
+	})
 	return c, nil
 }
 

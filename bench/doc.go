@@ -3,7 +3,7 @@
 // handler, a bare durable commit, a bare signature check. Ratios travel from one
 // machine to another, absolute figures do not.
 //
-//	go run ./bench          the tables (make bench), under ten minutes on two cores
+//	go run ./bench          the tables (make bench), about a quarter of an hour on two cores
 //	go run ./bench -soak    the long figures (make soak)
 //	go run ./bench -only refresh-sqlite -rounds 1
 //

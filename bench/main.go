@@ -40,6 +40,10 @@ var parts = []part{
 	{"check", (*bench).check},
 	{"refresh-sqlite", (*bench).refreshSQLite},
 	{"refresh-postgres", (*bench).refreshPostgres},
+	{"grants-sqlite", (*bench).grantsSQLite},
+	{"grants-postgres", (*bench).grantsPostgres},
+	{"tokens", (*bench).tokens},
+	{"rs", (*bench).verify},
 	{"signin", (*bench).signIn},
 	{"audit", (*bench).auditLog},
 }

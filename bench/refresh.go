@@ -57,6 +57,11 @@ type town struct {
 
 // populate loads people into a fresh deployment and starts its server.
 func (b *bench) populate(ctx context.Context, name, url string, p population) (*town, error) {
+	return b.populateWith(ctx, name, url, func(*core) (population, error) { return p, nil })
+}
+
+// populateWith asks whom to load when the deployment is open.
+func (b *bench) populateWith(ctx context.Context, name, url string, whom func(*core) (population, error)) (*town, error) {
 	begin := time.Now()
 	d, err := b.deploy(ctx, name, url)
 	if err != nil {
@@ -66,7 +71,11 @@ func (b *bench) populate(ctx context.Context, name, url string, p population) (*
 	if err != nil {
 		return nil, err
 	}
-	seats, err := c.load(ctx, d.url, p)
+	p, err := whom(c)
+	var seats []*seat
+	if err == nil {
+		seats, err = c.load(ctx, d.url, p)
+	}
 	if err2 := c.db.Close(); err == nil {
 		err = err2
 	}

@@ -26,6 +26,7 @@ type seat struct {
 	token  string              // the newest refresh token
 	key    *softkey.BindingKey // nil: unbound
 	addr   string
+	app    string // who holds it, when it is not the session itself
 }
 
 // population says whom to load.
@@ -33,6 +34,19 @@ type population struct {
 	rows int // sessions, each with one family
 	used int // of these, spread evenly over all, so many get seats
 	keys []*softkey.BindingKey
+
+	// The apps that got a grant in each session: one with a secret where the person
+	// has no key, a public one bound to the key otherwise. The tokens of the seats are
+	// theirs then, and the session's own family, which no app comes near, is left out.
+	secret, public string
+}
+
+// app of person i; "" in a population without apps.
+func (p population) app(i int) string {
+	if p.key(i) != nil {
+		return p.public
+	}
+	return p.secret
 }
 
 // key of person i: every other one of a population with keys is bound to one of
@@ -50,8 +64,23 @@ func address(i int) string { return fmt.Sprintf("10.%d.%d.7", i>>8&255, i&255) }
 
 const (
 	sessionColumns = "id, account, device, kind, family, acr, amr, auth_time, key_id, jkt, remember, created_at, last_seen, abs_exp, addr, agent, epoch, version"
-	familyColumns  = "id, session, account, remember, gen, cur_kid, cur_hash, idle_exp, abs_exp, jkt, epoch"
+	familyColumns  = "id, session, account, remember, gen, cur_kid, cur_hash, idle_exp, abs_exp, jkt, epoch, grt"
+	grantColumns   = "id, account, session, client, family, scope, details, audience, acr, amr, auth_time, key_id, jkt, offline, keeps, created_at, abs_exp, epoch, version"
+
+	// grantScope: without openid, so that an answer is one signature, as with a session.
+	grantScope = "offline_access read"
 )
+
+// table is one that a population fills.
+type table struct{ name, columns string }
+
+func (p population) tables() []table {
+	t := []table{{"session_session", sessionColumns}, {"session_family", familyColumns}}
+	if p.secret != "" {
+		t = append(t, table{"session_grant", grantColumns})
+	}
+	return t
+}
 
 // load writes a population and returns the seats.
 func (c *core) load(ctx context.Context, url string, p population) ([]*seat, error) {
@@ -72,9 +101,9 @@ type minter struct {
 	seats []*seat
 }
 
-// rows makes the two rows of person i. Ids sort by time, and people have come
-// over the last hour, so keys land in the indexes as they do in life.
-func (m *minter) rows(i int) (session, family []any) {
+// rows makes the rows of person i, one for each table. Ids sort by time, and people
+// have come over the last hour, so keys land in the indexes as they do in life.
+func (m *minter) rows(i int) [][]any {
 	came := m.now.Add(-time.Hour + time.Duration(float64(time.Hour)*float64(i)/float64(m.p.rows)))
 	ses, fam := keyring.NewID("ses_", came), keyring.NewID("fam_", came)
 	acc, dev := keyring.NewID("acc_", came), keyring.NewID("dev_", came)
@@ -87,14 +116,23 @@ func (m *minter) rows(i int) (session, family []any) {
 	if stride := max(m.p.rows/m.p.used, 1); i%stride == 0 {
 		token := m.mint(kid, fam)
 		hash = keyring.Hash(token)
-		m.seats = append(m.seats, &seat{family: fam, token: token, key: key, addr: address(i)})
+		m.seats = append(m.seats, &seat{family: fam, token: token, key: key, addr: address(i), app: m.p.app(i)})
 	} else {
 		hash = [32]byte(keyring.Random(32)) // nobody will come with this one
 	}
 	at, idle, abs := store.Micros(came), store.Micros(m.now.Add(time.Hour)), store.Micros(m.now.Add(24*time.Hour))
-	session = []any{ses, acc, dev, "web", fam, "phr", `["swk","user"]`, at, "key_" + acc[4:], jkt, false, at, at, abs, address(i), "Chrome|Linux", int64(0), int64(1)}
-	family = []any{fam, ses, acc, false, int64(1), int64(kid), hash[:], idle, abs, jkt, int64(0)}
-	return session, family
+	own, grant, app := fam, "", m.p.app(i)
+	if app != "" {
+		own, grant = keyring.NewID("fam_", came), keyring.NewID("grt_", came)
+	}
+	rows := [][]any{
+		{ses, acc, dev, "web", own, "phr", `["swk","user"]`, at, "key_" + acc[4:], jkt, false, at, at, abs, address(i), "Chrome|Linux", int64(0), int64(1)},
+		{fam, ses, acc, app != "", int64(1), int64(kid), hash[:], idle, abs, jkt, int64(0), grant},
+	}
+	if app != "" {
+		rows = append(rows, []any{grant, acc, ses, app, fam, grantScope, "", m.issuer, "phr", `["swk","user"]`, at, "key_" + acc[4:], jkt, true, false, at, abs, int64(0), int64(1)})
+	}
+	return rows
 }
 
 // mint makes a refresh token of the first generation, in the form that
@@ -116,12 +154,11 @@ func (m *minter) intoSQLite(ctx context.Context) error {
 		perStatement   = 50
 		perTransaction = 10_000
 	)
-	many := map[int][2]string{} // statements by how many rows they take
-	statement := func(n int) [2]string {
+	many := map[int][]string{} // statements by how many rows they take
+	statements := func(n int) []string {
 		if _, has := many[n]; !has {
-			many[n] = [2]string{
-				"INSERT INTO session_session (" + sessionColumns + ") VALUES " + places(n, strings.Count(sessionColumns, ",")+1),
-				"INSERT INTO session_family (" + familyColumns + ") VALUES " + places(n, strings.Count(familyColumns, ",")+1),
+			for _, t := range m.p.tables() {
+				many[n] = append(many[n], "INSERT INTO "+t.name+" ("+t.columns+") VALUES "+places(n, strings.Count(t.columns, ",")+1))
 			}
 		}
 		return many[n]
@@ -131,17 +168,16 @@ func (m *minter) intoSQLite(ctx context.Context) error {
 		err := m.db.Housekeeping(ctx, func(tx *store.Tx) error {
 			for ; done < end; done += min(perStatement, end-done) {
 				n := min(perStatement, end-done)
-				var sessions, families []any
+				values := make([][]any, len(m.p.tables()))
 				for i := range n {
-					s, f := m.rows(done + i)
-					sessions, families = append(sessions, s...), append(families, f...)
+					for k, row := range m.rows(done + i) {
+						values[k] = append(values[k], row...)
+					}
 				}
-				q := statement(n)
-				if err := tx.Later(q[0], sessions...); err != nil {
-					return err
-				}
-				if err := tx.Later(q[1], families...); err != nil {
-					return err
+				for k, q := range statements(n) {
+					if err := tx.Later(q, values[k]...); err != nil {
+						return err
+					}
 				}
 			}
 			return nil
@@ -182,19 +218,22 @@ func (m *minter) intoPostgres(ctx context.Context, url string) error {
 	const chunk = 50_000
 	for done := 0; done < m.p.rows; done += chunk {
 		n := min(chunk, m.p.rows-done)
-		sessions, families := make([][]any, n), make([][]any, n)
+		values := make([][][]any, len(m.p.tables()))
 		for i := range n {
-			sessions[i], families[i] = m.rows(done + i)
+			for k, row := range m.rows(done + i) {
+				values[k] = append(values[k], row)
+			}
 		}
-		for _, t := range []struct {
-			name, columns string
-			rows          [][]any
-		}{{"session_session", sessionColumns, sessions}, {"session_family", familyColumns, families}} {
-			if _, err := conn.CopyFrom(ctx, pgx.Identifier{t.name}, strings.Split(t.columns, ", "), pgx.CopyFromRows(t.rows)); err != nil {
+		for k, t := range m.p.tables() {
+			if _, err := conn.CopyFrom(ctx, pgx.Identifier{t.name}, strings.Split(t.columns, ", "), pgx.CopyFromRows(values[k])); err != nil {
 				return err
 			}
 		}
 	}
-	_, err = conn.Exec(ctx, "VACUUM (ANALYZE) session_session, session_family")
+	var names []string
+	for _, t := range m.p.tables() {
+		names = append(names, t.name)
+	}
+	_, err = conn.Exec(ctx, "VACUUM (ANALYZE) "+strings.Join(names, ", "))
 	return err
 }

@@ -2,13 +2,15 @@ package rs
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // seen is a token whose signature was good, and the key that it was good with.
 type seen struct {
-	token *Token
-	key   *issuerKey
+	token   *Token
+	key     *issuerKey
+	cleared *atomic.Uint64 // see Tail.endedSince
 }
 
 // tokens remembers verified tokens by the SHA-256 of their text, so that a token costs one signature check
@@ -18,6 +20,7 @@ type tokens struct {
 	shards [16]struct {
 		mu sync.RWMutex // guards m
 		m  map[[32]byte]seen
+		_  [64]byte // the locks of two shards must not share a cache line
 	}
 }
 

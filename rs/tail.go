@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -39,7 +40,11 @@ type Tail struct {
 	mu    sync.RWMutex // guards what follows
 	ends  map[object]int64
 	floor int64 // tokens issued then or earlier are refused, whoever's they are: ends that had no room
-	lease lease
+
+	// Read on each request by all cores at once, where a lock, even a shared one, would cost as much as all else.
+	// news counts changes of ends; it is written, like lease, while mu is held and after what it tells of.
+	news  atomic.Uint64
+	lease atomic.Pointer[lease] // nil: none
 
 	after uint64 // touched by Run only
 	name  string // of the lease; touched by Run only
@@ -60,7 +65,6 @@ const everybody = "all"
 
 // lease is the moment before the last good poll was sent, on both clocks.
 type lease struct {
-	held bool
 	wall time.Time
 	mono time.Duration
 }
@@ -136,16 +140,20 @@ func (t *Tail) poll(ctx context.Context) error {
 		t.end(o, before, wall)
 	}
 	t.after, t.name = got.n, got.lease
-	t.lease = lease{true, wall, mono}
+	t.lease.Store(&lease{wall, mono})
 	return nil
 }
 
 // end remembers one end. Whatever the order in which they come, the latest counts.
 func (t *Tail) end(o object, before int64, now time.Time) {
-	if had, ok := t.ends[o]; ok {
-		t.ends[o] = max(had, before)
+	if had, ok := t.ends[o]; ok && had >= before {
+		return // ends without a place in the log come again with each poll
+	} else if ok {
+		t.ends[o] = before
+		t.news.Add(1)
 		return
 	}
+	defer t.news.Add(1)
 	if len(t.ends) >= maxEnded {
 		// What ended longer ago than any token lives says nothing any more.
 		for o, b := range t.ends {
@@ -251,10 +259,8 @@ func (m members) whole(name string) (uint64, bool) {
 // valid says whether the lease holds, or for how long it has not within grace.
 func (t *Tail) valid(grace time.Duration) (stale time.Duration, e *Error) {
 	wall, mono := t.clock()
-	t.mu.RLock()
-	l := t.lease
-	t.mu.RUnlock()
-	if !l.held {
+	l := t.lease.Load()
+	if l == nil {
 		return 0, errStale
 	}
 	age, byWall := mono-l.mono, wall.Sub(l.wall)
@@ -268,6 +274,20 @@ func (t *Tail) valid(grace time.Duration) (stale time.Duration, e *Error) {
 		return 0, errStale
 	}
 	return stale, nil
+}
+
+// endedSince is ended for a token that was looked for before: cleared is what the tail had told of when it was
+// found standing, and while there is no news it still stands.
+func (t *Tail) endedSince(tok *Token, cleared *atomic.Uint64) bool {
+	if cleared.Load() == t.news.Load()+1 { // 0: never
+		return false
+	}
+	seen := t.news.Load() + 1 // before the look: what is told during it is looked for the next time
+	if t.ended(tok) {
+		return true
+	}
+	cleared.Store(seen)
+	return false
 }
 
 // ended reports whether what the token comes from was ended after it was issued.

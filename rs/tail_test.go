@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -338,5 +339,38 @@ func TestATailWithoutTrustIsRefused(t *testing.T) {
 	}
 	if err := tail.poll(t.Context()); err == nil || err.Error() != "no secret" {
 		t.Error(err)
+	}
+}
+
+// A token that was found standing is not looked for again until there is news; and
+// news of anybody is enough, also of one that is told again with a later time.
+func TestARememberedTokenIsLookedForWhenThereIsNews(t *testing.T) {
+	tail, err := NewTail(TailConfig{URL: "https://id.example.com/oauth/tail"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tok := &Token{Subject: "acc_1", SID: "ses_1", Grant: "grt_1", ClientID: "app_1", Issued: noon}
+	var cleared atomic.Uint64
+	for _, step := range []struct {
+		name  string
+		o     object
+		at    time.Duration
+		ended bool
+	}{
+		{"an end of somebody else", object{"session", "ses_2"}, 0, false},
+		{"its account ended before it was issued", object{"account", "acc_1"}, -time.Second, false},
+		{"the same once more", object{"account", "acc_1"}, -time.Second, false},
+		{"its account ended again, after it was issued", object{"account", "acc_1"}, time.Second, true},
+		{"and an earlier end does not bring it back", object{"account", "acc_1"}, -time.Second, true},
+	} {
+		if tail.endedSince(tok, &cleared) && !step.ended {
+			t.Fatalf("%s: it was over before", step.name)
+		}
+		tail.end(step.o, noon.Add(step.at).Unix(), noon)
+		for range 2 {
+			if got := tail.endedSince(tok, &cleared); got != step.ended {
+				t.Errorf("%s: ended %v", step.name, got)
+			}
+		}
 	}
 }

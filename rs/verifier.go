@@ -154,10 +154,12 @@ func (v *Verifier) check(r *http.Request, need Need) (t *Token, stale time.Durat
 	now := v.conf.Now()
 	var room [1024]byte // so that a token of usual size is hashed without a copy on the heap
 	hash := sha256.Sum256(append(room[:0], text...))
-	if t, e = v.token(r.Context(), text, hash, now); e != nil {
+	it, e := v.token(r.Context(), text, hash, now)
+	if e != nil {
 		return nil, 0, e
 	}
-	if v.conf.Tail != nil && v.conf.Tail.ended(t) {
+	t = it.token
+	if v.conf.Tail != nil && v.conf.Tail.endedSince(t, it.cleared) {
 		return nil, 0, errTokenEnded
 	}
 	switch {
@@ -204,30 +206,31 @@ func (v *Verifier) presented(h http.Header) (text string, bound bool, e *Error) 
 }
 
 // token is the good token that text is, remembered or read.
-func (v *Verifier) token(ctx context.Context, text string, hash [32]byte, now time.Time) (*Token, *Error) {
+func (v *Verifier) token(ctx context.Context, text string, hash [32]byte, now time.Time) (seen, *Error) {
 	if it, ok := v.known.find(hash); ok && v.keys.published(it.key, now) {
-		return it.token, it.token.timely(now)
+		return it, it.token.timely(now)
 	}
 	if strings.ContainsAny(text, " ,\t\"") {
-		return nil, errScheme // a list, or parameters: not a token at all
+		return seen{}, errScheme // a list, or parameters: not a token at all
 	}
 	jws, e := open(text, accessToken)
 	if e != nil {
-		return nil, e
+		return seen{}, e
 	}
 	t, e := v.readClaims(jws.body, now)
 	if e != nil {
-		return nil, e
+		return seen{}, e
 	}
 	key, e := v.keys.find(ctx, jws.kid)
 	if e != nil {
-		return nil, e
+		return seen{}, e
 	}
 	if !jws.by(key) {
-		return nil, errTokenSig
+		return seen{}, errTokenSig
 	}
-	v.known.keep(hash, seen{t, key}, now)
-	return t, nil
+	it := seen{t, key, new(atomic.Uint64)}
+	v.known.keep(hash, it, now)
+	return it, nil
 }
 
 // confirm verifies the proof of the token's key for this very request, and spends it.

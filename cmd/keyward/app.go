@@ -126,7 +126,7 @@ func (c *core) domains(met session.Metrics, transport http.RoundTripper) (*domai
 	d.watch.OfflineFor = c.cfg.Sessions.Access
 	life := session.Lifetimes{Access: c.cfg.Sessions.Access, Idle: c.cfg.Sessions.Idle, Absolute: c.cfg.Sessions.Absolute, Remember: c.cfg.Sessions.Remember}
 	d.sessions = session.New(c.db, c.ring, c.log, life, d.watch.Valid, met)
-	d.watch.OnEffect(func(e audit.Effect, _ audit.Record) { d.sessions.Heard(e) })
+	d.watch.OnEffect(d.sessions.Heard)
 	d.signin = signin.New(signin.Parts{DB: c.db, Ring: c.ring, Log: c.log, Accounts: d.accounts, Devices: d.devices, Sessions: d.sessions, SelfSignUp: c.cfg.SelfSignUp})
 	d.contain = contain.New(c.db, c.log, d.accounts, d.devices, d.sessions, d.watch)
 	d.contain.AlsoErase(d.signin.Erase)
@@ -134,7 +134,9 @@ func (c *core) domains(met session.Metrics, transport http.RoundTripper) (*domai
 	d.mint = session.NewMint(c.ring, c.cfg.PublicURL, c.db.Now)
 	d.oauth = oauth.New(oauth.Parts{
 		DB: c.db, Log: c.log, Accounts: d.accounts, Sessions: d.sessions, SignIn: d.signin, Mint: d.mint, Access: c.cfg.Sessions.Access, Transport: transport,
+		Fresh: d.watch.Valid, Gates: d.watch,
 	})
+	d.watch.OnEffect(d.oauth.Heard)
 	return d, nil
 }
 

@@ -101,7 +101,7 @@ func (w *world) serve(options ...option) {
 	watch := audit.NewWatch(w.db, w.log, "test", w.clock.now)
 	watch.OfflineFor = 5 * time.Minute
 	w.sessions = session.New(w.db, w.ring, w.log, session.DefaultLifetimes(), watch.Valid, session.Metrics{})
-	watch.OnEffect(func(e audit.Effect, _ audit.Record) { w.sessions.Heard(e) })
+	watch.OnEffect(w.sessions.Heard)
 	parts := signin.Parts{DB: w.db, Ring: w.ring, Log: w.log, Accounts: w.accounts, Devices: devices, Sessions: w.sessions, SelfSignUp: true}
 
 	w.logged = &syncBuffer{}

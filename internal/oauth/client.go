@@ -213,6 +213,9 @@ func (s *Service) TurnOff(ctx context.Context, cause store.Cause, id ClientID) (
 		})
 		return err
 	})
+	if err == nil {
+		err = s.told(ctx)
+	}
 	return ended, err
 }
 
@@ -236,6 +239,16 @@ func (s *Service) Client(ctx context.Context, id string) (Client, error) {
 	if !keyring.ValidID("app_", id) {
 		return Client{}, ErrNoClient
 	}
+	if s.fresh == nil || !s.fresh() { // before the lookup (DESIGN §7)
+		return s.readClient(ctx, id)
+	}
+	if c, ok := s.clients.get(id); ok {
+		return c, nil
+	}
+	return s.clients.through(id, func() (Client, error) { return s.readClient(ctx, id) })
+}
+
+func (s *Service) readClient(ctx context.Context, id string) (Client, error) {
 	var secret []byte
 	c, err := scanClient(s.db.Get(ctx, sqlClient, id), &secret)
 	switch {

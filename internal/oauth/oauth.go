@@ -22,6 +22,14 @@ type Service struct {
 	mint     *session.Mint
 	life     time.Duration // of access tokens
 	out      *http.Client  // to apps
+	fresh    func() bool
+	gates    Gates
+	clients  clientMemory
+}
+
+// Gates tells when every process that answers from memory has heard of a commit.
+type Gates interface {
+	WaitGates(ctx context.Context, since time.Time) (audit.Reach, error)
 }
 
 // Parts are what the service is made of.
@@ -35,15 +43,35 @@ type Parts struct {
 	Access   time.Duration // life of access tokens, 1–60 min
 
 	Transport http.RoundTripper // to apps; nil is the usual one
+
+	// Fresh says whether this process may answer from memory now (audit.Watch.Valid;
+	// wire Heard as well). nil: it never does, and the database is read each time.
+	Fresh func() bool
+	Gates Gates // nil: nobody answers from memory
 }
 
 // New wires the service.
 func New(p Parts) *Service {
-	return &Service{db: p.DB, log: p.Log, accounts: p.Accounts, sessions: p.Sessions, signin: p.SignIn, mint: p.Mint, life: p.Access, out: caller(p.Transport)}
+	return &Service{db: p.DB, log: p.Log, accounts: p.Accounts, sessions: p.Sessions, signin: p.SignIn, mint: p.Mint, life: p.Access, fresh: p.Fresh, gates: p.Gates, out: caller(p.Transport)}
 }
 
 // Issuer is who we are to clients (RFC 8414 §2).
 func (s *Service) Issuer() string { return s.mint.Issuer() }
+
+// gatePatience bounds the wait for the gates, which takes 700 ms at most.
+const gatePatience = 5 * time.Second
+
+// told waits until what was just committed is obeyed everywhere: a revocation that was
+// acknowledged is refused (DESIGN §7). A closed connection does not cut it short.
+func (s *Service) told(ctx context.Context) error {
+	if s.gates == nil {
+		return nil
+	}
+	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), gatePatience)
+	defer cancel()
+	_, err := s.gates.WaitGates(after, s.db.Now())
+	return err
+}
 
 // Sweep forgets codes that cannot be used, nor used against us, any more, and
 // requests that nobody answered. All of them: anybody can make a request.

@@ -72,7 +72,7 @@ func (s *Service) Introspect(ctx context.Context, c Client, token string) (Intro
 		return Introspection{}, nil
 	}
 	if claims.Grant != "" {
-		if _, _, err := s.Use(ctx, token); err != nil {
+		if _, err := s.sessions.GrantNow(ctx, account.ID(claims.Subject), session.GrantID(claims.Grant)); err != nil {
 			if errors.Is(err, session.ErrGrantEnded) {
 				return Introspection{}, nil
 			}
@@ -128,7 +128,7 @@ func (s *Service) End(ctx context.Context, cause store.Cause, acc account.ID, id
 }
 
 func (s *Service) end(ctx context.Context, cause store.Cause, acc account.ID, id session.GrantID, actor, name string) error {
-	return s.db.Update(ctx, cause, func(tx *store.Tx) error {
+	err := s.db.Update(ctx, cause, func(tx *store.Tx) error {
 		effects, err := s.sessions.EndGrant(tx, acc, id, session.EndedGrant)
 		if err != nil {
 			return err
@@ -141,6 +141,10 @@ func (s *Service) end(ctx context.Context, cause store.Cause, acc account.ID, id
 		})
 		return err
 	})
+	if err == nil {
+		err = s.told(ctx)
+	}
+	return err
 }
 
 // Connected is an app with something of an account in its hands.

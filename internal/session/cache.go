@@ -52,8 +52,10 @@ func (c *cache) init(fresh func() bool) {
 }
 
 func (c *cache) shard(id ID) *cacheShard {
-	return &c.shards[maphash.String(c.seed, string(id))%cacheShards]
+	return &c.shards[c.hash(string(id))]
 }
+
+func (c *cache) hash(id string) uint64 { return maphash.String(c.seed, id) % cacheShards }
 
 // trusted tells whether this process may answer from memory now. It is asked after
 // the request arrived and before the lookup (DESIGN §7).

@@ -27,17 +27,17 @@ func TestAFillNeverBringsBackWhatHasChanged(t *testing.T) {
 		}, stale},
 		{"the session changed between read and fill", func(s *Service) {
 			sl := s.cache.reserve("ses_1")
-			s.Heard(audit.Effect{Kind: "session", ID: "ses_1", Version: 2})
+			s.Heard(audit.Effect{Kind: "session", ID: "ses_1", Version: 2}, audit.Record{})
 			sl.fill(stale, now)
 		}, nil},
 		{"all sessions of the account ended between read and fill", func(s *Service) {
 			sl := s.cache.reserve("ses_1")
-			s.Heard(audit.Effect{Kind: "epoch", ID: "acc_1"})
+			s.Heard(audit.Effect{Kind: "epoch", ID: "acc_1"}, audit.Record{})
 			sl.fill(stale, now)
 		}, nil},
 		{"those of another account did: nobody knows yet whose the place is", func(s *Service) {
 			sl := s.cache.reserve("ses_1")
-			s.Heard(audit.Effect{Kind: "epoch", ID: "acc_2"})
+			s.Heard(audit.Effect{Kind: "epoch", ID: "acc_2"}, audit.Record{})
 			sl.fill(stale, now)
 		}, nil},
 		{"everything was forgotten between read and fill", func(s *Service) {
@@ -78,9 +78,9 @@ func TestAFillNeverBringsBackWhatHasChanged(t *testing.T) {
 		}, nil},
 		{"a change to another session leaves it alone", func(s *Service) {
 			s.cache.reserve("ses_1").fill(stale, now)
-			s.Heard(audit.Effect{Kind: "session", ID: "ses_2"})
-			s.Heard(audit.Effect{Kind: "family", ID: "ses_1"})
-			s.Heard(audit.Effect{Kind: "epoch", ID: "acc_2"})
+			s.Heard(audit.Effect{Kind: "session", ID: "ses_2"}, audit.Record{})
+			s.Heard(audit.Effect{Kind: "family", ID: "ses_1"}, audit.Record{})
+			s.Heard(audit.Effect{Kind: "epoch", ID: "acc_2"}, audit.Record{})
 		}, stale},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -56,7 +56,7 @@ func TestAnEffectThatNamesTheAccountIsCountedAndHeard(t *testing.T) {
 		if _, ok := w.s.cache.get(c.iss.Session, time.Now()); !ok {
 			t.Fatal("a check left nothing in the cache")
 		}
-		w.s.Heard(audit.Effect{Kind: manyKind, ID: string(p.acc.ID)})
+		w.s.Heard(audit.Effect{Kind: manyKind, ID: string(p.acc.ID)}, audit.Record{})
 		if _, ok := w.s.cache.get(c.iss.Session, time.Now()); ok {
 			t.Error("the cache did not forget the account")
 		}

@@ -187,7 +187,8 @@ func (s *Service) changed(tx *store.Tx, id ID) {
 
 // Heard tells the cache what another process wrote: wire it to audit.Watch.
 // It may be called with effects of any kind.
-func (s *Service) Heard(e audit.Effect) {
+func (s *Service) Heard(e audit.Effect, rec audit.Record) {
+	s.grants.heard(&s.cache, e, rec)
 	switch e.Kind {
 	case "session":
 		s.cache.forget(ID(e.ID))

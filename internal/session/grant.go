@@ -78,6 +78,8 @@ type Granted struct {
 	Refresh    string // "" without one
 	RefreshExp time.Time
 	Retry      bool
+
+	by account.ID // of a turn whose grant is yet to be read
 }
 
 // String keeps the token out of logs; the others do the same for %#v, slog and JSON.

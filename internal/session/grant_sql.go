@@ -47,7 +47,7 @@ VALUES ($1, $2, $3, $4, 1, $5, $6, $7, $8, $9, $10, $11)`
 WHERE id = $5 AND cur_hash = $6 AND grt <> '' AND (jkt = '' OR jkt = $7) AND idle_exp > $3 AND abs_exp > $3
  AND epoch = COALESCE((SELECT e.epoch FROM session_epoch e WHERE e.account = session_family.account), 0)
  AND EXISTS (SELECT 1 FROM session_grant g WHERE g.id = session_family.grt AND g.client = $8 AND g.keeps = FALSE AND ` + usable + `)
-RETURNING grt, gen, idle_exp`
+RETURNING grt, account, gen, idle_exp`
 
 	// Why a turn found no row, and whose it is.
 	sqlForGrantRefresh = `SELECT ` + grantCols + `, f.gen, f.cur_kid, f.cur_hash, f.prev_hash, f.prev_at, f.idle_exp,

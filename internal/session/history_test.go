@@ -277,7 +277,7 @@ func watched(t *testing.T, doors ...*world) (gates func(*world) error) {
 	watches := map[*world]*audit.Watch{}
 	for i, w := range doors {
 		watch := audit.NewWatch(w.db, w.log, fmt.Sprint("process-", i), time.Now)
-		watch.OnEffect(func(e audit.Effect, _ audit.Record) { w.s.Heard(e) })
+		watch.OnEffect(w.s.Heard)
 		w.s.cache.init(watch.Valid)
 		ctx, cancel := context.WithCancel(context.Background())
 		done := make(chan struct{})

@@ -130,6 +130,7 @@ type Service struct {
 	access *keyring.MAC
 	netMAC *keyring.MAC
 	cache  cache
+	grants grantMemory
 	flight flight
 	met    Metrics
 }

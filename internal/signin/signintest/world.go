@@ -124,7 +124,7 @@ func Process(t testing.TB, db *store.DB, ring *keyring.Ring, clock *Clock) *Worl
 	w.Watch = audit.NewWatch(db, w.Log, "test", db.Now)
 	w.Watch.OfflineFor = session.DefaultLifetimes().Access
 	w.Sessions = session.New(db, ring, w.Log, session.DefaultLifetimes(), w.Watch.Valid, session.Metrics{})
-	w.Watch.OnEffect(func(e audit.Effect, _ audit.Record) { w.Sessions.Heard(e) })
+	w.Watch.OnEffect(w.Sessions.Heard)
 	w.SignIn = signin.New(signin.Parts{
 		DB: db, Ring: ring, Log: w.Log, Accounts: w.Accounts, Devices: w.Devices, Sessions: w.Sessions, SelfSignUp: true,
 	})
