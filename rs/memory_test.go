@@ -48,7 +48,7 @@ func TestVerifiedTokensAreBounded(t *testing.T) {
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	var c tokens
 	for i := range 2 * maxTokens {
-		c.keep(sha256.Sum256(fmt.Append(nil, i)), seen{token: &Token{Expires: at.Add(time.Minute)}}, at)
+		c.keep(seen{text: fmt.Sprint(i), token: &Token{Expires: at.Add(time.Minute)}}, at)
 	}
 	n := 0
 	for i := range c.shards {
@@ -57,7 +57,13 @@ func TestVerifiedTokensAreBounded(t *testing.T) {
 	if n > maxTokens || n < maxTokens*9/10 {
 		t.Errorf("%d are kept, want about %d", n, maxTokens)
 	}
-	if _, ok := c.find(sha256.Sum256(fmt.Append(nil, 2*maxTokens-1))); !ok {
+	if _, ok := c.find(fmt.Sprint(2*maxTokens - 1)); !ok {
 		t.Error("the last one is gone")
+	}
+	// Whatever lies in the place of a token is taken for no other one.
+	h := c.place("good")
+	c.shards[h&15].m[h] = seen{text: "another", token: &Token{}}
+	if _, ok := c.find("good"); ok {
+		t.Error("another token was taken for it")
 	}
 }

@@ -152,9 +152,7 @@ func (v *Verifier) check(r *http.Request, need Need) (t *Token, stale time.Durat
 		return nil, 0, e
 	}
 	now := v.conf.Now()
-	var room [1024]byte // so that a token of usual size is hashed without a copy on the heap
-	hash := sha256.Sum256(append(room[:0], text...))
-	it, e := v.token(r.Context(), text, hash, now)
+	it, e := v.token(r.Context(), text, now)
 	if e != nil {
 		return nil, 0, e
 	}
@@ -168,7 +166,7 @@ func (v *Verifier) check(r *http.Request, need Need) (t *Token, stale time.Durat
 	case t.JKT == "" && bound:
 		return nil, 0, errNotBound
 	case bound:
-		if e := v.confirm(r, t, hash, now); e != nil {
+		if e := v.confirm(r, t, it.hash, now); e != nil {
 			return nil, 0, e
 		}
 	}
@@ -206,8 +204,8 @@ func (v *Verifier) presented(h http.Header) (text string, bound bool, e *Error) 
 }
 
 // token is the good token that text is, remembered or read.
-func (v *Verifier) token(ctx context.Context, text string, hash [32]byte, now time.Time) (seen, *Error) {
-	if it, ok := v.known.find(hash); ok && v.keys.published(it.key, now) {
+func (v *Verifier) token(ctx context.Context, text string, now time.Time) (seen, *Error) {
+	if it, ok := v.known.find(text); ok && v.keys.published(it.key, now) {
 		return it, it.token.timely(now)
 	}
 	if strings.ContainsAny(text, " ,\t\"") {
@@ -228,8 +226,9 @@ func (v *Verifier) token(ctx context.Context, text string, hash [32]byte, now ti
 	if !jws.by(key) {
 		return seen{}, errTokenSig
 	}
-	it := seen{t, key, new(atomic.Uint64)}
-	v.known.keep(hash, it, now)
+	text = strings.Clone(text) // it is part of a header
+	it := seen{text, sha256.Sum256([]byte(text)), t, key, new(atomic.Uint64)}
+	v.known.keep(it, now)
 	return it, nil
 }
 
