@@ -177,6 +177,9 @@ func (p *page) May(power string) bool {
 	}[power])
 }
 
+// In says whether the page is one of those below a door of the navigation.
+func (p *page) In(door string) bool { return p.Path == door || strings.HasPrefix(p.Path, door+"/") }
+
 // Own says whether an operator is the one who looks.
 func (p *page) Own(id staff.ID) bool { return p.Who != nil && p.Who.Operator.ID == id }
 

@@ -41,10 +41,13 @@ async function touchThenSend(form, submitter, waiting = 'waiting') {
 
 // The new passkey is made first, because the touch of one that is already there is for exactly the one that was made.
 async function addKey(form, submitter) {
-  const begun = await post('/you/keys/begin', {});
-  say(form, 'waiting');
-  const made = await navigator.credentials.create({ publicKey: api.parseCreationOptionsFromJSON(begun.options) });
-  form.elements.namedItem('made').value = JSON.stringify(made.toJSON());
+  const made = form.elements.namedItem('made');
+  if (!made.value) { // it is there when only the touch was cancelled: one try must not leave two passkeys behind
+    const begun = await post('/you/keys/begin', {});
+    say(form, 'waiting');
+    const key = await navigator.credentials.create({ publicKey: api.parseCreationOptionsFromJSON(begun.options) });
+    made.value = JSON.stringify(key.toJSON());
+  }
   await touchThenSend(form, submitter, 'first');
 }
 
