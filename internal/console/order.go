@@ -100,6 +100,9 @@ func (s *Server) doNarrow(v *visit, o order, t *staff.Touch) (ended int, err err
 		e, ended, err = narrow(tx, oauth.ClientID(o.Object))
 		return e, err
 	})
+	if err == nil {
+		err = s.OAuth.Told(v.r.Context()) // acknowledged means refused (DESIGN §7)
+	}
 	return ended, err
 }
 
@@ -124,7 +127,10 @@ func (s *Server) doDecide(v *visit, o order, t *staff.Touch) (staff.Request, err
 	if do == nil {
 		return r, errNoAct
 	}
-	return s.Staff.Approve(v.r.Context(), v.cause, v.who, id, o.Reason, t, do)
+	if r, err = s.Staff.Approve(v.r.Context(), v.cause, v.who, id, o.Reason, t, do); err == nil {
+		err = s.OAuth.Told(v.r.Context()) // and done means done
+	}
+	return r, err
 }
 
 // orderOf reads an order from a form.

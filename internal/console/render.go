@@ -109,7 +109,7 @@ var (
 	// What people will read when the app asks.
 	powerWords = map[string]string{
 		"openid": "power.openid", "email": "power.email", "offline_access": "power.offline_access", "read": "power.read",
-		"trade": "power.trade", "keys": "power.keys", "devices": "power.devices", "contacts": "power.contacts",
+		"trade": "power.trade", "keys": "power.keys", "devices": "power.devices", "contacts": "power.contacts", "tail": "ops.app.tail",
 	}
 	authWords  = map[string]string{oauth.AuthNone: "ops.app.auth.none", oauth.AuthSecret: "ops.app.auth.secret", oauth.AuthKey: "ops.app.auth.key"}
 	fieldWords = map[string]string{"publisher": "ops.app.publisher"}

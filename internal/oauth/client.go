@@ -262,15 +262,6 @@ func (s *Service) narrow(tx *store.Tx, id ClientID, a audit.Action, query string
 
 // Client reads an app that is on. ErrNoClient otherwise.
 func (s *Service) Client(ctx context.Context, id string) (Client, error) {
-	c, err := s.Registered(ctx, id)
-	if err == nil && c.Off {
-		return Client{}, ErrNoClient
-	}
-	return c, err
-}
-
-// Registered reads an app, also one that is off.
-func (s *Service) Registered(ctx context.Context, id string) (Client, error) {
 	if !keyring.ValidID("app_", id) {
 		return Client{}, ErrNoClient
 	}
@@ -284,6 +275,19 @@ func (s *Service) Registered(ctx context.Context, id string) (Client, error) {
 }
 
 func (s *Service) readClient(ctx context.Context, id string) (Client, error) {
+	c, err := s.Registered(ctx, id)
+	if err == nil && c.Off {
+		return Client{}, ErrNoClient
+	}
+	return c, err
+}
+
+// Registered reads an app as it stands, also one that is off: for those who look after
+// apps, so never from memory.
+func (s *Service) Registered(ctx context.Context, id string) (Client, error) {
+	if !keyring.ValidID("app_", id) {
+		return Client{}, ErrNoClient
+	}
 	var secret []byte
 	c, err := scanClient(s.db.Get(ctx, sqlClient, id), &secret)
 	if err == store.ErrNoRows {
