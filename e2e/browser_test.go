@@ -174,9 +174,16 @@ func (b *browser) where() string {
 // browser.
 func (b *browser) authenticator() webauthn.AuthenticatorID {
 	b.t.Helper()
+	return b.authenticatorOn(webauthn.AuthenticatorTransportInternal)
+}
+
+// authenticatorOn puts one in that is reached another way: a browser takes one of its
+// own, and any number of sticks.
+func (b *browser) authenticatorOn(transport webauthn.AuthenticatorTransport) webauthn.AuthenticatorID {
+	b.t.Helper()
 	call(b, webauthn.Enable, webauthn.EnableParams{})
 	id := call(b, webauthn.AddVirtualAuthenticator, webauthn.AddVirtualAuthenticatorParams{Options: &webauthn.VirtualAuthenticatorOptions{
-		Protocol: webauthn.AuthenticatorProtocolCtap2, Ctap2version: webauthn.Ctap2versionCtap21, Transport: webauthn.AuthenticatorTransportInternal,
+		Protocol: webauthn.AuthenticatorProtocolCtap2, Ctap2version: webauthn.Ctap2versionCtap21, Transport: transport,
 		HasResidentKey: true, HasUserVerification: true, AutomaticPresenceSimulation: true, IsUserVerified: true,
 		DefaultBackupEligibility: true, DefaultBackupState: true,
 	}}).AuthenticatorID

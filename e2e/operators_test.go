@@ -34,7 +34,7 @@ func TestOperatorsComeInByALinkAndATouch(t *testing.T) {
 	join(ben, eval[string](ada, `document.querySelector('main .mono').innerText`))
 
 	call(ben, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: 320, Height: 800, DeviceScaleFactor: 1, Mobile: true})
-	for _, path := range []string{"/", "/operators", "/requests", "/join"} {
+	for _, path := range []string{"/", "/operators", "/requests", "/apps", "/apps/register", "/you", "/join"} {
 		ben.open(s.operators + path)
 		if w := eval[int](ben, "document.documentElement.scrollWidth"); w > 320 {
 			t.Errorf("%s is %d px wide on a phone of 320", path, w)

@@ -40,7 +40,10 @@ func (a *app) newOperators(look console.Look) (*operators, error) {
 	if err != nil {
 		return nil, err
 	}
-	pages, err := console.New(console.Parts{DB: a.db, Staff: o.staff, Look: look, Logger: a.logger}, console.Settings{Origin: cfg.Origin, Product: a.cfg.BrandName})
+	pages, err := console.New(console.Parts{
+		DB: a.db, Staff: o.staff, OAuth: a.oauth, Look: look, Logger: a.logger,
+		Acts: map[staff.Kind]staff.Act{staff.VerifyPublisher: a.oauth.Publisher},
+	}, console.Settings{Origin: cfg.Origin, Product: a.cfg.BrandName})
 	if err != nil {
 		return nil, err
 	}

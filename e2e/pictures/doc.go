@@ -5,5 +5,5 @@
 //	KEYWARD_PICTURES_ONLY='^devices' …   only fixtures that match
 //	KEYWARD_AXE=axe.min.js …             also runs the accessibility rules of axe-core (WCAG 2.2 A and AA, best practice)
 //
-// It draws the fixtures of internal/web and needs Chromium; nothing else runs it.
+// It draws the fixtures of internal/web and internal/console and needs Chromium; nothing else runs it.
 package pictures

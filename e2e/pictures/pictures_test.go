@@ -65,7 +65,7 @@ func TestPictures(t *testing.T) {
 	}
 	only := regexp.MustCompile(os.Getenv("KEYWARD_PICTURES_ONLY"))
 	pages := t.TempDir()
-	draw := exec.Command("go", "test", "-count=1", "-run", "^TestWritePages$", "keyward/internal/web")
+	draw := exec.Command("go", "test", "-count=1", "-run", "^TestWritePages$", "keyward/internal/web", "keyward/internal/console")
 	draw.Env = append(os.Environ(), "KEYWARD_PAGES="+pages)
 	if text, err := draw.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, text)

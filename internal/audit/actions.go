@@ -239,6 +239,21 @@ var actions = map[Action]Spec{
 		say:   text{"The operator “{operator}” was disabled. Reason: {reason}.", "“{operator}” 운영자를 비활성화했어요. 이유: {reason}."},
 		plain: text{"An operator was disabled.", "운영자를 비활성화했어요."},
 	},
+	"operator.key_added": {
+		OCSF:  OCSF{ocsfAccountChange, ocsfOther},
+		say:   text{"The operator “{operator}” added a passkey. Reason: {reason}.", "“{operator}” 운영자가 패스키를 추가했어요. 이유: {reason}."},
+		plain: text{"An operator added a passkey.", "운영자가 패스키를 추가했어요."},
+	},
+	"operator.key_removed": {
+		OCSF:  OCSF{ocsfAccountChange, ocsfOther},
+		say:   text{"The operator “{operator}” removed a passkey, and their other sessions ended. Reason: {reason}.", "“{operator}” 운영자가 패스키를 삭제했고 다른 로그인도 모두 끝났어요. 이유: {reason}."},
+		plain: text{"An operator removed a passkey, and their other sessions ended.", "운영자가 패스키를 삭제했고 다른 로그인도 모두 끝났어요."},
+	},
+	"operator.session_ended": {
+		OCSF:  OCSF{ocsfAuthentication, 2},
+		say:   text{"The operator “{operator}” ended one of their sessions.", "“{operator}” 운영자가 자신의 로그인 하나를 끝냈어요."},
+		plain: text{"An operator ended one of their sessions.", "운영자가 자신의 로그인 하나를 끝냈어요."},
+	},
 	"staff.request_made": {
 		OCSF:  OCSF{ocsfEntity, ocsfOther},
 		say:   text{"An operator asked for “{kind}” on “{object}”. Reason: {reason}.", "운영자가 “{object}” 대상에 “{kind}” 작업을 요청했어요. 이유: {reason}."},
@@ -262,11 +277,19 @@ var actions = map[Action]Spec{
 	"client.registered": {
 		OCSF:  OCSF{ocsfEntity, 1},
 		say:   text{"The app “{client}” was registered.", "“{client}” 앱을 등록했어요."},
+		cases: []variant{{"by", "staff", text{"The operator “{operator}” registered the app “{client}”. Reason: {reason}.", "“{operator}” 운영자가 “{client}” 앱을 등록했어요. 이유: {reason}."}}},
 		plain: text{"An app was registered.", "앱을 등록했어요."},
 	},
 	"client.off": {
 		OCSF:  OCSF{ocsfEntity, 4},
+		say:   text{"The app “{client}” was switched off, and everything it held ended.", "“{client}” 앱을 끄고 그 앱이 가진 권한을 모두 끝냈어요."},
+		cases: []variant{{"by", "staff", text{"The operator “{operator}” switched the app “{client}” off, and everything it held ended. Reason: {reason}.", "“{operator}” 운영자가 “{client}” 앱을 끄고 그 앱이 가진 권한을 모두 끝냈어요. 이유: {reason}."}}},
 		plain: text{"An app was switched off, and everything it held ended.", "앱을 끄고 그 앱이 가진 권한을 모두 끝냈어요."},
+	},
+	"client.publisher_dropped": {
+		OCSF:  OCSF{ocsfEntity, 3},
+		say:   text{"The operator “{operator}” took back the verification of the app “{client}”, and everything it held ended. Reason: {reason}.", "“{operator}” 운영자가 “{client}” 앱의 게시자 확인을 취소하고 그 앱이 가진 권한을 모두 끝냈어요. 이유: {reason}."},
+		plain: text{"The verification of an app was taken back, and everything it held ended.", "앱의 게시자 확인을 취소하고 그 앱이 가진 권한을 모두 끝냈어요."},
 	},
 	"grant.given": {
 		Shown: true, OCSF: OCSF{ocsfAuthentication, 1},

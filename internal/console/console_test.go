@@ -3,6 +3,7 @@ package console
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -16,7 +17,8 @@ import (
 	"keyward/internal/audit"
 	"keyward/internal/device"
 	"keyward/internal/edge"
-	"keyward/internal/keyring/keyringtest"
+	"keyward/internal/oauth"
+	"keyward/internal/session"
 	"keyward/internal/signin/signintest"
 	"keyward/internal/softkey"
 	"keyward/internal/staff"
@@ -36,27 +38,26 @@ type desk struct {
 	door    http.Handler
 	logged  *bytes.Buffer
 	refused map[string]int
-	did     []string
+	log     *audit.Log
+	oauth   *oauth.Service
 }
 
 func newDesk(t *testing.T) *desk {
 	t.Helper()
 	d := &desk{t: t, clock: signintest.NewClock(), logged: new(bytes.Buffer), refused: map[string]int{}}
 	d.db = storetest.SQLite(t, storetest.WithNow(func() time.Time { return d.clock.Now() }))
-	ring := keyringtest.Open(t, keyringtest.KEK(t), d.db, d.db.Now)
-	log := audit.New(ring)
+	w := signintest.New(t, d.db, d.clock)
+	d.log = w.Log
+	d.oauth = oauth.New(oauth.Parts{DB: d.db, Log: w.Log, Accounts: w.Accounts, Sessions: w.Sessions, SignIn: w.SignIn,
+		Mint: session.NewMint(w.Ring, signintest.Origin, d.db.Now), Access: 5 * time.Minute})
 	logger := slog.New(slog.NewJSONHandler(d.logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	var err error
-	d.staff, err = staff.New(d.db, ring, log, device.Config{RPID: "ops.example.com", RPName: "Example operators", Origins: []string{origin}})
+	d.staff, err = staff.New(d.db, w.Ring, w.Log, device.Config{RPID: "ops.example.com", RPName: "Example operators", Origins: []string{origin}})
 	d.must(err)
 	look, err := web.NewRenderer("")
 	d.must(err)
-	pages, err := New(Parts{DB: d.db, Staff: d.staff, Look: look, Logger: logger, Acts: map[staff.Kind]staff.Act{
-		staff.VerifyPublisher: func(_ *store.Tx, r staff.Request) ([]audit.Effect, error) {
-			d.did = append(d.did, r.Target)
-			return []audit.Effect{{Kind: "client", ID: r.Target, Version: 2}}, nil
-		},
-	}}, Settings{Origin: origin, Product: "Example"})
+	pages, err := New(Parts{DB: d.db, Staff: d.staff, OAuth: d.oauth, Look: look, Logger: logger,
+		Acts: map[staff.Kind]staff.Act{staff.VerifyPublisher: d.oauth.Publisher}}, Settings{Origin: origin, Product: "Example"})
 	d.must(err)
 	rim, err := edge.New(edge.Options{Now: d.db.Now, Logger: logger, PublicURL: origin, Pages: pages.Problem,
 		Refused: func(_, code string) { d.refused[code]++ }})
@@ -218,20 +219,29 @@ func TestTwoOperatorsAtTheirDesk(t *testing.T) {
 		t.Errorf("who may not invite invites: %d %s", code, text)
 	}
 
-	// A request of Ada's, as the page of a client will make it.
-	who, err := d.staff.Check(t.Context(), ada.cookie)
+	// Ada registers an app that nobody vouched for, and asks that its publisher be verified.
+	id := registered(t, ada)
+	trade := url.Values{"response_type": {"code"}, "client_id": {id}, "redirect_uri": {"https://app.example.org/back"}, "scope": {"openid trade"},
+		"code_challenge": {strings.Repeat("A", 43)}, "code_challenge_method": {"S256"}}
+	mayTrade := func() bool {
+		_, err := d.oauth.ReadAsk(t.Context(), trade)
+		var no *oauth.Refusal
+		if err != nil && (!errors.As(err, &no) || no.Code != "invalid_scope") {
+			t.Errorf("the app's request: %v", err)
+		}
+		return err == nil
+	}
+	if mayTrade() {
+		t.Error("an app that nobody vouched for may ask for orders")
+	}
+	f = url.Values{"object": {id}, "domain": {"example.org"}, "reason": {"the DNS record is there"}}
+	code, text, h := ada.touched("/apps/"+id+"/publisher", "clients.ask_publisher", f)
+	page := h.Get("Location")
+	if code != http.StatusSeeOther || !strings.HasPrefix(page, "/requests/req_") {
+		t.Fatalf("asking: %d %s", code, text)
+	}
+	r, err := d.staff.Request(t.Context(), d.who(ben), staff.RequestID(strings.TrimPrefix(page, "/requests/")))
 	d.must(err)
-	diff := []staff.Change{{Field: "publisher", From: "not verified", To: "example.org"}}
-	act := staff.AskAct(staff.VerifyPublisher, "clt_1", diff, "the DNS record is there")
-	options, err := d.staff.TouchOptions(who, act)
-	d.must(err)
-	answer, err := ada.keys.Get(options)
-	d.must(err)
-	touch, err := d.staff.Touched(t.Context(), who, act, answer)
-	d.must(err)
-	r, err := d.staff.Ask(t.Context(), store.Cause{}, who, staff.VerifyPublisher, "clt_1", diff, "the DNS record is there", touch)
-	d.must(err)
-	page := "/requests/" + string(r.ID)
 
 	if code, text := ada.get(page); code != http.StatusOK || strings.Contains(text, "/approve") || !strings.Contains(text, "example.org") || !strings.Contains(text, "your own request") {
 		t.Errorf("the page of one's own request: %d %s", code, text)
@@ -240,14 +250,15 @@ func TestTwoOperatorsAtTheirDesk(t *testing.T) {
 		code, text, _ := b.touched(page+"/"+verb, "requests."+verb, url.Values{"object": {string(r.ID)}, "reason": {"looked it up"}})
 		return code, text
 	}
-	if code, text := decide(ada, "approve"); code != http.StatusForbidden || !strings.Contains(text, "own_act") || len(d.did) != 0 {
-		t.Errorf("approving one's own request: %d, did %v", code, d.did)
+	if code, text := decide(ada, "approve"); code != http.StatusForbidden || !strings.Contains(text, "own_act") || mayTrade() {
+		t.Errorf("approving one's own request: %d %s", code, text)
 	}
-	if code, text := ben.get(page); code != http.StatusOK || !strings.Contains(text, page+"/approve") || !strings.Contains(text, "not verified") {
+	if code, text := ben.get(page); code != http.StatusOK || !strings.Contains(text, page+"/approve") || !strings.Contains(text, "not verified") ||
+		!strings.Contains(text, "Portfolio View") || !strings.Contains(text, "app.example.org") {
 		t.Errorf("the page for the second: %d %s", code, text)
 	}
-	if code, text := decide(ben, "approve"); code != http.StatusSeeOther || len(d.did) != 1 {
-		t.Errorf("the second approves: %d %s, did %v", code, text, d.did)
+	if code, text := decide(ben, "approve"); code != http.StatusSeeOther || !mayTrade() {
+		t.Errorf("the second approves: %d %s", code, text)
 	}
 	if code, _ := decide(ben, "refuse"); code != http.StatusConflict {
 		t.Errorf("deciding again: %d", code)
@@ -256,7 +267,7 @@ func TestTwoOperatorsAtTheirDesk(t *testing.T) {
 	// Disabling ends Ben where he stands.
 	ben2, err := d.staff.Check(t.Context(), ben.cookie)
 	d.must(err)
-	id := string(ben2.Operator.ID)
+	id = string(ben2.Operator.ID)
 	if code, text, _ := ada.touched("/operators/"+id+"/roles", "operators.roles", url.Values{"object": {id}, "roles": {"auditor"}, "reason": {"moves to audit"}}); code != http.StatusSeeOther {
 		t.Errorf("roles: %d %s", code, text)
 	}
@@ -296,8 +307,13 @@ func TestOperatorsPagesReadWithoutScript(t *testing.T) {
 	ada := d.browser()
 	ada.join(JoinLink(origin, inv))
 	id := string(inv.Operator)
+	app := registered(t, ada)
+	_, _, h := ada.touched("/apps/"+app+"/publisher", "clients.ask_publisher", url.Values{"object": {app}, "domain": {"example.org"}, "reason": {"seen in DNS"}})
+	own, err := d.staff.Keys(t.Context(), d.who(ada))
+	d.must(err)
 	for _, lang := range []string{"en", "ko"} {
-		for _, path := range []string{"/", "/join", "/signin", "/operators", "/operators/invite", "/operators/" + id, "/requests"} {
+		for _, path := range []string{"/", "/join", "/signin", "/operators", "/operators/invite", "/operators/" + id, "/requests", h.Get("Location"),
+			"/apps", "/apps/register", "/apps/" + app, "/you", "/you/keys/" + string(own[0].ID)} {
 			r := httptest.NewRequest("GET", origin+path, nil)
 			r.Header.Set("Accept", "text/html")
 			r.Header.Set("Cookie", "kw_lang="+lang+"; __Host-kw_op="+ada.cookie)

@@ -122,13 +122,13 @@ func (s *Server) look(w http.ResponseWriter, r *http.Request) {
 
 var errForm = edge.E("bad_request")
 
-// form reads a form of ours; roles may be there several times.
-func form(v *visit) (url.Values, error) { return edge.ReadForm(v.r, "roles") }
+// form reads a form of ours; tick boxes may be there several times.
+func form(v *visit) (url.Values, error) { return edge.ReadForm(v.r, "roles", "scopes", "details") }
 
 // actOf is what a form is about to do, with everything that is typed in it. The
 // touch is asked for with this and verified against it, so both sides of a page
 // mean the same.
-func actOf(kind, object string, f url.Values) (device.Act, error) {
+func (s *Server) actOf(v *visit, kind, object string, f url.Values) (device.Act, error) {
 	reason := f.Get("reason")
 	switch kind {
 	case "operators.invite", "operators.roles":
@@ -142,12 +142,12 @@ func actOf(kind, object string, f url.Values) (device.Act, error) {
 		return staff.RolesAct(staff.ID(object), roles, reason), nil
 	case "operators.disable":
 		return staff.DisableAct(staff.ID(object), reason), nil
-	case "requests.approve":
-		return staff.ApproveAct(staff.RequestID(object), reason), nil
-	case "requests.refuse":
-		return staff.RefuseAct(staff.RequestID(object), reason), nil
 	}
-	return device.Act{}, errForm.At("act", "not an act of these pages")
+	o, err := orderOf(kind, object, f)
+	if err != nil {
+		return device.Act{}, err
+	}
+	return s.act(v, o)
 }
 
 // touch asks for the touch of a form that stands on the screen.
@@ -156,7 +156,7 @@ func (s *Server) touch(v *visit) error {
 	if err != nil {
 		return err
 	}
-	act, err := actOf(f.Get("act"), f.Get("object"), f)
+	act, err := s.actOf(v, f.Get("act"), f.Get("object"), f)
 	if err != nil {
 		return err
 	}
@@ -174,7 +174,7 @@ func (s *Server) sent(v *visit, kind, object string) (url.Values, *staff.Touch, 
 	if err != nil {
 		return nil, nil, err
 	}
-	act, err := actOf(kind, object, f)
+	act, err := s.actOf(v, kind, object, f)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"keyward/internal/edge"
+	"keyward/internal/oauth"
 	"keyward/internal/staff"
 )
 
@@ -131,9 +132,29 @@ func (s *Server) request(v *visit) (err error) {
 	if err := s.name(v, p, p.Request); err != nil {
 		return err
 	}
+	c, err := s.subject(v, p.Request)
+	if err != nil {
+		return err
+	}
 	p.Doable = s.Acts[p.Request.Kind] != nil
+	if c != nil {
+		p.App, p.Doable = *c, p.Doable && !c.Off
+	}
 	s.show(v.w, v.r, http.StatusOK, p)
 	return nil
+}
+
+// subject is the app that a request is about: whoever decides has to see its name and
+// where it leads people beside the domain. nil when it is about something else.
+func (s *Server) subject(v *visit, r staff.Request) (*oauth.Client, error) {
+	if r.Kind != staff.VerifyPublisher {
+		return nil, nil
+	}
+	c, err := s.OAuth.Registered(v.r.Context(), r.Target)
+	if errors.Is(err, oauth.ErrNoClient) {
+		return nil, nil // approving it fails; refusing works
+	}
+	return &c, err
 }
 
 // name finds out who asked and who decided.
@@ -154,38 +175,20 @@ func (s *Server) name(v *visit, p *page, all ...staff.Request) error {
 	return nil
 }
 
-var errNoAct = edge.E("unavailable")
+var errNoAct = edge.E("unavailable").Because(errors.New("nothing here does what this request asks for"))
 
-func (s *Server) approve(v *visit) error {
-	id := staff.RequestID(v.r.PathValue("id"))
-	f, t, err := s.sent(v, "requests.approve", string(id))
-	if err != nil {
-		return err
-	}
-	r, err := s.Staff.Request(v.r.Context(), v.who, id)
-	if err != nil {
-		return err
-	}
-	do := s.Acts[r.Kind] // what kind it is never changes
-	if do == nil {
-		return errNoAct.Because(errors.New("nothing here does " + string(r.Kind)))
-	}
-	if _, err := s.Staff.Approve(v.r.Context(), v.cause, v.who, id, f.Get("reason"), t, do); err != nil {
-		return err
-	}
-	http.Redirect(v.w, v.r, "/requests/"+string(id), http.StatusSeeOther)
-	return nil
-}
+func (s *Server) approve(v *visit) error { return s.decide(v, actApprove) }
 
-func (s *Server) refuse(v *visit) error {
-	id := staff.RequestID(v.r.PathValue("id"))
-	f, t, err := s.sent(v, "requests.refuse", string(id))
+func (s *Server) refuse(v *visit) error { return s.decide(v, actRefuse) }
+
+func (s *Server) decide(v *visit, act string) error {
+	o, t, err := s.ordered(v, act, v.r.PathValue("id"))
 	if err != nil {
 		return err
 	}
-	if _, err := s.Staff.Refuse(v.r.Context(), v.cause, v.who, id, f.Get("reason"), t); err != nil {
+	if _, err := s.doDecide(v, o, t); err != nil {
 		return err
 	}
-	http.Redirect(v.w, v.r, "/requests/"+string(id), http.StatusSeeOther)
+	http.Redirect(v.w, v.r, "/requests/"+o.Object, http.StatusSeeOther)
 	return nil
 }

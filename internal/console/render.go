@@ -9,12 +9,14 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"keyward/internal/edge"
 	"keyward/internal/lang"
+	"keyward/internal/oauth"
 	"keyward/internal/staff"
 )
 
@@ -73,6 +75,23 @@ func funcs(code string, look Look) template.FuncMap {
 			}
 			return string(k)
 		},
+		"power":   func(scope string) string { return t(powerWords[scope]) },
+		"proves":  func(auth string) string { return t(authWords[auth]) },
+		"scopes":  oauth.Scopes,
+		"details": oauth.DetailTypes,
+		"hosts":   hosts,
+		"span": func(d time.Duration) string {
+			if d < 48*time.Hour {
+				return t("ops.hours", "n", int(d/time.Hour))
+			}
+			return t("ops.days", "n", int(d/(24*time.Hour)))
+		},
+		"field": func(name string) string {
+			if key, ok := fieldWords[name]; ok {
+				return t(key)
+			}
+			return name
+		},
 		"state": func(s staff.State) string { return t(stateWords[s]) },
 		"bdi":   func(s string) template.HTML { return template.HTML("<bdi>" + template.HTMLEscapeString(s) + "</bdi>") },
 	}
@@ -87,6 +106,13 @@ var (
 		staff.Admin:    {"ops.role.admin", "ops.role.admin.why"},
 		staff.Auditor:  {"ops.role.auditor", "ops.role.auditor.why"},
 	}
+	// What people will read when the app asks.
+	powerWords = map[string]string{
+		"openid": "power.openid", "email": "power.email", "offline_access": "power.offline_access", "read": "power.read",
+		"trade": "power.trade", "keys": "power.keys", "devices": "power.devices", "contacts": "power.contacts", "tail": "ops.app.tail",
+	}
+	authWords  = map[string]string{oauth.AuthNone: "ops.app.auth.none", oauth.AuthSecret: "ops.app.auth.secret", oauth.AuthKey: "ops.app.auth.key"}
+	fieldWords = map[string]string{"publisher": "ops.app.publisher"}
 	kindWords  = map[staff.Kind]string{staff.VerifyPublisher: "ops.kind.publisher"}
 	stateWords = map[staff.State]string{
 		staff.Open: "ops.state.open", staff.Approved: "ops.state.approved", staff.Refused: "ops.state.refused", staff.Expired: "ops.state.expired",
@@ -116,14 +142,43 @@ type page struct {
 	Request    staff.Request
 	Names      map[staff.ID]string
 	Doable     bool
+	Apps       []oauth.Client
+	App        oauth.Client
+	Live       int
+	Secret     string
+	Keys       []staff.Key
+	Key        staff.Key
+	Sessions   []staff.Session
+}
+
+// hosts are where an app leads people, each once.
+func hosts(c oauth.Client) (out []string) {
+	for _, r := range c.Redirects {
+		u, err := url.Parse(r)
+		if err != nil {
+			continue // none was registered that does not parse
+		}
+		host := u.Host
+		if host == "" {
+			host = u.Scheme + ":" // a private scheme of a native app
+		}
+		if !slices.Contains(out, host) {
+			out = append(out, host)
+		}
+	}
+	return out
 }
 
 // May is for leaving out what would be refused.
 func (p *page) May(power string) bool {
 	return p.Who != nil && p.Who.Operator.Roles.May(map[string]staff.Power{
 		"see-operators": staff.SeeOperators, "manage": staff.ManageOperators, "see-requests": staff.SeeRequests, "ask": staff.AskRequests, "decide": staff.DecideRequests,
+		"see-apps": staff.SeeClients, "manage-apps": staff.ManageClients,
 	}[power])
 }
+
+// In says whether the page is one of those below a door of the navigation.
+func (p *page) In(door string) bool { return p.Path == door || strings.HasPrefix(p.Path, door+"/") }
 
 // Own says whether an operator is the one who looks.
 func (p *page) Own(id staff.ID) bool { return p.Who != nil && p.Who.Operator.ID == id }

@@ -9,6 +9,7 @@ import (
 
 	"keyward/internal/device"
 	"keyward/internal/edge"
+	"keyward/internal/oauth"
 	"keyward/internal/staff"
 	"keyward/internal/store"
 )
@@ -17,6 +18,7 @@ import (
 type Parts struct {
 	DB     *store.DB
 	Staff  *staff.Service
+	OAuth  *oauth.Service
 	Look   Look
 	Logger *slog.Logger
 
@@ -73,10 +75,24 @@ func (s *Server) Routes(mux *http.ServeMux, e *edge.Edge) {
 	in("GET /operators/{id}", s.operator)
 	in("POST /operators/{id}/roles", s.roles)
 	in("POST /operators/{id}/disable", s.disable)
+	in("GET /you", s.own)
+	in("POST /you/keys/begin", s.keyBegin)
+	in("POST /you/keys", s.addKey)
+	in("GET /you/keys/{id}", s.keyPage)
+	in("POST /you/keys/{id}/remove", s.removeKey)
+	in("POST /you/sessions/{id}/end", s.endSession)
+	in("GET /apps", s.apps)
+	in("GET /apps/register", s.registerPage)
+	in("POST /apps/register", s.register)
+	in("GET /apps/{id}", s.app)
+	in("POST /apps/{id}/off", s.turnOff)
+	in("POST /apps/{id}/publisher", s.askPublisher)
+	in("POST /apps/{id}/publisher/drop", s.dropPublisher)
 	in("GET /requests", s.requests)
 	in("GET /requests/{id}", s.request)
 	in("POST /requests/{id}/approve", s.approve)
 	in("POST /requests/{id}/refuse", s.refuse)
+	s.apiRoutes(in)
 }
 
 // visit is a request of an operator who is signed in.

@@ -148,6 +148,8 @@ var table = map[string]row{
 		text{"Nobody approves a request of their own or changes their own standing. Nothing was changed.", "자신의 요청을 승인하거나 자신의 권한을 바꿀 수 없습니다. 바뀐 것은 없습니다."}},
 	"operator_unknown": {404, "operators", text{"There is no such operator", "그런 운영자가 없습니다"},
 		text{"No active operator has this id.", "이 ID의 활성 운영자가 없습니다."}},
+	"touch_with_another": {409, "operators", text{"Touch a passkey that stays", "남을 패스키로 확인해야 합니다"},
+		text{"Whoever removes a passkey shows another one of theirs, so that nobody locks themselves out. Nothing was changed.", "로그인 수단을 잃지 않도록, 삭제할 패스키가 아닌 다른 패스키로 확인합니다. 바뀐 것은 없습니다."}},
 	"request_unknown": {404, "operators", text{"There is no such request", "그런 요청이 없습니다"},
 		text{"No request of operators has this id.", "이 ID의 운영자 요청이 없습니다."}},
 	"request_closed": {409, "operators", text{"This request is closed", "이미 끝난 요청입니다"},

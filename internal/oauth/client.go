@@ -147,8 +147,32 @@ func goodKeys(raw json.RawMessage) error {
 
 // Register writes an app and returns its secret, shown once, when it has one.
 func (s *Service) Register(ctx context.Context, cause store.Cause, n NewClient) (Client, string, error) {
-	if err := n.check(); err != nil {
+	d, err := s.Draft(n)
+	if err != nil {
 		return Client{}, "", err
+	}
+	err = s.db.Update(ctx, cause, func(tx *store.Tx) error {
+		e, err := d.Write(tx)
+		if err != nil {
+			return err
+		}
+		_, err = s.log.Append(tx, e)
+		return err
+	})
+	return d.Client, d.Secret, err
+}
+
+// Draft is an app that was checked and is not written yet. Secret is empty where the
+// app has none; it is shown once, and the row has its hash.
+type Draft struct {
+	Client
+	Secret string
+}
+
+// Draft checks what somebody wants to register and completes it.
+func (s *Service) Draft(n NewClient) (*Draft, error) {
+	if err := n.check(); err != nil {
+		return nil, err
 	}
 	if n.Life == 0 {
 		n.Life = defaultLife
@@ -156,61 +180,49 @@ func (s *Service) Register(ctx context.Context, cause store.Cause, n NewClient) 
 	if n.Audience == "" {
 		n.Audience = s.mint.Issuer()
 	}
-	c := Client{
+	d := &Draft{Client: Client{
 		ID: ClientID(keyring.NewID("app_", s.db.Now())), Name: n.Name, Owner: n.Owner, Public: n.Auth == AuthNone, Auth: n.Auth, JWKS: string(n.JWKS),
 		FirstParty: n.FirstParty, Redirects: n.Redirects, Scopes: slices.Clone(n.Scopes), Audience: n.Audience, Life: n.Life, Version: 1,
 		Purpose: strings.TrimSpace(n.Purpose), Profile: n.Profile, Details: slices.Clone(n.Details), Backchannel: n.Backchannel, AfterLogout: n.AfterLogout,
-	}
-	slices.Sort(c.Scopes)
-	c.Scopes = slices.Compact(c.Scopes)
-	kind, secret := "confidential", ""
-	if c.Public {
-		kind = "public"
-	}
-	var hash []byte
+	}}
+	slices.Sort(d.Scopes)
+	d.Scopes = slices.Compact(d.Scopes)
 	if n.Auth == AuthSecret {
 		// 256 random bits: nothing to guess, so SHA-256 is enough and a slow hash would
 		// only slow every token down (DESIGN §11).
-		secret = "kws_" + keyring.Secret()
-		h := keyring.Hash(secret)
-		hash = h[:]
+		d.Secret = "kws_" + keyring.Secret()
+		h := keyring.Hash(d.Secret)
+		d.secret = h[:]
 	}
-	redirects, _ := json.Marshal(c.Redirects)
-	after, _ := json.Marshal(append([]string{}, c.AfterLogout...))
-	err := s.db.Update(ctx, cause, func(tx *store.Tx) error {
-		c.CreatedAt = tx.Now
-		if err := tx.Later(sqlInsertClient, string(c.ID), c.Name, c.Owner, kind, c.Auth, hash, c.JWKS, c.FirstParty, "", string(redirects),
-			joinScope(c.Scopes), c.Audience, c.Life.Microseconds(), store.Micros(tx.Now), c.Purpose, c.Profile, strings.Join(c.Details, " "), c.Backchannel, string(after)); err != nil {
-			return err
-		}
-		_, err := s.log.Append(tx, audit.Event{
-			Action: "client.registered", Target: string(c.ID), Effects: []audit.Effect{{Kind: "client", ID: string(c.ID), Version: 1}},
-			Payload: map[string]string{"client": c.Name},
-		})
-		return err
-	})
-	return c, secret, err
+	return d, nil
+}
+
+// Write writes the row, and tells the event, which the caller appends: at the command
+// line that is Register, at the operators' desk the deed with its reason.
+func (d *Draft) Write(tx *store.Tx) (audit.Event, error) {
+	kind := "confidential"
+	if d.Public {
+		kind = "public"
+	}
+	redirects, _ := json.Marshal(d.Redirects)
+	after, _ := json.Marshal(append([]string{}, d.AfterLogout...))
+	d.CreatedAt = tx.Now
+	err := tx.Later(sqlInsertClient, string(d.ID), d.Name, d.Owner, kind, d.Auth, d.secret, d.JWKS, d.FirstParty, "", string(redirects),
+		joinScope(d.Scopes), d.Audience, d.Life.Microseconds(), store.Micros(tx.Now), d.Purpose, d.Profile, strings.Join(d.Details, " "), d.Backchannel, string(after))
+	return audit.Event{
+		Action: "client.registered", Target: string(d.ID), Effects: []audit.Effect{{Kind: "client", ID: string(d.ID), Version: 1}},
+		Payload: map[string]string{"client": d.Name},
+	}, err
 }
 
 // TurnOff ends an app and everything it holds of anybody.
 func (s *Service) TurnOff(ctx context.Context, cause store.Cause, id ClientID) (ended int, err error) {
 	err = s.db.Update(ctx, cause, func(tx *store.Tx) error {
-		var version int64
-		err := tx.Row(sqlOff, store.Micros(tx.Now), string(id)).Scan(&version)
-		if err == store.ErrNoRows {
-			return ErrNoClient
-		}
-		if err != nil {
+		var e audit.Event
+		if e, ended, err = s.TurnOffIn(tx, id); err != nil {
 			return err
 		}
-		effects, err := s.sessions.EndGrantsOf(tx, string(id), session.EndedClient)
-		if err != nil {
-			return err
-		}
-		ended = len(effects)
-		_, err = s.log.Append(tx, audit.Event{
-			Action: "client.off", Target: string(id), Effects: append(effects, audit.Effect{Kind: "client", ID: string(id), Version: version}),
-		})
+		_, err = s.log.Append(tx, e)
 		return err
 	})
 	if err == nil {
@@ -219,19 +231,33 @@ func (s *Service) TurnOff(ctx context.Context, cause store.Cause, id ClientID) (
 	return ended, err
 }
 
-// VerifyPublisher says that this domain belongs to whoever publishes an app, so that it
-// may ask for more than looking. It takes two operators (staff): the caller hands this
-// to the approval, which writes the event. Rows only.
-func (s *Service) VerifyPublisher(tx *store.Tx, id ClientID, domain string) ([]audit.Effect, error) {
-	if !goodDomain(domain) {
-		return nil, ErrBadClient.At("domain", "is a host name of its own, such as example.com")
+// TurnOffIn is TurnOff in the transaction of a caller, who appends the event.
+func (s *Service) TurnOffIn(tx *store.Tx, id ClientID) (e audit.Event, ended int, err error) {
+	return s.narrow(tx, id, "client.off", sqlOff, store.Micros(tx.Now))
+}
+
+// narrow takes something from an app, and with it all it holds of anybody.
+func (s *Service) narrow(tx *store.Tx, id ClientID, a audit.Action, query string, arg any) (e audit.Event, ended int, err error) {
+	var (
+		version int64
+		name    string
+	)
+	switch err := tx.Row(query, arg, string(id)).Scan(&version, &name); {
+	case err == store.ErrNoRows:
+		return e, 0, ErrNoClient
+	case err != nil:
+		return e, 0, err
 	}
-	var version int64
-	err := tx.Row(sqlVerified, domain, string(id)).Scan(&version)
-	if err == store.ErrNoRows {
-		return nil, ErrNoClient
+	effects, err := s.sessions.EndGrantsOf(tx, string(id), session.EndedClient)
+	for _, f := range effects {
+		if ended++; f.Kind == "grants" {
+			ended = int(f.Version) // too many to name: one effect that counts them
+		}
 	}
-	return []audit.Effect{{Kind: "client", ID: string(id), Version: version}}, err
+	return audit.Event{
+		Action: a, Target: string(id), Effects: append(effects, audit.Effect{Kind: "client", ID: string(id), Version: version}),
+		Payload: map[string]string{"client": name},
+	}, ended, err
 }
 
 // Client reads an app that is on. ErrNoClient otherwise.
@@ -249,16 +275,26 @@ func (s *Service) Client(ctx context.Context, id string) (Client, error) {
 }
 
 func (s *Service) readClient(ctx context.Context, id string) (Client, error) {
+	c, err := s.Registered(ctx, id)
+	if err == nil && c.Off {
+		return Client{}, ErrNoClient
+	}
+	return c, err
+}
+
+// Registered reads an app as it stands, also one that is off: for those who look after
+// apps, so never from memory.
+func (s *Service) Registered(ctx context.Context, id string) (Client, error) {
+	if !keyring.ValidID("app_", id) {
+		return Client{}, ErrNoClient
+	}
 	var secret []byte
 	c, err := scanClient(s.db.Get(ctx, sqlClient, id), &secret)
-	switch {
-	case err == store.ErrNoRows || err == nil && c.Off:
+	if err == store.ErrNoRows {
 		return Client{}, ErrNoClient
-	case err != nil:
-		return Client{}, err
 	}
 	c.secret = secret
-	return c, nil
+	return c, err
 }
 
 // Clients lists every app, those that are off included, oldest first.

@@ -61,6 +61,10 @@ func (s *Service) Issuer() string { return s.mint.Issuer() }
 // gatePatience bounds the wait for the gates, which takes 700 ms at most.
 const gatePatience = 5 * time.Second
 
+// Told waits until every process obeys a change of apps that was just committed: for
+// callers whose transaction it was.
+func (s *Service) Told(ctx context.Context) error { return s.told(ctx) }
+
 // told waits until what was just committed is obeyed everywhere: a revocation that was
 // acknowledged is refused (DESIGN §7). A closed connection does not cut it short.
 func (s *Service) told(ctx context.Context) error {

@@ -12,7 +12,10 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 1, $15, $16
 	sqlClients = `SELECT ` + clientCols + ` FROM oauth_client ORDER BY created_at, id LIMIT 1000`
 
 	sqlVerified = `UPDATE oauth_client SET domain = $1, version = version + 1 WHERE id = $2 AND off_at = 0 RETURNING version`
-	sqlOff      = `UPDATE oauth_client SET off_at = $1, version = version + 1 WHERE id = $2 AND off_at = 0 RETURNING version`
+	sqlOff      = `UPDATE oauth_client SET off_at = $1, version = version + 1 WHERE id = $2 AND off_at = 0 RETURNING version, name`
+
+	sqlUnverified = `UPDATE oauth_client SET domain = $1, version = version + 1 WHERE id = $2 AND off_at = 0 AND domain <> $1 RETURNING version, name`
+	sqlDropCodes  = `DELETE FROM oauth_code WHERE client = $1 AND spent_at = 0`
 )
 
 const (

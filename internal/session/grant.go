@@ -201,6 +201,12 @@ func (s *Service) endGrants(tx *store.Tx, query, why string, which ...any) ([]au
 	return eff, nil
 }
 
+// CountGrants counts what an app holds of anybody that can still be used, up to 1001.
+func (s *Service) CountGrants(tx *store.Tx, client string) (n int, err error) {
+	err = tx.Row(sqlCountGrants, client, store.Micros(tx.Now)).Scan(&n)
+	return n, err
+}
+
 // Grants lists what apps hold of an account, newest first, as far as it can still
 // be used.
 func (s *Service) Grants(tx *store.Tx, acc account.ID) ([]Grant, error) {

@@ -20,6 +20,8 @@ VALUES ($1, $2, $3, $4, 1, $5, $6, $7, $8, $9, $10, $11)`
 	sqlGrant  = `SELECT ` + grantCols + ` FROM session_grant g WHERE g.id = $1 AND g.abs_exp > $2 AND ` + usable
 	sqlGrants = `SELECT ` + grantCols + ` FROM session_grant g WHERE g.account = $1 AND g.abs_exp > $2 AND ` + usable + ` ORDER BY g.created_at DESC, g.id DESC LIMIT 300`
 
+	sqlCountGrants = `SELECT COUNT(*) FROM (SELECT g.id FROM session_grant g WHERE g.client = $1 AND g.abs_exp > $2 AND ` + usable + ` LIMIT 1001) n`
+
 	endGrant       = `UPDATE session_grant SET ended_at = $1, ended_why = $2, version = version + 1 WHERE ended_at = 0 `
 	sqlEndGrant    = endGrant + `AND account = $3 AND id = $4 RETURNING id, version`
 	sqlEndGrantsOf = endGrant + `AND client = $3 RETURNING id, version`

@@ -128,21 +128,16 @@ func (s *Service) Join(ctx context.Context, cause store.Cause, secret string, an
 		if _, err := tx.Exec(sqlInsertOperator, g.operator, g.who.UserName, g.who.Handle, g.roles, g.invitedBy, store.Micros(tx.Now)); err != nil {
 			return err
 		}
-		id := keyring.NewID("opk_", tx.Now)
-		n, err := tx.Exec(sqlInsertKey, id, g.operator, key.CredentialID, key.PublicKey, key.Algorithm, key.AAGUID, key.Grade, key.BE, key.BS, int64(key.Counter),
-			key.Transports, key.Object, key.ClientHash[:], key.Format, store.Micros(tx.Now))
+		id, err := insertKey(tx, g.operator, key)
 		if err != nil {
 			return err
-		}
-		if n == 0 {
-			return device.ErrCredentialTaken
 		}
 		if in, err = s.start(tx, g.operator, token); err != nil {
 			return err
 		}
 		_, err = s.log.Append(tx, audit.Event{
 			Action: "operator.joined", Target: string(g.operator),
-			Effects: []audit.Effect{effect(in.Operator), {Kind: "operator_key", ID: id, Version: 1}, {Kind: "operator_session", ID: string(in.Session.ID), Version: 1}},
+			Effects: []audit.Effect{effect(in.Operator), {Kind: "operator_key", ID: string(id), Version: 1}, {Kind: "operator_session", ID: string(in.Session.ID), Version: 1}},
 			Payload: map[string]string{"operator": in.Operator.Name, "roles": in.Operator.Roles.String()},
 		})
 		return err

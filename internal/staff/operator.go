@@ -26,6 +26,8 @@ var (
 	ErrOwn = edge.E("own_act")
 	// ErrUnknown: no such operator that is active.
 	ErrUnknown = edge.E("operator_unknown")
+	// ErrSession: none of one's own has this id, or it ended.
+	ErrSession = edge.E("session_unknown")
 	// ErrNotSignedIn: no session, or one that ended.
 	ErrNotSignedIn = edge.E("not_signed_in")
 	// ErrClosed: the request was decided, ran out, or lost its requester.
@@ -174,24 +176,12 @@ func (s *Service) Disable(ctx context.Context, cause store.Cause, by Live, id ID
 		if o, err = scanOperator(tx.Row(sqlDisable, id, by.Operator.ID)); err != nil {
 			return whyNot(err, by, id)
 		}
-		effects := []audit.Effect{effect(o)}
-		rows, err := tx.Rows(sqlEndSessions, store.Micros(tx.Now), id)
+		ended, err := endRows(tx, sqlEndSessions, store.Micros(tx.Now), id)
 		if err != nil {
 			return err
 		}
-		defer rows.Close()
-		for rows.Next() {
-			e := audit.Effect{Kind: "operator_session"}
-			if err := rows.Scan(&e.ID, &e.Version); err != nil {
-				return err
-			}
-			effects = append(effects, e)
-		}
-		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-			return err
-		}
 		_, err = s.log.Append(tx, audit.Event{
-			Action: "operator.disabled", Target: string(id), Effects: effects,
+			Action: "operator.disabled", Target: string(id), Effects: append([]audit.Effect{effect(o)}, ended...),
 			Payload: map[string]string{"operator": o.Name, "reason": reason},
 		})
 		return err

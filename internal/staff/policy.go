@@ -61,6 +61,9 @@ const (
 	SeeRequests     Power = "see requests"
 	AskRequests     Power = "ask for what takes two"
 	DecideRequests  Power = "approve and refuse"
+	KeepKeys        Power = "add and remove passkeys of one's own"
+	SeeClients      Power = "see apps"
+	ManageClients   Power = "register apps and switch them off"
 )
 
 // powers: nothing implies anything else, and what is not here is refused.
@@ -70,6 +73,28 @@ var powers = map[Power][]Role{
 	SeeRequests:     {Support, Analyst, Security, Admin, Auditor},
 	AskRequests:     {Support, Analyst, Security, Admin},
 	DecideRequests:  {Security, Admin},
+	KeepKeys:        {Support, Analyst, Security, Admin, Auditor},
+	SeeClients:      {Support, Analyst, Security, Admin, Auditor},
+	ManageClients:   {Security, Admin},
+}
+
+// DeedKind is what one operator may do alone to what another package owns. It stands
+// in challenges, so never reused for something else.
+type DeedKind string
+
+// What can be done to apps. Taking a verification back narrows what an app may ask
+// for: one operator is enough.
+const (
+	RegisterClient DeedKind = "clients.register"
+	TurnOffClient  DeedKind = "clients.off"
+	DropPublisher  DeedKind = "clients.drop_publisher"
+)
+
+// deeds: what is not here, nobody may.
+var deeds = map[DeedKind]Power{
+	RegisterClient: ManageClients,
+	TurnOffClient:  ManageClients,
+	DropPublisher:  ManageClients,
 }
 
 // Kind is what a request asks for. Stored, so never renamed.

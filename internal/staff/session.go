@@ -148,6 +148,70 @@ func (s *Service) SignOut(ctx context.Context, cause store.Cause, who Live) erro
 	})
 }
 
+// Sessions lists one's own, oldest first.
+func (s *Service) Sessions(ctx context.Context, who Live) (all []Session, err error) {
+	err = s.db.View(ctx, func(tx *store.Tx) error {
+		rows, err := tx.Rows(sqlLiveOf, who.Operator.ID, store.Micros(tx.Now), store.Micros(tx.Now.Add(-idleLife)))
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var (
+				ses                 Session
+				started, ends, used int64
+			)
+			if err := rows.Scan(&ses.ID, &started, &ends, &used, &ses.Version); err != nil {
+				return err
+			}
+			ses.StartedAt, ses.EndsAt, ses.LastUsed = store.Time(started), store.Time(ends), store.Time(used)
+			all = append(all, ses)
+		}
+		return rows.Err()
+	})
+	return all, err
+}
+
+// EndSession ends one of one's own sessions. It takes no touch: it is the safe
+// direction, and the hand that needs it is in a hurry.
+func (s *Service) EndSession(ctx context.Context, cause store.Cause, who Live, id SessionID) error {
+	cause.Actor = who.Operator.actor()
+	return s.db.Update(ctx, cause, func(tx *store.Tx) error {
+		if _, err := readLive(tx, who.Session.ID); err != nil {
+			return err // one that was ended does not end others
+		}
+		ended, err := endRows(tx, sqlEndOne, store.Micros(tx.Now), who.Operator.ID, id)
+		if err != nil {
+			return err
+		}
+		if len(ended) == 0 {
+			return ErrSession
+		}
+		_, err = s.log.Append(tx, audit.Event{
+			Action: "operator.session_ended", Target: string(who.Operator.ID), Effects: ended,
+			Payload: map[string]string{"operator": who.Operator.Name},
+		})
+		return err
+	})
+}
+
+// endRows runs a statement that ends sessions and tells which.
+func endRows(tx *store.Tx, query string, args ...any) (ended []audit.Effect, err error) {
+	rows, err := tx.Rows(query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		e := audit.Effect{Kind: "operator_session"}
+		if err := rows.Scan(&e.ID, &e.Version); err != nil {
+			return nil, err
+		}
+		ended = append(ended, e)
+	}
+	return ended, errors.Join(rows.Err(), rows.Close())
+}
+
 // readLive reads a session inside the transaction that acts with it.
 func readLive(tx *store.Tx, id SessionID) (Live, error) {
 	return scanLive(tx.Row(sqlLiveByID, id, store.Micros(tx.Now), store.Micros(tx.Now.Add(-idleLife))))

@@ -32,6 +32,17 @@ WHERE id = $4 AND operator = $5 AND removed_at = 0
  AND EXISTS (SELECT 1 FROM staff_operator o WHERE o.id = staff_key.operator AND o.status = 'active')
 RETURNING counter_before, version`
 
+	sqlHandle      = `SELECT handle FROM staff_operator WHERE id = $1`
+	sqlKeys        = `SELECT id, grade, created_at, last_used FROM staff_key WHERE operator = $1 AND removed_at = 0 ORDER BY created_at, id`
+	sqlCredentials = `SELECT credential_id FROM staff_key WHERE operator = $1 AND removed_at = 0`
+	sqlCountKeys   = `SELECT COALESCE(SUM(CASE WHEN id = $2 THEN 1 ELSE 0 END), 0), COUNT(*) FROM staff_key WHERE operator = $1 AND removed_at = 0`
+
+	// Never the last one, and never by its own touch.
+	sqlRemoveKey = `UPDATE staff_key SET removed_at = $1, version = version + 1
+WHERE id = $2 AND operator = $3 AND removed_at = 0 AND id <> $4
+ AND EXISTS (SELECT 1 FROM staff_key k WHERE k.operator = $3 AND k.removed_at = 0 AND k.id <> $2)
+RETURNING version`
+
 	sqlSpend = `INSERT INTO staff_spent (hash, expires_at) VALUES ($1, $2) ON CONFLICT (hash) DO NOTHING`
 	sqlSweep = `DELETE FROM staff_spent WHERE expires_at < $1`
 )
@@ -48,10 +59,15 @@ VALUES ($1, $2, $3, $4, $5, $4, 0, 1)`
 	sqlLive     = `SELECT ` + liveCols + ` FROM staff_session s JOIN staff_operator o ON o.id = s.operator WHERE s.hash = $1 AND ` + live
 	sqlLiveByID = `SELECT ` + liveCols + ` FROM staff_session s JOIN staff_operator o ON o.id = s.operator WHERE s.id = $1 AND ` + live
 
+	sqlLiveOf = `SELECT s.id, s.started_at, s.ends_at, s.last_used, s.version FROM staff_session s JOIN staff_operator o ON o.id = s.operator
+WHERE s.operator = $1 AND ` + live + ` ORDER BY s.started_at, s.id`
+
 	sqlLastUsed = `UPDATE staff_session SET last_used = $1 WHERE id = $2 AND ended_at = 0 AND last_used < $1`
 
 	sqlEndSession  = `UPDATE staff_session SET ended_at = $1, version = version + 1 WHERE id = $2 AND ended_at = 0 RETURNING version`
 	sqlEndByCookie = `UPDATE staff_session SET ended_at = $1, version = version + 1 WHERE hash = $2 AND ended_at = 0 RETURNING id, version`
+	sqlEndOne      = `UPDATE staff_session SET ended_at = $1, version = version + 1 WHERE operator = $2 AND id = $3 AND ended_at = 0 RETURNING id, version`
+	sqlEndOthers   = `UPDATE staff_session SET ended_at = $1, version = version + 1 WHERE operator = $2 AND id <> $3 AND ended_at = 0 RETURNING id, version`
 	sqlEndSessions = `UPDATE staff_session SET ended_at = $1, version = version + 1 WHERE operator = $2 AND ended_at = 0 RETURNING id, version`
 )
 

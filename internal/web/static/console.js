@@ -28,18 +28,30 @@ async function signIn(form) {
   go(to);
 }
 
-async function touchThenSend(form, submitter) {
+async function touchThenSend(form, submitter, waiting = 'waiting') {
   const fields = new URLSearchParams(new FormData(form));
   fields.set('act', submitter?.dataset.act ?? form.dataset.act);
   const begun = await post('/touch', fields);
-  say(form, 'waiting');
+  say(form, waiting);
   const credential = await navigator.credentials.get({ publicKey: api.parseRequestOptionsFromJSON(begun.options) });
   form.elements.namedItem('credential').value = JSON.stringify(credential.toJSON());
   if (submitter?.hasAttribute('formaction')) form.action = submitter.formAction;
   form.submit(); // not requestSubmit: this handler is done with it
 }
 
-const ceremonies = { join, 'sign-in': signIn, touch: touchThenSend };
+// The new passkey is made first, because the touch of one that is already there is for exactly the one that was made.
+async function addKey(form, submitter) {
+  const made = form.elements.namedItem('made');
+  if (!made.value) { // it is there when only the touch was cancelled: one try must not leave two passkeys behind
+    const begun = await post('/you/keys/begin', {});
+    say(form, 'waiting');
+    const key = await navigator.credentials.create({ publicKey: api.parseCreationOptionsFromJSON(begun.options) });
+    made.value = JSON.stringify(key.toJSON());
+  }
+  await touchThenSend(form, submitter, 'first');
+}
+
+const ceremonies = { 'add-key': addKey, join, 'sign-in': signIn, touch: touchThenSend };
 
 document.addEventListener('submit', async (event) => {
   const form = event.target;

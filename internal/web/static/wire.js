@@ -11,6 +11,7 @@ export class Problem extends Error {
     this.code = body.code ?? '';
     this.title = body.title ?? '';
     this.detail = body.detail ?? '';
+    this.errors = (body.errors ?? []).map((e) => `${e.pointer ?? ''} ${e.detail}`).join('; '); // which part, in words for who wrote it
     this.request = body.request_id ?? '';
     this.purpose = body.purpose;
     this.url = body.url;
@@ -94,7 +95,7 @@ export function say(root, name, slots = {}) {
 /** Say what went wrong, by kind. Being cancelled is no error, and a lost line is not the person's fault. */
 export function sayError(root, error) {
   if (error instanceof Problem) {
-    say(root, 'problem', { title: error.title, detail: error.detail, request: error.request });
+    say(root, 'problem', { title: error.title, detail: error.detail, errors: error.errors, request: error.request });
   } else if (error.name === 'NotAllowedError' || error.name === 'AbortError') {
     say(root, 'cancelled'); // browsers hide which of "no passkey", "refused" and "timed out" it was
   } else if (error.name === 'InvalidStateError') {
