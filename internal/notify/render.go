@@ -168,6 +168,17 @@ func (l letter) fact(f fact) (line, bool) {
 	case factKey:
 		name := oneLine(l.payload["key"])
 		return line{Label: label("mail.fact.passkey"), Value: name, Names: true}, name != ""
+	case factApp:
+		name := oneLine(l.payload["client"])
+		return line{Label: label("mail.fact.app"), Value: name, Names: true}, name != ""
+	case factMay:
+		var may []string
+		for _, scope := range strings.Fields(l.payload["scope"]) {
+			if key, known := verbs[scope]; known {
+				may = append(may, label(key))
+			}
+		}
+		return line{Label: label("mail.fact.may"), Value: strings.Join(may, " · ")}, len(may) > 0
 	case factAddress:
 		mail := oneLine(l.payload["mail"])
 		return line{Label: label("mail.fact.address"), Value: mail}, mail != ""
@@ -201,6 +212,12 @@ func (l letter) fact(f fact) (line, bool) {
 		return line{Label: label("mail.fact.left"), Value: l.say("mail.left.some", "n", n).Text}, true
 	}
 	return line{}, false
+}
+
+// verbs say what a scope lets an app do, in the words of the page that asked.
+var verbs = map[string]string{
+	"openid": "power.openid", "email": "power.email", "offline_access": "power.offline_access", "read": "power.read",
+	"trade": "power.trade", "keys": "power.keys", "devices": "power.devices", "contacts": "power.contacts",
 }
 
 // where never guesses: without a place there is none, one from the place file is

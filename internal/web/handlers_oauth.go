@@ -2,8 +2,10 @@ package web
 
 import (
 	"errors"
+	"html/template"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -90,9 +92,10 @@ func (s *Server) showAsk(v *visit, handle string, ask oauth.Ask) error {
 		return err
 	}
 	view := &Authorize{
-		Base: v.base, Ask: handle, Auto: !ask.Consents(), App: ask.Client.Name, Domain: ask.Client.Domain, Site: u.Host, Redirect: ask.Redirect,
-		Powers: ask.Scopes, Until: v.base.Now.Add(ask.Client.Life),
-		Deny: s.OAuth.Back(&oauth.Refusal{Code: "access_denied", Description: "the person said no", Redirect: ask.Redirect, State: ask.State}),
+		Base: v.base, Ask: handle, Auto: !ask.Consents(), App: ask.Client.Name, Ours: ask.Client.FirstParty, Domain: ask.Client.Domain,
+		Purpose: ask.Client.Purpose, Site: u.Host, Redirect: ask.Redirect,
+		Powers: ask.Scopes, Payments: paymentsOf(ask.Details), Offline: slices.Contains(ask.Scopes, "offline_access"), Until: v.base.Now.Add(ask.Client.Life),
+		Deny: template.URL(s.OAuth.Back(&oauth.Refusal{Code: "access_denied", Description: "the person said no", Redirect: ask.Redirect, State: ask.State})),
 	}
 	if view.Site == "" {
 		view.Site = u.Scheme // the private scheme of a native app

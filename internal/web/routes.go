@@ -58,6 +58,12 @@ func (s *Server) Routes(mux *http.ServeMux, e *edge.Edge) {
 	in("POST /sessions/{id}/end", s.sessionEnd)
 	in("POST /sessions/end-others", s.endOthers)
 
+	in("GET /apps", s.apps)
+	in("GET /apps/{id}/end", s.appEndPage)
+	in("POST /apps/{id}/end", s.appEnd)
+	in("GET /apps/{id}/narrow", s.appNarrowPage)
+	in("POST /apps/{id}/narrow", s.appNarrow)
+
 	in("GET /codes", s.codes)
 	in("GET /codes/new", s.codesNewPage)
 	in("POST /codes/new", s.codesNew)
