@@ -5,6 +5,7 @@ import (
 	"embed"
 	"fmt"
 	"html/template"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -173,9 +174,10 @@ func (l letter) fact(f fact) (line, bool) {
 		return line{Label: label("mail.fact.app"), Value: name, Names: true}, name != ""
 	case factMay:
 		var may []string
-		for _, scope := range strings.Fields(l.payload["scope"]) {
-			if key, known := verbs[scope]; known {
-				may = append(may, label(key))
+		given := strings.Fields(l.payload["scope"])
+		for _, v := range verbs {
+			if slices.Contains(given, v.scope) {
+				may = append(may, label(v.key))
 			}
 		}
 		return line{Label: label("mail.fact.may"), Value: strings.Join(may, " · ")}, len(may) > 0
@@ -214,10 +216,10 @@ func (l letter) fact(f fact) (line, bool) {
 	return line{}, false
 }
 
-// verbs say what a scope lets an app do, in the words of the page that asked.
-var verbs = map[string]string{
-	"openid": "power.openid", "email": "power.email", "offline_access": "power.offline_access", "read": "power.read",
-	"trade": "power.trade", "keys": "power.keys", "devices": "power.devices", "contacts": "power.contacts",
+// verbs say what a scope lets an app do, in the words and the order of the page that asked.
+var verbs = []struct{ scope, key string }{
+	{"openid", "power.openid"}, {"email", "power.email"}, {"read", "power.read"}, {"offline_access", "power.offline_access"},
+	{"trade", "power.trade"}, {"keys", "power.keys"}, {"devices", "power.devices"}, {"contacts", "power.contacts"},
 }
 
 // where never guesses: without a place there is none, one from the place file is

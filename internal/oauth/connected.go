@@ -72,6 +72,9 @@ func (s *Service) Narrow(ctx context.Context, cause store.Cause, c Connected, ke
 	if !ok {
 		return until, session.ErrWider
 	}
+	if len(given) == len(c.Scopes) {
+		return until, nil // nothing was taken
+	}
 	err = s.db.Update(ctx, cause, func(tx *store.Tx) error {
 		_, effects, err := s.sessions.NarrowGrant(tx, c.Account, c.ID, given)
 		if err != nil {

@@ -43,7 +43,7 @@ func (s *Server) appGrants(v *visit) ([]AppGrant, error) {
 	for _, c := range connected {
 		g := AppGrant{
 			ID: string(c.ID), Client: c.Client, App: c.Name, Ours: c.FirstParty, Domain: c.Domain, Purpose: c.Purpose,
-			Powers: c.Scopes, Payments: paymentsOf(c.Payments), Given: c.CreatedAt, Used: c.UsedAt, Ends: c.AbsExp,
+			Powers: inOrder(c.Scopes), Payments: paymentsOf(c.Payments), Given: c.CreatedAt, Used: c.UsedAt, Ends: c.AbsExp,
 			Offline: c.Offline, On: names[c.Device], Suspect: c.SuspectAt,
 		}
 		if g.On == "" {
@@ -106,7 +106,7 @@ func (s *Server) appEndPage(v *visit) error {
 	if err != nil {
 		return err
 	}
-	s.show(v.w, v.r, http.StatusOK, &AppEnd{Base: v.base, AppGrant: g, Others: others, Access: s.OAuth.AccessLife()})
+	s.show(v.w, v.r, http.StatusOK, &AppEnd{Base: v.base, Grant: g, Others: others, Access: s.OAuth.AccessLife()})
 	return nil
 }
 
@@ -138,7 +138,7 @@ func (s *Server) appNarrowPage(v *visit) error {
 	if err != nil {
 		return err
 	}
-	s.show(v.w, v.r, http.StatusOK, &AppNarrow{Base: v.base, AppGrant: g, Access: s.OAuth.AccessLife()})
+	s.show(v.w, v.r, http.StatusOK, &AppNarrow{Base: v.base, Grant: g, Access: s.OAuth.AccessLife()})
 	return nil
 }
 

@@ -94,7 +94,7 @@ func (s *Server) showAsk(v *visit, handle string, ask oauth.Ask) error {
 	view := &Authorize{
 		Base: v.base, Ask: handle, Auto: !ask.Consents(), App: ask.Client.Name, Ours: ask.Client.FirstParty, Domain: ask.Client.Domain,
 		Purpose: ask.Client.Purpose, Site: u.Host, Redirect: ask.Redirect,
-		Powers: ask.Scopes, Payments: paymentsOf(ask.Details), Offline: slices.Contains(ask.Scopes, "offline_access"), Until: v.base.Now.Add(ask.Client.Life),
+		Powers: inOrder(ask.Scopes), Payments: paymentsOf(ask.Details), Offline: slices.Contains(ask.Scopes, "offline_access"), Until: v.base.Now.Add(ask.Client.Life),
 		Deny: template.URL(s.OAuth.Back(&oauth.Refusal{Code: "access_denied", Description: "the person said no", Redirect: ask.Redirect, State: ask.State})),
 	}
 	if view.Site == "" {

@@ -4,6 +4,8 @@ import (
 	"html/template"
 	"slices"
 	"time"
+
+	"keyward/internal/oauth"
 )
 
 // Authorize is the page between us and an app: for the exchange's own a quiet passage, for others what they ask for and
@@ -76,7 +78,13 @@ type AppGrant struct {
 
 // CanNarrow says whether there is something to take away and something to leave.
 func (g AppGrant) CanNarrow() bool {
-	return len(g.Powers) > 1 || len(g.Powers) == 1 && len(g.Payments) > 0
+	loose := 0
+	for _, p := range g.Powers {
+		if oauth.Untickable(p) {
+			loose++
+		}
+	}
+	return loose > 0 && len(g.Powers)+len(g.Payments) > 1
 }
 
 // AppGroup is an app with all it was given.
@@ -117,7 +125,7 @@ func (v *Apps) ByApp() []AppGroup {
 //	POST /apps/{id}/end  (all?)  all=yes also ends its other grants; 303 /apps with a receipt
 type AppEnd struct {
 	Base
-	AppGrant
+	Grant  AppGrant
 	Others int           // grants of the same app besides this one
 	Access time.Duration // how long a token lasts where nobody asks us
 }
@@ -130,8 +138,16 @@ func (*AppEnd) page() (string, string) { return "app-end", "" }
 //	POST /apps/{id}/narrow  (scope…)  what stays; 303 /apps with a receipt, or /apps/{id}/end when nothing would
 type AppNarrow struct {
 	Base
-	AppGrant
+	Grant  AppGrant
 	Access time.Duration
 }
 
 func (*AppNarrow) page() (string, string) { return "app-narrow", "" }
+
+// inOrder puts rights as people weigh them: who they are, what is seen, how long, what is changed.
+func inOrder(powers []string) []string {
+	order := []string{"openid", "email", "read", "offline_access", "trade", "keys", "devices", "contacts"}
+	out := slices.Clone(powers)
+	slices.SortStableFunc(out, func(a, b string) int { return slices.Index(order, a) - slices.Index(order, b) })
+	return out
+}
