@@ -41,7 +41,12 @@ type desk struct {
 
 func newDesk(t *testing.T, bound bool, change ...func(*Parts)) *desk {
 	t.Helper()
-	w := signintest.New(t, storetest.SQLite(t), nil)
+	return deskIn(t, signintest.New(t, storetest.SQLite(t), nil), bound, change...)
+}
+
+// deskIn is a desk in a world that is there already.
+func deskIn(t *testing.T, w *signintest.World, bound bool, change ...func(*Parts)) *desk {
+	t.Helper()
 	d := &desk{t: t, w: w, p: w.NewPerson(), key: softkey.NewBindingKey()}
 	d.p.JKT = ""
 	if bound {
