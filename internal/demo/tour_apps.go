@@ -19,6 +19,8 @@ type wallet struct {
 	verifier, ask, code string
 	access, refresh     string
 	spent               string // the refresh token before the last
+	asked               int64  // when it asked for a touch, in seconds
+	grant               string // as the page of connected apps names it
 }
 
 // apps: an app gets in by PKCE and DPoP, and what a thief takes from it is worth nothing.

@@ -183,7 +183,7 @@ func TestTheOwnerHearsOfApps(t *testing.T) {
 				t.Errorf("%s: %s", m.Subject, m.Text)
 			}
 		}
-		if m := w.post.Mails()[0]; !strings.Contains(m.Text, "May do: Know that you are signed in, and how · See balances and past orders · Place and cancel orders") {
+		if m := w.post.Mails()[3]; !strings.Contains(m.Text, "May do: Know that you are signed in, and how · See balances and past orders · Place and cancel orders") {
 			t.Errorf("it does not say what the app may do: %s", m.Text)
 		}
 	})
