@@ -238,7 +238,7 @@ func (p *pair) open(door int, c *client, uri string) (said, error) {
 // allow is the person's answer; it returns the code.
 func (p *pair) allow(door int, w *person, handle string) (code string, a said, err error) {
 	s := p.doors[door]
-	a, err = w.post(s, "/oauth/authorize", map[string]string{"ask": handle}, w.proof(s, "/oauth/authorize"))
+	a, err = w.post(s, "/oauth/authorize/answer", map[string]string{"ask": handle}, w.proof(s, "/oauth/authorize/answer"))
 	if err != nil || a.status != http.StatusOK {
 		return "", a, err
 	}

@@ -241,7 +241,7 @@ func (d *demoRun) tour(e *env, curl bool) error {
 	const appBack = "http://127.0.0.1/back" // a native app: the port is the system's to choose
 	app, _, err := d.app.oauth.Register(ctx, store.Cause{Actor: "system:demo"}, oauth.NewClient{
 		Name: "Demo wallet", Owner: "the demo", Auth: oauth.AuthNone, FirstParty: true, Redirects: []string{appBack},
-		Scopes: []string{"openid", "offline_access", "read"},
+		Scopes: []string{"openid", "offline_access", "read", "email"},
 	})
 	if err != nil {
 		stop()

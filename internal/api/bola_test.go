@@ -28,12 +28,13 @@ func TestAnothersObjectsLookLikeNone(t *testing.T) {
 		"passkeys": {keys.Items[0].ID, "key_" + never, "keys.remove"},
 		"devices":  {devices.Items[0].ID, "dev_" + never, "devices.remove"},
 		"sessions": {bob.tokens.Session, "ses_" + never, ""},
+		"apps":     {w.grant(bob, "openid read").ID, "grt_" + never, ""},
 		"contacts": {contacts.Items[0].ID, "cnt_" + never, "contacts.change"},
 	}
-	bodies := map[string]any{"PATCH": map[string]string{"name": "Mine now"}}
+	bodies := map[string]any{"PATCH": map[string]string{"name": "Mine now"}, "PATCH apps": map[string][]string{"scopes": {"read"}}}
 	holdings := func() string {
 		var all []string
-		for _, path := range []string{"/passkeys", "/devices", "/contacts", "/sessions"} {
+		for _, path := range []string{"/passkeys", "/devices", "/contacts", "/sessions", "/apps"} {
 			var v any
 			bob.get("/api/v1"+path, &v)
 			raw, _ := json.Marshal(v)
@@ -59,7 +60,11 @@ func TestAnothersObjectsLookLikeNone(t *testing.T) {
 				w.in(t)
 				ask := func(id string) *response {
 					m := strings.ToUpper(method)
-					return alice.send(m, strings.Replace(path, "{id}", id, 1), bodies[m])
+					body := bodies[m+" "+strings.Split(path, "/")[3]]
+					if body == nil {
+						body = bodies[m]
+					}
+					return alice.send(m, strings.Replace(path, "{id}", id, 1), body)
 				}
 				plain := map[string]*response{"Bob's": ask(kind.bobs), "nobody's": ask(kind.unknown)}
 				for whose, r := range plain {
@@ -89,7 +94,7 @@ func TestAnothersObjectsLookLikeNone(t *testing.T) {
 			})
 		}
 	}
-	equal(t, "routes with an object", tried, 9)
+	equal(t, "routes with an object", tried, 11)
 	equal(t, "what Bob has", holdings(), before)
 	equal(t, "what Bob was told", len(w.actions(bob.tokens.Account)), history)
 }

@@ -16,6 +16,7 @@ import (
 	"keyward/internal/device"
 	"keyward/internal/edge"
 	"keyward/internal/keyring"
+	"keyward/internal/oauth"
 	"keyward/internal/proof"
 	"keyward/internal/session"
 	"keyward/internal/signin"
@@ -32,6 +33,7 @@ type Parts struct {
 	Sessions *session.Service
 	SignIn   *signin.Service
 	Contain  *contain.Service
+	OAuth    *oauth.Service
 	Limiter  *edge.Limiter
 	Logger   *slog.Logger
 }
@@ -72,6 +74,7 @@ func (s *Server) Routes(mux *http.ServeMux, _ *edge.Edge) {
 	s.passkeys()
 	s.devices()
 	s.sessions()
+	s.apps()
 	s.codes()
 	s.contacts()
 	s.activity()

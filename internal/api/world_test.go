@@ -25,6 +25,7 @@ import (
 	"keyward/internal/edge"
 	"keyward/internal/keyring"
 	"keyward/internal/keyring/keyringtest"
+	"keyward/internal/oauth"
 	"keyward/internal/session"
 	"keyward/internal/signin"
 	"keyward/internal/softkey"
@@ -51,6 +52,7 @@ type world struct {
 	accounts *account.Service
 	signin   *signin.Service
 	contain  *contain.Service
+	oauth    *oauth.Service
 	sessions *session.Service
 	handler  http.Handler
 	url      string
@@ -112,13 +114,17 @@ func (w *world) serve(options ...option) {
 	}
 	w.signin = signin.New(parts)
 	w.contain = contain.New(w.db, w.log, w.accounts, devices, w.sessions, watch)
+	w.oauth = oauth.New(oauth.Parts{
+		DB: w.db, Log: w.log, Accounts: w.accounts, Sessions: w.sessions, SignIn: w.signin,
+		Mint: session.NewMint(w.ring, public, w.clock.now), Access: 5 * time.Minute,
+	})
 	e, err := edge.New(eo)
 	ok(t, err)
 
 	mux := http.NewServeMux()
 	api.New(api.Parts{
 		DB: w.db, Ring: w.ring, Log: w.log, Accounts: w.accounts, Devices: devices, Sessions: w.sessions, SignIn: w.signin, Contain: w.contain,
-		Limiter: e.Limiter, Logger: logger,
+		OAuth: w.oauth, Limiter: e.Limiter, Logger: logger,
 	}, api.Settings{PublicURL: public, Backends: backends()}).Routes(mux, e)
 	w.handler = e.Handler(edge.Routes(mux))
 	srv := httptest.NewServer(w.handler)

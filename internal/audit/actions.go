@@ -14,8 +14,10 @@ import "slices"
 //	why         why a session ended: sign_out (on itself) | owner (from elsewhere) | not_me | exchange | operator
 //	n, left     numbers
 //	reason      a word of the refusal table, or what an operator wrote
-//	by          owner, when it was the owner
-//	client      the name of a service of the exchange
+//	by          owner or app, when it was that one
+//	client      the name of a service of the exchange, or of an app
+//	scope       what an app may do, RFC 6749 §3.3
+//	party       own: an app of the exchange's; third: any other
 //	operator    the name of an operator
 //	roles       the roles an operator has from now on
 //	kind, object  what a request of operators asks for, and for which object
@@ -292,8 +294,13 @@ var actions = map[Action]Spec{
 		plain: text{"The verification of an app was taken back, and everything it held ended.", "앱의 게시자 확인을 취소하고 그 앱이 가진 권한을 모두 끝냈어요."},
 	},
 	"grant.given": {
-		Shown: true, OCSF: OCSF{ocsfAuthentication, 1},
-		say:   text{"The app “{client}” got access.", "“{client}” 앱이 접근 권한을 받았어요."},
+		// notify mails only about apps that are not the exchange's own.
+		Notice: Low, Mail: "app_given", Shown: true, OCSF: OCSF{ocsfAuthentication, 1},
+		say: text{"The app “{client}” got access.", "“{client}” 앱이 접근 권한을 받았어요."},
+		cases: []variant{
+			{"party", "own", text{"You signed in to “{client}” on {agent}.", "“{agent}” 기기에서 “{client}” 서비스에 로그인했어요."}},
+			{"party", "third", text{"You connected the app “{client}” on {agent}.", "“{agent}” 기기에서 “{client}” 앱을 연결했어요."}},
+		},
 		plain: text{"An app got access.", "앱 하나가 접근 권한을 받았어요."},
 	},
 	"grant.refreshed": {
@@ -302,20 +309,30 @@ var actions = map[Action]Spec{
 	},
 	"grant.ended": {
 		Shown: true, OCSF: OCSF{ocsfAuthentication, 2},
-		say:   text{"The access of the app “{client}” ended.", "“{client}” 앱의 접근 권한을 끝냈어요."},
+		say: text{"The access of the app “{client}” ended.", "“{client}” 앱의 접근 권한을 끝냈어요."},
+		cases: []variant{
+			{"by", "owner", text{"You disconnected the app “{client}”.", "“{client}” 앱의 연결을 끊었어요."}},
+			{"by", "app", text{"The app “{client}” gave its access back.", "“{client}” 앱이 접근 권한을 돌려줬어요."}},
+		},
 		plain: text{"The access of an app ended.", "앱 하나의 접근 권한을 끝냈어요."},
 	},
+	"grant.narrowed": {
+		Shown: true, OCSF: OCSF{ocsfAccountChange, ocsfOther},
+		say:   text{"You took rights away from the app “{client}”.", "“{client}” 앱의 권한을 줄였어요."},
+		plain: text{"Rights were taken away from an app.", "앱 하나의 권한을 줄였어요."},
+	},
 	"grant.suspect": {
-		Shown: true, OCSF: OCSF{ocsfFinding, 1},
+		Notice: Critical, Mail: "app_suspect", Shown: true, OCSF: OCSF{ocsfFinding, 1},
+		say:   text{"A copy of a token of the app “{client}” was tried without the app's key and refused.", "“{client}” 앱의 토큰 사본이 그 앱의 키 없이 쓰이려다 거부됐어요."},
 		plain: text{"A copy of an app's token was tried without the app's key and refused.", "앱의 토큰 사본이 그 앱의 키 없이 쓰이려다 거부됐어요."},
 	},
 	"grant.reuse": {
-		Shown: true, OCSF: OCSF{ocsfFinding, 1},
+		Notice: Critical, Mail: "app_reuse", Shown: true, OCSF: OCSF{ocsfFinding, 1},
 		say:   text{"A spent token of the app “{client}” was used again. Its access was ended.", "“{client}” 앱의 이미 사용된 토큰이 다시 쓰여서 접근 권한을 끝냈어요."},
 		plain: text{"A spent token of an app was used again. Its access was ended.", "앱의 이미 사용된 토큰이 다시 쓰여서 접근 권한을 끝냈어요."},
 	},
 	"grant.code_replayed": {
-		Shown: true, OCSF: OCSF{ocsfFinding, 1},
+		Notice: Critical, Mail: "app_code_replayed", Shown: true, OCSF: OCSF{ocsfFinding, 1},
 		say:   text{"A spent code of the app “{client}” was used again. Its access was ended.", "“{client}” 앱의 이미 사용된 코드가 다시 쓰여서 접근 권한을 끝냈어요."},
 		plain: text{"A spent code of an app was used again. Its access was ended.", "앱의 이미 사용된 코드가 다시 쓰여서 접근 권한을 끝냈어요."},
 	},

@@ -113,7 +113,7 @@ func Tour(ctx context.Context, p TourParts) error { return play(ctx, p, steps())
 // steps of the story, in order. It grows with every capability.
 func steps() []step {
 	var all []step
-	for _, chapter := range [][]step{signUp(), rotation(), theft(), unbound(), exchanges(), apps(), codes(), passkeys(), forgeries(), freeze()} {
+	for _, chapter := range [][]step{signUp(), rotation(), theft(), unbound(), exchanges(), apps(), connected(), codes(), passkeys(), forgeries(), freeze()} {
 		all = append(all, chapter...)
 	}
 	return all

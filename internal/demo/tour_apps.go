@@ -19,6 +19,8 @@ type wallet struct {
 	verifier, ask, code string
 	access, refresh     string
 	spent               string // the refresh token before the last
+	asked               int64  // when it asked for a touch, in seconds
+	grant               string // as the page of connected apps names it
 }
 
 // apps: an app gets in by PKCE and DPoP, and what a thief takes from it is worth nothing.
@@ -120,7 +122,7 @@ func (s *story) authorize(change map[string]string) url.Values {
 
 // allow is what the script of the page does (internal/web/static/authorize.js).
 func (v *visitor) allow(ctx context.Context, ask string) (*answer, error) {
-	return v.do(ctx, call{method: http.MethodPost, path: "/oauth/authorize", prove: true, json: map[string]string{"ask": ask}})
+	return v.do(ctx, call{method: http.MethodPost, path: "/oauth/authorize/answer", prove: true, json: map[string]string{"ask": ask}})
 }
 
 func (s *story) token(ctx context.Context, key *softkey.BindingKey, form url.Values) (*answer, error) {

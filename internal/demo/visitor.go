@@ -223,7 +223,7 @@ func (v *visitor) keep(kind, secret string) {
 
 // door tells pages and API apart: each has nonces of its own.
 func door(path string) string {
-	if strings.HasPrefix(path, "/api/") || strings.HasPrefix(path, "/oauth/") && path != "/oauth/authorize" {
+	if strings.HasPrefix(path, "/api/") || strings.HasPrefix(path, "/oauth/") && !strings.HasPrefix(path, "/oauth/authorize") {
 		return "api"
 	}
 	return "pages"

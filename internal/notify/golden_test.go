@@ -35,6 +35,10 @@ func sample(kind Kind, code string) letter {
 		l.phrase, l.freeze, l.payload, l.verify = "", "", nil, "https://login.exchange.example/mail/verify?t=VERIFY"
 	case TakenSignUp, TakenContact:
 		l.payload = nil
+	case AppGiven:
+		l.payload["client"], l.payload["scope"] = "Portfolio View", "offline_access openid read"
+	case AppSuspect, AppReuse, AppCodeReplayed:
+		l.payload = map[string]string{"client": "Portfolio View"}
 	case CodeUsed:
 		l.payload["method"] = "code"
 	case ContactAdded, ContactVerified, ContactRemoved, ContactGone:

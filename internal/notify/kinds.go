@@ -32,6 +32,10 @@ const (
 	CodesCreated      Kind = "codes_created"
 	CodesReplaced     Kind = "codes_replaced"
 	CodeUsed          Kind = "code_used"
+	AppGiven          Kind = "app_given"
+	AppSuspect        Kind = "app_suspect"
+	AppReuse          Kind = "app_reuse"
+	AppCodeReplayed   Kind = "app_code_replayed"
 )
 
 // fact is one line of what is known.
@@ -47,6 +51,8 @@ const (
 	factMade     // when and in which browser the account was made
 	factHow
 	factLeft
+	factApp
+	factMay // what an app may do, in verbs
 )
 
 // sheet says what a mail is made of. Titles and texts are keys of package lang.
@@ -183,5 +189,22 @@ var sheets = map[Kind]sheet{
 	CodeUsed: {
 		title: "mail.code_used.title", lead: "mail.code_used.lead", facts: []fact{factLeft, factDevice, factWhen, factWhere, factHow},
 		freeze: true, page: "nav.codes",
+	},
+	// Not from where: an app's own server fetched its tokens.
+	AppGiven: {
+		title: "mail.app_given.title", lead: "mail.app_given.lead", facts: []fact{factApp, factMay, factDevice, factWhen},
+		freeze: true, page: "nav.apps",
+	},
+	AppSuspect: {
+		title: "mail.app_suspect.title", lead: "mail.app_suspect.lead", facts: []fact{factApp, factWhen, factUsedFrom},
+		aside: "mail.app.do", asideText: "mail.app_suspect.how", freeze: true, page: "nav.apps",
+	},
+	AppReuse: {
+		title: "mail.app_reuse.title", lead: "mail.app_reuse.lead", facts: []fact{factApp, factWhen, factUsedFrom},
+		aside: "mail.app.do", asideText: "mail.app.again", freeze: true, page: "nav.apps",
+	},
+	AppCodeReplayed: {
+		title: "mail.app_code_replayed.title", lead: "mail.app_code_replayed.lead", facts: []fact{factApp, factWhen, factUsedFrom},
+		aside: "mail.app.do", asideText: "mail.app.again", freeze: true, page: "nav.apps",
 	},
 }

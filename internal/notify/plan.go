@@ -59,6 +59,12 @@ func (s *Service) plan(tx *store.Tx, rec audit.Record) (orders []order, wanted b
 			return nil, false, nil
 		}
 		verified(NewDevice)
+	case "app_given":
+		// Being sent on to the exchange is what signing in is for.
+		if rec.Payload["party"] == "own" {
+			return nil, false, nil
+		}
+		verified(AppGiven)
 	case "sessions_ended":
 		kind := SessionsOthers
 		if rec.Action == "sessions.ended_all" {

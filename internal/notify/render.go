@@ -5,6 +5,7 @@ import (
 	"embed"
 	"fmt"
 	"html/template"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -168,6 +169,18 @@ func (l letter) fact(f fact) (line, bool) {
 	case factKey:
 		name := oneLine(l.payload["key"])
 		return line{Label: label("mail.fact.passkey"), Value: name, Names: true}, name != ""
+	case factApp:
+		name := oneLine(l.payload["client"])
+		return line{Label: label("mail.fact.app"), Value: name, Names: true}, name != ""
+	case factMay:
+		var may []string
+		given := strings.Fields(l.payload["scope"])
+		for _, v := range verbs {
+			if slices.Contains(given, v.scope) {
+				may = append(may, label(v.key))
+			}
+		}
+		return line{Label: label("mail.fact.may"), Value: strings.Join(may, " · ")}, len(may) > 0
 	case factAddress:
 		mail := oneLine(l.payload["mail"])
 		return line{Label: label("mail.fact.address"), Value: mail}, mail != ""
@@ -201,6 +214,12 @@ func (l letter) fact(f fact) (line, bool) {
 		return line{Label: label("mail.fact.left"), Value: l.say("mail.left.some", "n", n).Text}, true
 	}
 	return line{}, false
+}
+
+// verbs say what a scope lets an app do, in the words and the order of the page that asked.
+var verbs = []struct{ scope, key string }{
+	{"openid", "power.openid"}, {"email", "power.email"}, {"read", "power.read"}, {"offline_access", "power.offline_access"},
+	{"trade", "power.trade"}, {"keys", "power.keys"}, {"devices", "power.devices"}, {"contacts", "power.contacts"},
 }
 
 // where never guesses: without a place there is none, one from the place file is

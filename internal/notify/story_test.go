@@ -149,6 +149,46 @@ func TestTheOwnerHearsInOrder(t *testing.T) {
 	})
 }
 
+// What an app gets is told, with what it may do; going on to the exchange is not.
+func TestTheOwnerHearsOfApps(t *testing.T) {
+	each(t, func(w *world) {
+		acc := w.owner("seo@mail.example", "en")
+		app := func(more ...string) map[string]string {
+			p := map[string]string{"client": "Portfolio View", "agent": "Firefox on Linux", "scope": "openid read trade"}
+			for i := 0; i < len(more); i += 2 {
+				p[more[i]] = more[i+1]
+			}
+			return p
+		}
+		for _, s := range []struct {
+			action  audit.Action
+			payload map[string]string
+		}{
+			{"grant.given", app("party", "own")},
+			{"grant.given", app("party", "third")},
+			{"grant.refreshed", nil},
+			{"grant.narrowed", app()},
+			{"grant.suspect", map[string]string{"client": "Portfolio View"}},
+			{"grant.reuse", map[string]string{"client": "Portfolio View"}},
+			{"grant.code_replayed", map[string]string{"client": "Portfolio View"}},
+			{"grant.ended", app("by", "owner")},
+		} {
+			w.does(acc.ID, s.action, "grt_1", s.payload)
+			w.settles()
+		}
+		w.wants("seo@mail.example: An app was connected to your account", "seo@mail.example: Someone may have a copy of an app’s token",
+			"seo@mail.example: We disconnected an app to be safe", "seo@mail.example: We disconnected an app: its code came twice")
+		for _, m := range w.post.Mails() {
+			if !strings.Contains(m.Text, "App: Portfolio View") || !strings.Contains(m.Text, "/freeze/link?t=") {
+				t.Errorf("%s: %s", m.Subject, m.Text)
+			}
+		}
+		if m := w.post.Mails()[3]; !strings.Contains(m.Text, "May do: Know that you are signed in, and how · See balances and past orders · Place and cancel orders") {
+			t.Errorf("it does not say what the app may do: %s", m.Text)
+		}
+	})
+}
+
 func TestContactChangesReachTheOldAddress(t *testing.T) {
 	each(t, func(w *world) {
 		acc := w.owner("old@mail.example", "en")

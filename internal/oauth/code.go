@@ -143,7 +143,7 @@ func (s *Service) redeem(ctx context.Context, cause store.Cause, c Client, code,
 		tx.Cause.Actor = "client:" + string(c.ID)
 		_, err = s.log.Append(tx, audit.Event{
 			Action: "grant.given", Account: acc, Target: string(r.ID), Effects: effects,
-			Payload: map[string]string{"client": c.Name, "scope": scope},
+			Payload: map[string]string{"client": c.Name, "scope": scope, "agent": r.Agent.String(), "party": party(c)},
 		})
 		return err
 	})
@@ -179,4 +179,12 @@ func (s *Service) endReplayed(ctx context.Context, cause store.Cause, c Client, 
 		})
 		return err
 	})
+}
+
+// party tells the exchange's own apps from all others.
+func party(c Client) string {
+	if c.FirstParty {
+		return "own"
+	}
+	return "third"
 }

@@ -205,7 +205,8 @@ func FuzzTokenForm(f *testing.F) {
 		list, err := s.oauth.Connected(context.Background(), p.Account)
 		s.Must(err)
 		for _, g := range list {
-			s.Must(s.oauth.End(context.Background(), p.Cause(), p.Account, g.ID, c.Name))
+			_, err := s.Contain.EndGrant(context.Background(), p.Cause(), p.Account, g.ID, c.Name, false)
+			s.Must(err)
 		}
 	}
 	code := fresh()

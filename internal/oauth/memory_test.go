@@ -43,7 +43,8 @@ var ends = []struct {
 	{"its owner revokes it", func(s *shop, p *signintest.Person, c oauth.Client, _ oauth.Tokens) {
 		list, err := s.oauth.Connected(context.Background(), p.Account)
 		s.Must(err)
-		s.Must(s.oauth.End(context.Background(), p.Cause(), p.Account, list[0].ID, c.Name))
+		_, err = s.Contain.EndGrant(context.Background(), p.Cause(), p.Account, list[0].ID, c.Name, false)
+		s.Must(err)
 	}},
 	{"its app is switched off", func(s *shop, _ *signintest.Person, c oauth.Client, _ oauth.Tokens) {
 		_, err := s.oauth.TurnOff(context.Background(), operator, c.ID)

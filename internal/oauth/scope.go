@@ -69,7 +69,7 @@ func pick(asked, chosen []string) (given []string, ok bool) {
 		return nil, false
 	}
 	for _, s := range asked {
-		if s == "openid" || slices.Contains(chosen, s) {
+		if !Untickable(s) || slices.Contains(chosen, s) {
 			given = append(given, s)
 		}
 	}

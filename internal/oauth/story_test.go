@@ -183,7 +183,8 @@ func TestAnAppGetsInRenewsAndIsEnded(t *testing.T) {
 		if len(connected) != 1 || connected[0].Name != c.Name {
 			t.Fatalf("connected: %+v", connected)
 		}
-		s.Must(s.oauth.End(ctx, p.Cause(), p.Account, connected[0].ID, c.Name))
+		_, err = s.Contain.EndGrant(ctx, p.Cause(), p.Account, connected[0].ID, c.Name, false)
+		s.Must(err)
 		if _, _, err := s.oauth.Use(ctx, next.Access); !errors.Is(err, session.ErrGrantEnded) {
 			t.Errorf("an ended grant is still good: %v", err)
 		}

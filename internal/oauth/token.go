@@ -107,7 +107,7 @@ func (s *Service) byRefresh(ctx context.Context, cause store.Cause, c Client, as
 			return Tokens{}, err
 		}
 	}
-	g, err := s.sessions.RotateGrant(ctx, cause, session.Refresh{Presented: ask.Refresh, JKT: ask.JKT, JTI: ask.JTI, Addr: ask.Addr}, string(c.ID))
+	g, err := s.sessions.RotateGrant(ctx, cause, session.Refresh{Presented: ask.Refresh, JKT: ask.JKT, JTI: ask.JTI, Addr: ask.Addr, App: c.Name}, string(c.ID))
 	switch {
 	case errors.Is(err, session.ErrRefreshSuperseded):
 		return Tokens{}, refuse("invalid_grant", "superseded: this token was turned over a moment ago; read your store again")

@@ -32,7 +32,18 @@ func (s *Service) Use(ctx context.Context, token string) (session.AccessClaims, 
 		g, err = s.sessions.GrantByID(tx, session.GrantID(c.Grant))
 		return err
 	})
+	c.Scope = left(c.Scope, g.Scope)
 	return c, g, err
+}
+
+// left is what a token may still do: what its owner took from the grant since is gone
+// here at once.
+func left(token, grant string) string {
+	if token == grant {
+		return token
+	}
+	given := strings.Fields(grant)
+	return joinScope(slices.DeleteFunc(strings.Fields(token), func(x string) bool { return !slices.Contains(given, x) }))
 }
 
 // UserInfo is what an app may know of the person (OIDC Core §5.3.2).
@@ -72,12 +83,14 @@ func (s *Service) Introspect(ctx context.Context, c Client, token string) (Intro
 		return Introspection{}, nil
 	}
 	if claims.Grant != "" {
-		if _, err := s.sessions.GrantNow(ctx, account.ID(claims.Subject), session.GrantID(claims.Grant)); err != nil {
+		g, err := s.sessions.GrantNow(ctx, account.ID(claims.Subject), session.GrantID(claims.Grant))
+		if err != nil {
 			if errors.Is(err, session.ErrGrantEnded) {
 				return Introspection{}, nil
 			}
 			return Introspection{}, err
 		}
+		claims.Scope = left(claims.Scope, g.Scope)
 	}
 	// Whoever the token was given to may have been switched off since.
 	if _, err := s.Client(ctx, claims.ClientID); err != nil {
@@ -115,68 +128,22 @@ func (s *Service) Revoke(ctx context.Context, cause store.Cause, c Client, token
 	if id == "" {
 		return nil
 	}
-	err := s.end(ctx, cause, acc, id, "client:"+string(c.ID), c.Name)
-	if errors.Is(err, session.ErrGrantEnded) {
-		return nil
-	}
-	return err
-}
-
-// End ends a grant for its owner (connected apps).
-func (s *Service) End(ctx context.Context, cause store.Cause, acc account.ID, id session.GrantID, name string) error {
-	return s.end(ctx, cause, acc, id, "", name)
-}
-
-func (s *Service) end(ctx context.Context, cause store.Cause, acc account.ID, id session.GrantID, actor, name string) error {
 	err := s.db.Update(ctx, cause, func(tx *store.Tx) error {
 		effects, err := s.sessions.EndGrant(tx, acc, id, session.EndedGrant)
 		if err != nil {
 			return err
 		}
-		if actor != "" {
-			tx.Cause.Actor = actor
-		}
+		tx.Cause.Actor = "client:" + string(c.ID)
 		_, err = s.log.Append(tx, audit.Event{
-			Action: "grant.ended", Account: string(acc), Target: string(id), Effects: effects, Payload: map[string]string{"client": name},
+			Action: "grant.ended", Account: string(acc), Target: string(id), Effects: effects, Payload: map[string]string{"client": c.Name, "by": "app"},
 		})
 		return err
 	})
-	if err == nil {
-		err = s.told(ctx)
-	}
-	return err
-}
-
-// Connected is an app with something of an account in its hands.
-type Connected struct {
-	session.Grant
-	Name, Domain string
-	FirstParty   bool
-}
-
-// Connected lists what apps hold of an account, newest first.
-func (s *Service) Connected(ctx context.Context, acc account.ID) (out []Connected, err error) {
-	err = s.db.View(ctx, func(tx *store.Tx) error {
-		out = nil
-		grants, err := s.sessions.Grants(tx, acc)
-		if err != nil {
-			return err
-		}
-		names := map[string]Client{}
-		for _, g := range grants {
-			c, known := names[g.Client]
-			if !known {
-				var secret []byte
-				if c, err = scanClient(tx.Row(sqlClient, g.Client), &secret); err != nil {
-					return err
-				}
-				names[g.Client] = c
-			}
-			if !c.Off {
-				out = append(out, Connected{g, c.Name, c.Domain, c.FirstParty})
-			}
-		}
+	if errors.Is(err, session.ErrGrantEnded) {
 		return nil
-	})
-	return out, err
+	}
+	if err != nil {
+		return err
+	}
+	return s.told(ctx)
 }

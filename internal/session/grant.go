@@ -56,6 +56,10 @@ const (
 var (
 	// ErrGrantEnded: no such grant, not this client's, or over.
 	ErrGrantEnded = edge.E("grant_ended")
+	// ErrWider: what is to be left of a grant is not in it.
+	ErrWider = edge.E("grant_wider")
+	// ErrNothingLeft: a grant without a right is one to end, and is ended by that act.
+	ErrNothingLeft = edge.E("grant_empty")
 )
 
 // NewGrant is what a flow decided to give.
@@ -78,6 +82,7 @@ type Granted struct {
 	Refresh    string // "" without one
 	RefreshExp time.Time
 	Retry      bool
+	Agent      device.UserAgent // of the browser it was given in, when it is new
 
 	by account.ID // of a turn whose grant is yet to be read
 }
@@ -103,7 +108,7 @@ func (s *Service) Give(tx *store.Tx, n NewGrant) (Granted, []audit.Effect, error
 	if !n.Offline && ses.AbsExp.Before(exp) {
 		exp = ses.AbsExp // OIDC Core §11: without offline access it is for while the person is there
 	}
-	g := Granted{Grant: Grant{
+	g := Granted{Agent: ses.Agent, Grant: Grant{
 		ID: GrantID(keyring.NewID("grt_", tx.Now)), Account: ses.Account, Session: ses.ID, Client: n.Client,
 		Scope: n.Scope, Details: n.Details, Audience: n.Audience, ACR: ses.ACR, AMR: ses.AMR, AuthTime: ses.AuthTime, Key: ses.Key,
 		JKT: n.JKT, Offline: n.Offline, Keeps: n.Keeps, CreatedAt: tx.Now, AbsExp: exp, Version: 1, epoch: ses.epoch,
@@ -205,25 +210,6 @@ func (s *Service) endGrants(tx *store.Tx, query, why string, which ...any) ([]au
 func (s *Service) CountGrants(tx *store.Tx, client string) (n int, err error) {
 	err = tx.Row(sqlCountGrants, client, store.Micros(tx.Now)).Scan(&n)
 	return n, err
-}
-
-// Grants lists what apps hold of an account, newest first, as far as it can still
-// be used.
-func (s *Service) Grants(tx *store.Tx, acc account.ID) ([]Grant, error) {
-	rows, err := tx.Rows(sqlGrants, string(acc), store.Micros(tx.Now))
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var out []Grant
-	for rows.Next() {
-		g, err := scanGrant(rows)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, g)
-	}
-	return out, rows.Err()
 }
 
 // GrantByID reads a grant that can still be used. ErrGrantEnded otherwise: whatever

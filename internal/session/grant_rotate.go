@@ -84,7 +84,7 @@ func (s *Service) rotateGrant(ctx context.Context, cause store.Cause, t refreshT
 	case err == nil && g.Retry && r.JTI != "":
 		err = s.SpendProof(ctx, r.JKT, r.JTI)
 	case errors.Is(err, ErrRefreshWrongKey) && c.SuspectAt.IsZero(): // one event is enough, a flood is not
-		if mark := s.suspectGrant(context.WithoutCancel(ctx), cause, c.Grant); mark != nil {
+		if mark := s.suspectGrant(context.WithoutCancel(ctx), cause, c.Grant, r.App); mark != nil {
 			err = mark
 		}
 	case errors.Is(err, ErrRefreshReused):
@@ -133,6 +133,11 @@ func (s *Service) decideGrant(tx *store.Tx, c *chain, t refreshToken, hash [32]b
 				return Granted{}, err
 			}
 		}
+		if tx.Now.Sub(c.prevAt) >= seenEvery {
+			if err := tx.Later(sqlUsedGrant, store.Micros(tx.Now), t.family); err != nil {
+				return Granted{}, err
+			}
+		}
 		tx.Cause.Actor = "client:" + client
 		_, err := s.log.Append(tx, audit.Event{
 			Action: "grant.refreshed", Account: string(c.Account), Target: string(c.ID),
@@ -169,14 +174,14 @@ func (s *Service) endReplayedGrant(ctx context.Context, cause store.Cause, g Gra
 		}
 		_, err = s.log.Append(tx, audit.Event{
 			Action: "grant.reuse", Account: string(g.Account), Target: string(g.ID), Effects: effects,
-			Payload: map[string]string{"client": g.Client},
+			Payload: map[string]string{"client": r.App},
 		})
 		return err
 	})
 }
 
 // suspectGrant marks a grant whose token was shown without its key, once (rule 5).
-func (s *Service) suspectGrant(ctx context.Context, cause store.Cause, g Grant) error {
+func (s *Service) suspectGrant(ctx context.Context, cause store.Cause, g Grant, app string) error {
 	return s.db.Update(ctx, cause, func(tx *store.Tx) error {
 		var version int64
 		err := tx.Row(sqlSuspectGrant, store.Micros(tx.Now), string(g.ID)).Scan(&version)
@@ -189,6 +194,7 @@ func (s *Service) suspectGrant(ctx context.Context, cause store.Cause, g Grant) 
 		_, err = s.log.Append(tx, audit.Event{
 			Action: "grant.suspect", Account: string(g.Account), Target: string(g.ID),
 			Effects: []audit.Effect{{Kind: "grant", ID: string(g.ID), Version: version}},
+			Payload: map[string]string{"client": app},
 		})
 		return err
 	})

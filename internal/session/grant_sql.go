@@ -17,14 +17,34 @@ const (
 	sqlInsertGrantFamily = `INSERT INTO session_family (id, session, account, remember, gen, cur_kid, cur_hash, idle_exp, abs_exp, jkt, epoch, grt)
 VALUES ($1, $2, $3, $4, 1, $5, $6, $7, $8, $9, $10, $11)`
 
-	sqlGrant  = `SELECT ` + grantCols + ` FROM session_grant g WHERE g.id = $1 AND g.abs_exp > $2 AND ` + usable
-	sqlGrants = `SELECT ` + grantCols + ` FROM session_grant g WHERE g.account = $1 AND g.abs_exp > $2 AND ` + usable + ` ORDER BY g.created_at DESC, g.id DESC LIMIT 300`
+	sqlGrant = `SELECT ` + grantCols + ` FROM session_grant g WHERE g.id = $1 AND g.abs_exp > $2 AND ` + usable
+
+	// With when its chain last moved. One whose refresh token was not used in time
+	// gives nothing any more.
+	sqlGrants = `SELECT ` + grantCols + `, COALESCE(f.prev_at, 0), w.device, w.agent
+FROM session_grant g JOIN session_session w ON w.id = g.session LEFT JOIN session_family f ON f.id = g.family
+WHERE g.account = $1 AND g.abs_exp > $2 AND (f.id IS NULL OR f.idle_exp > $2) AND ` + usable + ` ORDER BY g.created_at DESC, g.id DESC LIMIT 300`
+
+	// The scope as it was read is a condition: what another act took away meanwhile
+	// does not come back. It only ever gets shorter in time, too.
+	sqlNarrowGrant = `UPDATE session_grant SET scope = $1, offline = $2, version = version + 1,
+ abs_exp = CASE WHEN $2 OR NOT offline THEN abs_exp ELSE (SELECT CASE WHEN w.abs_exp < session_grant.abs_exp THEN w.abs_exp ELSE session_grant.abs_exp END
+  FROM session_session w WHERE w.id = session_grant.session) END
+WHERE id = $3 AND account = $4 AND scope = $5 AND ended_at = 0 RETURNING version, abs_exp`
+	sqlNarrowFamily = `UPDATE session_family SET remember = FALSE, abs_exp = $1, idle_exp = CASE WHEN idle_exp < CAST($2 AS BIGINT) THEN idle_exp ELSE CAST($2 AS BIGINT) END
+WHERE id = $3`
+
+	// A chain that does not turn notes its use here, once a minute at most: nothing
+	// but a turn reads prev_at, and this one has none.
+	sqlUsedGrant = `UPDATE session_family SET prev_at = $1 WHERE id = $2 AND prev_at < $1`
 
 	sqlCountGrants = `SELECT COUNT(*) FROM (SELECT g.id FROM session_grant g WHERE g.client = $1 AND g.abs_exp > $2 AND ` + usable + ` LIMIT 1001) n`
 
 	endGrant       = `UPDATE session_grant SET ended_at = $1, ended_why = $2, version = version + 1 WHERE ended_at = 0 `
 	sqlEndGrant    = endGrant + `AND account = $3 AND id = $4 RETURNING id, version`
 	sqlEndGrantsOf = endGrant + `AND client = $3 RETURNING id, version`
+
+	sqlEndGrantsLike = endGrant + `AND account = $3 AND client = (SELECT o.client FROM session_grant o WHERE o.id = $4 AND o.account = $3) RETURNING id, version`
 
 	// What ends sessions ends the grants made in them, also where the session itself
 	// is over by now: signed out of, replaced or run out, it is no row that an end of

@@ -19,6 +19,7 @@ type Refresh struct {
 	JKT       string // thumbprint of the key that signed the proof; "" when none came
 	JTI       string // the proof's jti; used once
 	Addr      netip.Addr
+	App       string // of a grant: the name its owner knows the app by, for the log
 }
 
 // String keeps the token out of logs, as with Issued.

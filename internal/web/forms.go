@@ -39,6 +39,20 @@ func field(r *http.Request, name string, most int) (string, error) {
 	return v, nil
 }
 
+// fields reads a form field that may be there several times, as a group of boxes is.
+func fields(r *http.Request, name string, most int) ([]string, error) {
+	if err := r.ParseForm(); err != nil {
+		return nil, errForm.Because(err)
+	}
+	vs := r.PostForm[name]
+	for _, v := range vs {
+		if len(vs) > 32 || len(v) > most || !utf8.ValidString(v) || strings.ContainsRune(v, 0) {
+			return nil, errForm.At(name, "is too long, or not text")
+		}
+	}
+	return vs, nil
+}
+
 // formPage is where the form of this POST stands, so that a touch leads back to
 // it. The Referer is our own page (same-origin policy of the edge) or absent.
 func formPage(r *http.Request) string {

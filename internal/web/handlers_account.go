@@ -49,6 +49,9 @@ func (s *Server) home(v *visit) error {
 	if err != nil {
 		return err
 	}
+	if err := s.homeApps(v, view); err != nil {
+		return err
+	}
 	recs, err := s.Log.Activity(v.r.Context(), s.DB, string(v.ses.Account), "", 100)
 	if err != nil {
 		return err

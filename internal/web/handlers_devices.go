@@ -33,7 +33,11 @@ func (s *Server) devices(v *visit) error {
 
 // receiptOf is the proof after an act: how fast it held everywhere.
 func receiptOf(did Did, name string, e contain.Effect) Receipt {
-	return Receipt{Did: did, Name: name, Count: e.Sessions, At: e.EffectiveAt, Took: e.Took, OfflineUntil: e.Gates.OfflineUntil}
+	r := Receipt{Did: did, Name: name, Count: e.Sessions, At: e.EffectiveAt, Took: e.Took}
+	if e.Gates.Lapsed > 0 {
+		r.OfflineUntil = e.Gates.OfflineUntil
+	}
+	return r
 }
 
 func (s *Server) sessionEndPage(v *visit) error {

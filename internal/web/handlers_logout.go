@@ -9,17 +9,22 @@ import (
 )
 
 // CrossSite are the addresses here that forms of other sites may post to.
-var CrossSite = []string{"POST /oauth/logout"}
+var CrossSite = []string{"POST /oauth/authorize", "POST /oauth/logout"}
 
 // logoutByPost takes the form of an app (OIDC RP-Initiated Logout §2: GET and POST).
-// No cookie of ours comes along with it, and nothing happens here: it becomes a visit.
 func (s *Server) logoutByPost(w http.ResponseWriter, r *http.Request) {
+	visitByPost(w, r, "/oauth/logout")
+}
+
+// visitByPost makes a visit of a form of another site. No cookie of ours comes along
+// with it, and nothing happens here.
+func visitByPost(w http.ResponseWriter, r *http.Request, path string) {
 	form, err := edge.ReadForm(r)
 	if err != nil {
 		edge.Fail(w, r, err)
 		return
 	}
-	http.Redirect(w, r, "/oauth/logout?"+form.Encode(), http.StatusSeeOther)
+	http.Redirect(w, r, path+"?"+form.Encode(), http.StatusSeeOther)
 }
 
 // logoutPage is where an app sends somebody to sign out here too. Only the app that

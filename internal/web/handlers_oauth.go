@@ -2,8 +2,10 @@ package web
 
 import (
 	"errors"
+	"html/template"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -33,6 +35,11 @@ func (s *Server) authorizePage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	http.Redirect(w, r, "/oauth/authorize?ask="+url.QueryEscape(handle), http.StatusSeeOther)
+}
+
+// authorizeByPost takes a request as a form (OIDC Core §3.1.2.1: GET and POST).
+func (s *Server) authorizeByPost(w http.ResponseWriter, r *http.Request) {
+	visitByPost(w, r, "/oauth/authorize")
 }
 
 // parseQuery keeps what came twice: the standard has an answer of its own for that.
@@ -90,9 +97,10 @@ func (s *Server) showAsk(v *visit, handle string, ask oauth.Ask) error {
 		return err
 	}
 	view := &Authorize{
-		Base: v.base, Ask: handle, Auto: !ask.Consents(), App: ask.Client.Name, Domain: ask.Client.Domain, Site: u.Host, Redirect: ask.Redirect,
-		Powers: ask.Scopes, Until: v.base.Now.Add(ask.Client.Life),
-		Deny: s.OAuth.Back(&oauth.Refusal{Code: "access_denied", Description: "the person said no", Redirect: ask.Redirect, State: ask.State}),
+		Base: v.base, Ask: handle, Auto: !ask.Consents(), App: ask.Client.Name, Ours: ask.Client.FirstParty, Domain: ask.Client.Domain,
+		Purpose: ask.Client.Purpose, Site: u.Host, Redirect: ask.Redirect,
+		Powers: inOrder(ask.Scopes), Payments: paymentsOf(ask.Details), Offline: slices.Contains(ask.Scopes, "offline_access"), Until: v.base.Now.Add(ask.Client.Life),
+		Deny: template.URL(s.OAuth.Back(&oauth.Refusal{Code: "access_denied", Description: "the person said no", Redirect: ask.Redirect, State: ask.State})),
 	}
 	if view.Site == "" {
 		view.Site = u.Scheme // the private scheme of a native app

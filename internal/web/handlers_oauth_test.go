@@ -41,7 +41,12 @@ type desk struct {
 
 func newDesk(t *testing.T, bound bool, change ...func(*Parts)) *desk {
 	t.Helper()
-	w := signintest.New(t, storetest.SQLite(t), nil)
+	return deskIn(t, signintest.New(t, storetest.SQLite(t), nil), bound, change...)
+}
+
+// deskIn is a desk in a world that is there already.
+func deskIn(t *testing.T, w *signintest.World, bound bool, change ...func(*Parts)) *desk {
+	t.Helper()
 	d := &desk{t: t, w: w, p: w.NewPerson(), key: softkey.NewBindingKey()}
 	d.p.JKT = ""
 	if bound {
@@ -113,7 +118,7 @@ func (d *desk) ask() string {
 
 func (d *desk) post(handle string, header ...string) *httptest.ResponseRecorder {
 	body, _ := json.Marshal(map[string]string{"ask": handle})
-	return d.do(httptest.NewRequest("POST", "/oauth/authorize", strings.NewReader(string(body))), append([]string{"Content-Type", "application/json", "Accept", "application/json"}, header...)...)
+	return d.do(httptest.NewRequest("POST", "/oauth/authorize/answer", strings.NewReader(string(body))), append([]string{"Content-Type", "application/json", "Accept", "application/json"}, header...)...)
 }
 
 // proof is made by a key with the nonce of the page.
@@ -122,7 +127,7 @@ func (d *desk) proof(key *softkey.BindingKey) string {
 	if d.nonce == "" {
 		d.open("/oauth/authorize?ask=" + d.ask())
 	}
-	return key.Proof(softkey.DPoP{Method: "POST", URL: signintest.Origin + "/oauth/authorize", Nonce: d.nonce}, d.w.DB.Now())
+	return key.Proof(softkey.DPoP{Method: "POST", URL: signintest.Origin + "/oauth/authorize/answer", Nonce: d.nonce}, d.w.DB.Now())
 }
 
 func refusedWith(w *httptest.ResponseRecorder) (code, to string) {
@@ -167,6 +172,18 @@ func TestOpeningARequestOnlyShowsAPage(t *testing.T) {
 			}
 		})
 	}
+	t.Run("a form of another site is a visit, ask and all", func(t *testing.T) {
+		d := newDesk(t, true)
+		body := d.query().Encode()
+		w := d.do(httptest.NewRequest("POST", "/oauth/authorize", strings.NewReader(body)), "Content-Type", "application/x-www-form-urlencoded", "Sec-Fetch-Site", "cross-site")
+		if to := w.Header().Get("Location"); w.Code != 303 || to != "/oauth/authorize?"+body {
+			t.Errorf("%d to %q", w.Code, to)
+		}
+		twice := d.do(httptest.NewRequest("POST", "/oauth/authorize", strings.NewReader(body+"&state=2")), "Content-Type", "application/x-www-form-urlencoded")
+		if twice.Code != 400 {
+			t.Errorf("a name twice: %d", twice.Code)
+		}
+	})
 	t.Run("signed out it leads through sign-in and back to what was asked", func(t *testing.T) {
 		d := newDesk(t, true)
 		handle := d.ask()
@@ -191,7 +208,7 @@ func TestACodeIsForTheBrowsersKeyAlone(t *testing.T) {
 		{name: "with the cookie alone", status: 401, code: "proof_missing"},
 		{name: "with a proof of another key", header: func(d *desk) []string { return []string{"DPoP", d.proof(softkey.NewBindingKey())} }, status: 401, code: "proof_missing"},
 		{name: "with a proof made without our nonce", header: func(d *desk) []string {
-			return []string{"DPoP", d.key.Proof(softkey.DPoP{Method: "POST", URL: signintest.Origin + "/oauth/authorize"}, d.w.DB.Now())}
+			return []string{"DPoP", d.key.Proof(softkey.DPoP{Method: "POST", URL: signintest.Origin + "/oauth/authorize/answer"}, d.w.DB.Now())}
 		}, status: 401, code: "use_dpop_nonce"},
 		{name: "with a proof that was used", header: func(d *desk) []string {
 			p := d.proof(d.key)

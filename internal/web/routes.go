@@ -58,6 +58,12 @@ func (s *Server) Routes(mux *http.ServeMux, e *edge.Edge) {
 	in("POST /sessions/{id}/end", s.sessionEnd)
 	in("POST /sessions/end-others", s.endOthers)
 
+	in("GET /apps", s.apps)
+	in("GET /apps/{id}/end", s.appEndPage)
+	in("POST /apps/{id}/end", s.appEnd)
+	in("GET /apps/{id}/narrow", s.appNarrowPage)
+	in("POST /apps/{id}/narrow", s.appNarrow)
+
 	in("GET /codes", s.codes)
 	in("GET /codes/new", s.codesNewPage)
 	in("POST /codes/new", s.codesNew)
@@ -82,7 +88,8 @@ func (s *Server) Routes(mux *http.ServeMux, e *edge.Edge) {
 	in("POST /mail/verify/send", s.verifySend)
 
 	open("GET /oauth/authorize", s.authorizePage)
-	in("POST /oauth/authorize", s.authorize)
+	open("POST /oauth/authorize", s.authorizeByPost)
+	in("POST /oauth/authorize/answer", s.authorize)
 	open("GET /oauth/logout", s.logoutPage)
 	open("POST /oauth/logout", s.logoutByPost)
 	in("POST /oauth/logout/confirm", s.logout)

@@ -104,6 +104,7 @@ type Receipt struct {
 	At           time.Time
 	Took         time.Duration // until every gate refused; 0 is not measured
 	OfflineUntil time.Time     // a gate that could not be reached refuses by itself from then on; zero: all were reached
+	TokensUntil  time.Time     // a token that is out already is taken until then by whoever does not ask us; zero: there is none
 }
 
 // Did is the act of a receipt.
@@ -121,5 +122,7 @@ const (
 	DidConfirmCodes   Did = "confirm-codes"   // Count (codes there are)
 	DidFreeze         Did = "freeze"          // Count
 	DidLiftFreeze     Did = "lift-freeze"
+	DidEndApp         Did = "end-app"     // Name
+	DidNarrowApp      Did = "narrow-app"  // Name
 	DidSendVerifyMail Did = "send-verify" // Name (the address)
 )

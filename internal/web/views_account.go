@@ -9,7 +9,7 @@ import (
 //
 //	GET  /
 //	POST /mail/verify/send  ()
-//	Links: /passkeys, /passkeys/add, /devices, /codes, /codes/new, /activity, /freeze, /lost-phone, /official
+//	Links: /passkeys, /passkeys/add, /devices, /apps, /codes, /codes/new, /activity, /freeze, /lost-phone, /official
 type Home struct {
 	Base
 	Changed      time.Time // the last change to what protects the account
@@ -22,6 +22,9 @@ type Home struct {
 	CodesMade    time.Time // zero: none were ever made
 	CodesChecked time.Time // zero: none was typed back
 	MailVerified bool
+	Apps         int       // that may do something for the account
+	AppNames     string    // the first few
+	AppSuspect   string    // name of one whose token was shown without its key; "" for none
 	Suspect      time.Time // a copy of this session's token was tried without its key; zero: no
 	Latest       time.Time // the newest event
 	Events       int       // of the last seven days

@@ -166,27 +166,6 @@ type Renew struct {
 
 func (*Renew) page() (string, string) { return "renew", "" }
 
-// Authorize is the page between us and an app: for the exchange's own a quiet passage, for others what they ask for and
-// the way back without giving it.
-//
-//	GET  /oauth/authorize?…         keeps the request and leads to:
-//	GET  /oauth/authorize?ask=
-//	authorize.js: /session/state, POST /oauth/authorize; without script it says that script is needed
-type Authorize struct {
-	Base
-	Ask      string // handle of the kept request
-	Auto     bool   // nothing to agree to
-	App      string
-	Domain   string // verified publisher; "" for none
-	Site     string // host of the address that the code goes to
-	Redirect string // the address itself
-	Powers   []string
-	Until    time.Time
-	Deny     string // where "no" leads: back to the app, with access_denied
-}
-
-func (*Authorize) page() (string, string) { return "authorize", "" }
-
 // Leave asks whether to sign out here, because an app says so, and says that it is done.
 //
 //	GET  /oauth/logout?…        (also POST, from other sites)

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"fmt"
 	"time"
 
 	"keyward/internal/edge"
@@ -54,6 +55,15 @@ var (
 	codes = []string{"7KQ2M-XW4RT-9B3NC-0HZ6Y-VD8PE", "4TJ9F-N2G6A-WC7XK-5RM1S-B0QHY", "Z8V3D-6PK4E-H1WNT-J7Y2C-X9MAG", "0BQ5R-S8F2H-KX6JD-3VN9W-T4CPE", "M2Y7G-C5TZ1-9QDR8-WA4KX-6HJNV",
 		"F6N0K-8XJ3P-V2MGB-T9CWE-5QZRD", "R1H4S-D7W9Y-N0KQC-8FXT2-M6BJA", "3GZ8E-Q4VB6-J5RPX-C1SNH-K7W0T", "9CXM5-T2HKF-6YD0N-B8QGZ-R3VJW", "H7A2W-5KEN9-Z4CSR-X0TMV-1DPBQ"}
 
+	longPayment = Payment{Amount: "1204.000000000000000001", Asset: "USDT", Network: "ethereum-mainnet", MaxFee: "3.5", Memo: "Invoice 2026-03/118, thank you",
+		Address: "addr1qx2fxv2umyhttkxyxp8x0dlpdt3k6cwng5pxj3jhsydzer3n0d3vllmyqwsx5wktcd8cc3sq835lu7drv2xwl"}
+	portfolio = AppGrant{ID: "grt_01jp5b0a3v8qk2m9x7c4d6e901", Client: "app_1", App: "Portfolio View", Domain: "portfolio-view.example", Purpose: "To show all your holdings in one place.",
+		Powers: inOrder([]string{"email", "offline_access", "openid", "read", "trade"}), Given: at(9, 21, 10), Used: at(12, 14, 2), Ends: at(9, 21, 10).Add(90 * 24 * time.Hour), Offline: true, On: "MacBook", Suspect: at(12, 13, 47)}
+	taxHelper   = AppGrant{ID: "grt_01jp5b0a3v8qk2m9x7c4d6e902", Client: "app_2", App: "Tax helper", Powers: inOrder([]string{"openid", "read"}), Given: time.Date(2025, 12, 30, 8, 0, 0, 0, seoul), Used: at(1, 7, 30), Ends: at(30, 8, 0), Offline: true, On: "Safari on macOS"}
+	exchangeApp = AppGrant{ID: "grt_01jp5b0a3v8qk2m9x7c4d6e903", Client: "app_3", App: "Example Exchange", Ours: true, Powers: inOrder([]string{"email", "openid", "read", "trade"}), Given: at(12, 14, 2), Used: at(12, 14, 5), Ends: at(13, 14, 2), On: "Chrome on Windows 11"}
+	bookkeeper  = AppGrant{ID: "grt_01jp5b0a3v8qk2m9x7c4d6e904", Client: "app_4", App: "Wintersonnenwende Buchhaltungs- und Vermögensverwaltungsgesellschaft", Domain: "pay.wintersonnenwende-buchhaltung.example", Purpose: "Pays your suppliers, as an accountant would: each payment is asked for by itself and shown to you in full before anything is paid out.",
+		Powers: []string{"openid"}, Payments: []Payment{longPayment}, Given: at(11, 10, 0), Used: at(11, 10, 0), Ends: at(11, 10, 0).Add(30 * 24 * time.Hour), On: "Firefox on Linux"}
+
 	entries = []Entry{
 		{ID: "evt_01jp5b0a3v8qk2m9x7c4d6e201", At: at(12, 14, 2), Sentence: "You signed in with a passkey.", Method: ByNearby, HasMethod: true, Agent: chrome, Addr: "203.0.113.7", RequestID: "8F3K-21", CanDoubt: true},
 		{ID: "evt_01jp5b0a3v8qk2m9x7c4d6e202", At: at(12, 13, 47), Sentence: "A copied refresh token was presented without the key of this browser. Nothing was issued.", Refused: true, Agent: firefox, Addr: "198.51.100.9", Place: "Lyon, France", RequestID: "7XC2-09", CanDoubt: true},
@@ -98,13 +108,13 @@ var fixtures = []fixture{
 	}},
 	{"codes-none", func(c string) View { return &Codes{Base: in(c, "/codes"), Total: 10} }},
 	{"home", func(c string) View {
-		return &Home{Base: in(c, "/"), Changed: at(9, 8, 12), Passkeys: []Passkey{galaxy}, Devices: 3, Sessions: 4, NewestDevice: at(7, 3, 20), CodesLeft: 8, CodesMade: at(3, 10, 20), CodesChecked: at(4, 9, 0), MailVerified: true, Latest: at(12, 14, 2), Events: 12}
+		return &Home{Base: in(c, "/"), Changed: at(9, 8, 12), Passkeys: []Passkey{galaxy}, Devices: 3, Sessions: 4, NewestDevice: at(7, 3, 20), CodesLeft: 8, CodesMade: at(3, 10, 20), CodesChecked: at(4, 9, 0), MailVerified: true, Apps: 2, AppNames: "Portfolio View, Tax helper", Latest: at(12, 14, 2), Events: 12}
 	}},
 	{"home-good", func(c string) View {
 		return &Home{Base: in(c, "/"), Changed: at(9, 8, 12), Passkeys: []Passkey{galaxy, stick}, Devices: 1, Sessions: 1, CodesLeft: 10, CodesMade: at(3, 10, 20), CodesChecked: at(4, 9, 0), MailVerified: true}
 	}},
 	{"home-new", func(c string) View {
-		return &Home{Base: in(c, "/"), Passkeys: []Passkey{galaxy}, Devices: 2, Sessions: 2, Unanswered: []Device{stranger}, Events: 1}
+		return &Home{Base: in(c, "/"), Passkeys: []Passkey{galaxy}, Devices: 2, Sessions: 2, Unanswered: []Device{stranger}, Apps: 1, AppNames: "Portfolio View", AppSuspect: "Portfolio View", Events: 1}
 	}},
 	{"home-frozen", func(c string) View {
 		return &Home{Base: with(in(c, "/"), func(b *Base) { b.Who.Frozen = &Frozen{At: at(12, 13, 50), How: FrozenByMail} }), Changed: at(12, 13, 50), Passkeys: []Passkey{galaxy, shared}, Devices: 1, Sessions: 1, CodesLeft: 2, CodesMade: at(3, 10, 20), MailVerified: true, Events: 4}
@@ -171,11 +181,51 @@ var fixtures = []fixture{
 	}},
 	{"authorize-ask", func(c string) View {
 		return &Authorize{Base: in(c, "/oauth/authorize?ask=kwq_2"), Ask: "kwq_2", App: "Portfolio View", Domain: "portfolio-view.example", Site: "app.portfolio-view.example",
-			Redirect: "https://app.portfolio-view.example/back", Powers: []string{"openid", "read", "trade"}, Until: at(12, 14, 2).Add(90 * 24 * time.Hour), Deny: "https://app.portfolio-view.example/back?error=access_denied"}
+			Purpose: "To show all your holdings in one place, and to rebalance them once a month.", Offline: true,
+			Redirect: "https://app.portfolio-view.example/back", Powers: inOrder([]string{"email", "offline_access", "openid", "read", "trade"}), Until: at(12, 14, 2).Add(90 * 24 * time.Hour), Deny: "https://app.portfolio-view.example/back?error=access_denied"}
 	}},
 	{"authorize-unchecked", func(c string) View {
 		return &Authorize{Base: in(c, "/oauth/authorize?ask=kwq_3"), Ask: "kwq_3", App: "Tax helper", Site: "127.0.0.1:4711",
-			Redirect: "http://127.0.0.1:4711/back", Powers: []string{"openid", "read"}, Until: at(12, 14, 2).Add(90 * 24 * time.Hour), Deny: "http://127.0.0.1:4711/back?error=access_denied"}
+			Redirect: "http://127.0.0.1:4711/back", Powers: inOrder([]string{"openid", "read"}), Until: at(12, 14, 2).Add(90 * 24 * time.Hour), Deny: "http://127.0.0.1:4711/back?error=access_denied"}
+	}},
+	{"authorize-ours", func(c string) View {
+		return &Authorize{Base: in(c, "/oauth/authorize?ask=kwq_4"), Ask: "kwq_4", App: "Example Exchange", Ours: true, Site: "example.exchange.app", Offline: true,
+			Redirect: "example.exchange.app:/back", Powers: inOrder([]string{"contacts", "devices", "keys", "offline_access", "openid", "read", "trade"}), Until: at(12, 14, 2).Add(90 * 24 * time.Hour), Deny: "example.exchange.app:/back?error=access_denied"}
+	}},
+	{"authorize-pay", func(c string) View {
+		return &Authorize{Base: in(c, "/oauth/authorize?ask=kwq_5"), Ask: "kwq_5", App: "Wintersonnenwende Buchhaltungs- und Vermögensverwaltungsgesellschaft", Domain: "pay.wintersonnenwende-buchhaltung.example", Site: "pay.wintersonnenwende-buchhaltung.example",
+			Purpose: "Pays your suppliers.", Payments: []Payment{longPayment}, Powers: inOrder([]string{"openid", "read"}),
+			Redirect: "https://pay.wintersonnenwende-buchhaltung.example/back", Until: at(12, 14, 2).Add(90 * 24 * time.Hour), Deny: "https://pay.wintersonnenwende-buchhaltung.example/back?error=access_denied"}
+	}},
+	{"authorize-pay-only", func(c string) View {
+		return &Authorize{Base: in(c, "/oauth/authorize?ask=kwq_6"), Ask: "kwq_6", App: "Bill Pay", Domain: "bill-pay.example", Site: "bill-pay.example",
+			Payments: []Payment{{Amount: "0.25", Asset: "BTC", Network: "bitcoin", Address: "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"}},
+			Redirect: "https://bill-pay.example/back", Until: at(12, 14, 2).Add(90 * 24 * time.Hour), Deny: "https://bill-pay.example/back?error=access_denied"}
+	}},
+	{"apps", func(c string) View {
+		return &Apps{Base: with(in(c, "/apps"), func(b *Base) {
+			b.Receipt = &Receipt{Did: DidEndApp, Name: "Price Alerts", At: b.Now, Took: 410 * time.Millisecond, TokensUntil: b.Now.Add(5 * time.Minute)}
+		}), Grants: []AppGrant{portfolio, exchangeApp, taxHelper}}
+	}},
+	{"apps-many", func(c string) View {
+		v := &Apps{Base: in(c, "/apps"), Grants: []AppGrant{bookkeeper}}
+		for i := range 4 {
+			g := portfolio
+			g.ID, g.Given, g.Used = fmt.Sprintf("grt_01jp5b0a3v8qk2m9x7c4d6e9%02d", i), at(10-i, 9, 0), at(12, 9+i, 0)
+			g.Suspect = time.Time{}
+			v.Grants = append(v.Grants, g)
+		}
+		return v
+	}},
+	{"apps-none", func(c string) View { return &Apps{Base: in(c, "/apps")} }},
+	{"app-end", func(c string) View {
+		return &AppEnd{Base: in(c, "/apps/"+portfolio.ID+"/end"), Grant: portfolio, Others: 2, Access: 5 * time.Minute}
+	}},
+	{"app-end-long", func(c string) View {
+		return &AppEnd{Base: in(c, "/apps/"+bookkeeper.ID+"/end"), Grant: bookkeeper, Access: 5 * time.Minute}
+	}},
+	{"app-narrow", func(c string) View {
+		return &AppNarrow{Base: in(c, "/apps/"+portfolio.ID+"/narrow"), Grant: portfolio, Access: 5 * time.Minute}
 	}},
 	{"verify-ask", func(c string) View {
 		return &VerifyMail{Base: out(c, "/"), State: LinkAsk, Token: "cnt_01.abc", Mail: "owner@mail.example", MadeAt: at(12, 14, 2), MadeOn: chrome}

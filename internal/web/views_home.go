@@ -47,6 +47,10 @@ func (v *Home) Checks() []Check {
 		needs = append(needs, Check{Icon: "warn", Href: "/stepup?act=confirm.me&to=%2F",
 			Fact: text("home.suspect"), Why: text("home.suspect.why", "time", v.Suspect), Do: text("home.suspect.do")})
 	}
+	if v.AppSuspect != "" {
+		needs = append(needs, Check{Icon: "warn", Href: "/apps",
+			Fact: text("home.app", "app", v.AppSuspect), Why: text("apps.suspect.why"), Do: text("home.app.do")})
+	}
 	if len(v.Passkeys) < 2 {
 		needs = append(needs, Check{Icon: "warn", Href: "/passkeys/add",
 			Fact: text("home.second"), Why: text("home.second.why"), Do: text("home.second.do")})
