@@ -134,7 +134,10 @@ func (t *Tail) poll(ctx context.Context) error {
 	defer t.mu.Unlock()
 	for o, before := range got.ends {
 		if o.kind == everybody {
-			t.floor = max(t.floor, before)
+			if before > t.floor {
+				t.floor = before
+				t.news.Add(1) // remembered tokens are looked for anew
+			}
 			continue
 		}
 		t.end(o, before, wall)

@@ -374,3 +374,28 @@ func TestARememberedTokenIsLookedForWhenThereIsNews(t *testing.T) {
 		}
 	}
 }
+
+// A restore ends all tokens there are, those that are remembered above all.
+func TestAnEndOfAllBitesRememberedTokens(t *testing.T) {
+	s := newTailServer(t)
+	before := noon.Add(time.Second).Unix()
+	s.set(200, fmt.Sprintf(`{"n":2,"kind":"all","id":"all","before":%d}`, before), `{"n":2,"kind":"now","id":"l_1"}`)
+	tail, err := NewTail(TailConfig{URL: s.URL, Authorize: func(r *http.Request) error { r.Header.Set("Authorization", "Bearer rs"); return nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tok := &Token{Subject: "acc_1", SID: "ses_1", Grant: "grt_1", ClientID: "app_1", Issued: noon}
+	var cleared atomic.Uint64
+	if tail.endedSince(tok, &cleared) {
+		t.Fatal("it was over before")
+	}
+	if err := tail.poll(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if !tail.endedSince(tok, &cleared) {
+		t.Error("a remembered token outlives the end of all")
+	}
+	if late := (&Token{Subject: "acc_1", Issued: noon.Add(2 * time.Second)}); tail.endedSince(late, new(atomic.Uint64)) {
+		t.Error("a token of afterwards is refused")
+	}
+}

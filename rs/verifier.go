@@ -141,12 +141,6 @@ func (v *Verifier) Check(r *http.Request, need Need) (*Token, error) {
 }
 
 func (v *Verifier) check(r *http.Request, need Need) (t *Token, stale time.Duration, e *Error) {
-	// Before the lookup: a lease that ends while we look does not vouch for what was found (DESIGN §7).
-	if v.conf.Tail != nil {
-		if stale, e = v.conf.Tail.valid(need.Grace); e != nil {
-			return nil, 0, e
-		}
-	}
 	text, bound, e := v.presented(r.Header)
 	if e != nil {
 		return nil, 0, e
@@ -157,8 +151,15 @@ func (v *Verifier) check(r *http.Request, need Need) (t *Token, stale time.Durat
 		return nil, 0, e
 	}
 	t = it.token
-	if v.conf.Tail != nil && v.conf.Tail.endedSince(t, it.cleared) {
-		return nil, 0, errTokenEnded
+	if v.conf.Tail != nil {
+		// After what may have waited for the issuer's keys, and before the look at what ended: a lease that
+		// ends while we look does not vouch for what was found (DESIGN §7).
+		if stale, e = v.conf.Tail.valid(need.Grace); e != nil {
+			return nil, 0, e
+		}
+		if v.conf.Tail.endedSince(t, it.cleared) {
+			return nil, 0, errTokenEnded
+		}
 	}
 	switch {
 	case t.JKT != "" && !bound:

@@ -15,9 +15,13 @@ import (
 // (OIDC RP-Initiated Logout §2).
 func (e *Exchange) leave(w http.ResponseWriter, r *http.Request) {
 	id, v := e.visitors.of(r)
+	if v == nil { // a form of another site: our cookie did not come along, and is not taken away
+		http.Redirect(w, r, "/", http.StatusSeeOther)
+		return
+	}
 	e.visitors.forget(w, id)
 	k, err := e.party.find()
-	if v == nil || err != nil {
+	if err != nil {
 		http.Redirect(w, r, "/", http.StatusSeeOther)
 		return
 	}

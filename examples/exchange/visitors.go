@@ -79,7 +79,9 @@ func (vs *visitors) end(subject, session string) {
 	vs.mu.Lock()
 	defer vs.mu.Unlock()
 	for _, v := range vs.by {
-		if v.session == session || session == "" && v.subject == subject {
+		ofSession := session == "" || v.session == session
+		ofSubject := subject == "" || v.subject == subject
+		if ofSession && ofSubject && session+subject != "" {
 			v.over.Store(true)
 		}
 	}

@@ -124,7 +124,7 @@ func TestWhatEndsIsRefusedByAResourceServerOnceAcknowledged(t *testing.T) {
 		s.person = w.Person()
 		s.renonce()
 		tok := s.tokens()
-		time.Sleep(1100 * time.Millisecond) // tokens of the second of an end go with it
+		time.Sleep(3100 * time.Millisecond) // the end of an account reaches three seconds further than its own time
 		s.renonce()
 		tok = s.tokens()
 		s.opened(tok.Access)
@@ -173,6 +173,12 @@ func TestWhoMayFollowTheTail(t *testing.T) {
 		}
 		s.renonce()
 		bound := s.tokens().Access
+		renewed := func() string { // the lease of a new follower
+			lines := strings.Split(strings.TrimSpace(get("", "Bearer "+own).Body.String()), "\n")
+			var now struct{ ID string }
+			w.Must(json.Unmarshal([]byte(lines[len(lines)-1]), &now))
+			return now.ID
+		}
 		for _, row := range []struct {
 			name, query, authorization string
 			status                     int
@@ -183,10 +189,12 @@ func TestWhoMayFollowTheTail(t *testing.T) {
 			{"a person's bound token as a bearer token", "", "Bearer " + bound, 401},
 			{"made-up letters", "", "Bearer x.y.z", 401},
 			{"with its lease and place", "?after=0&lease=" + now.ID, "Bearer " + own, 200},
-			{"with a place that is not there", "?after=99999&lease=" + now.ID, "Bearer " + own, 410},
-			{"with a lease that nobody gave", "?after=0&lease=lea_01ARZ3NDEKTSV4RRFFQ69G5FAV", "Bearer " + own, 410},
+			{"with the count of an answer that another one got", "?after=0&lease=" + now.ID, "Bearer " + own, 410},
+			{"with a place that is not there", "?after=99999&lease=" + renewed(), "Bearer " + own, 410},
+			{"with a place before all places", "?after=-1&lease=" + renewed(), "Bearer " + own, 410},
+			{"with a lease that nobody gave", "?after=0&lease=lea_01ARZ3NDEKTSV4RRFFQ69G5FAV.1", "Bearer " + own, 410},
 			{"with the lease of a process", "?after=0&lease=test/lea_1", "Bearer " + own, 410},
-			{"with a place that is none", "?after=x&lease=" + now.ID, "Bearer " + own, 400},
+			{"with a place that is none", "?after=x&lease=" + renewed(), "Bearer " + own, 400},
 		} {
 			if got := get(row.query, row.authorization); got.Code != row.status {
 				t.Errorf("%s: %d %s", row.name, got.Code, got.Body)

@@ -3,6 +3,8 @@ package audit
 import (
 	"context"
 	"errors"
+	"strconv"
+	"strings"
 	"time"
 
 	"keyward/internal/keyring"
@@ -18,14 +20,18 @@ var ErrHistory = errors.New("audit: no such place in the log")
 // whoever revokes waits for them as for one of our own processes ([Watch.WaitGates]).
 //
 // after is the place they gave back, with the lease they were given; an empty lease is
-// a new follower, who hears of everything since a time instead. each hears of the
+// a new follower, who hears of everything since a time instead. The lease names its
+// count, and is counted up from there alone: two steps of it prove that the answer
+// between them arrived, not only that it was asked for. each hears of the
 // events in the snapshot they were read in. What is returned is all there is: an
 // answer that stopped half way would vouch for what it did not say.
 func (l *Log) Abroad(ctx context.Context, db *store.DB, lease string, after int64, since time.Time, each func(*store.Tx, Record) error) (name string, last int64, err error) {
 	begins := lease == ""
+	id, count, _ := strings.Cut(lease, ".")
+	n, err := strconv.ParseInt(count, 10, 63)
 	if begins {
-		lease = keyring.NewID("lea_", db.Now())
-	} else if !keyring.ValidID("lea_", lease) {
+		id, n = keyring.NewID("lea_", db.Now()), 0
+	} else if err != nil || !keyring.ValidID("lea_", id) || after < 0 {
 		return "", 0, ErrHistory
 	}
 	err = db.Housekeeping(ctx, func(tx *store.Tx) error {
@@ -33,15 +39,16 @@ func (l *Log) Abroad(ctx context.Context, db *store.DB, lease string, after int6
 			if _, err := tx.Exec(sqlDropLeases, store.Micros(tx.Now.Add(-forgetLate))); err != nil {
 				return err
 			}
-			_, err := tx.Exec(sqlBeat, lease, store.Micros(tx.Now))
+			_, err := tx.Exec(sqlBeat, id, store.Micros(tx.Now))
 			return err
 		}
-		n, err := tx.Exec(sqlBeatAgain, lease, store.Micros(tx.Now))
-		if err == nil && n != 1 {
-			err = ErrHistory // forgotten, or of a database that this one is not
+		here, err := tx.Exec(sqlBeatAgain, id, store.Micros(tx.Now), n)
+		if err == nil && here != 1 {
+			err = ErrHistory // forgotten, counted up without them, or of a database that this one is not
 		}
 		return err
 	})
+	lease = id + "." + strconv.FormatInt(n+1, 10)
 	if err != nil {
 		return "", 0, err
 	}
@@ -51,20 +58,20 @@ func (l *Log) Abroad(ctx context.Context, db *store.DB, lease string, after int6
 		}
 	}
 	for last = after; ; {
-		n := 0
+		read := 0
 		err = db.View(ctx, func(tx *store.Tx) error {
 			sealed, unsealed, err := l.tail(tx, last, tailLimit)
 			if err != nil {
 				return err
 			}
-			if n = len(sealed); n == 0 && after >= 0 {
+			if read = len(sealed); read == 0 && after >= 0 {
 				// Nothing new: is what they know there at all?
 				var here bool
 				if err := tx.Row(sqlHasPlace, after).Scan(&here); err != nil || !here {
 					return errors.Join(err, ErrHistory)
 				}
 			}
-			if n < tailLimit {
+			if read < tailLimit {
 				sealed = append(sealed, unsealed...)
 			}
 			for _, rec := range sealed {
@@ -75,7 +82,7 @@ func (l *Log) Abroad(ctx context.Context, db *store.DB, lease string, after int6
 			}
 			return nil
 		})
-		if err != nil || n < tailLimit {
+		if err != nil || read < tailLimit {
 			return lease, last, err
 		}
 	}

@@ -109,7 +109,12 @@ func (l *Log) AcceptRestore(tx *store.Tx, b *Behind, ended ...Effect) error {
 		return err
 	}
 	sum := sha256.Sum256(b.note)
-	_, err = tx.Exec(sqlAccept, sum[:], id)
+	if _, err = tx.Exec(sqlAccept, sum[:], id); err != nil {
+		return err
+	}
+	// Leases came back with the backup. A follower that holds one knows another history,
+	// and would go on from a place that means something else here.
+	_, err = tx.Exec(sqlForgetLeases)
 	return err
 }
 

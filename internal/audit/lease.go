@@ -149,7 +149,9 @@ func (w *Watch) Run(ctx context.Context) error {
 	for {
 		if err := w.poll(ctx, first); err == nil {
 			first = false
-		} else if ctx.Err() == nil {
+		} else if w.lease.Store(nil); ctx.Err() == nil {
+			// The lease was counted up and nothing was read after it: the next count would
+			// tell a waiter of a read that was none.
 			w.slog.Warn("the audit tail cannot be read; nothing is answered from memory", "lease", w.id, "error", err)
 		}
 		select {

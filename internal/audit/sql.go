@@ -40,9 +40,10 @@ const (
 
 	sqlBeat = `INSERT INTO audit_lease (id, n, at) VALUES ($1, 1, $2)
 		ON CONFLICT (id) DO UPDATE SET n = audit_lease.n + 1, at = $2`
-	sqlLeases     = `SELECT id, n FROM audit_lease`
-	sqlDropLease  = `DELETE FROM audit_lease WHERE id = $1`
-	sqlDropLeases = `DELETE FROM audit_lease WHERE at < $1`
+	sqlLeases       = `SELECT id, n FROM audit_lease`
+	sqlDropLease    = `DELETE FROM audit_lease WHERE id = $1`
+	sqlForgetLeases = `DELETE FROM audit_lease`
+	sqlDropLeases   = `DELETE FROM audit_lease WHERE at < $1`
 )
 
 const (
@@ -148,6 +149,6 @@ const (
 // For followers from afar.
 const (
 	sqlHasPlace    = `SELECT EXISTS (SELECT 1 FROM audit_index WHERE n = $1)`
-	sqlBeatAgain   = `UPDATE audit_lease SET n = n + 1, at = $2 WHERE id = $1`
+	sqlBeatAgain   = `UPDATE audit_lease SET n = n + 1, at = $2 WHERE id = $1 AND n = $3`
 	sqlTimeOfPlace = `SELECT e.at FROM audit_index i JOIN audit_event e ON e.id = i.event WHERE i.n = $1`
 )

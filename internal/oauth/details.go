@@ -72,7 +72,7 @@ func plainWord(s string, most int) bool {
 // hidden: characters that change how others are read, or cannot be seen (Unicode
 // TR 36 §3): what the page shows must be what is meant.
 func hidden(r rune) bool {
-	return !unicode.IsPrint(r)
+	return !unicode.IsPrint(r) || strings.ContainsRune("\u034f\u115f\u1160\u3164\uffa0\u2800", r)
 }
 
 // decimal: digits with at most one point between, no sign, no exponent, one spelling
@@ -84,8 +84,7 @@ func decimal(s string) bool {
 }
 
 // twice reports whether an object names a member twice, which two readers would
-// understand differently: also by another case, which encoding/json takes for the
-// same.
+// understand differently, or by a name that some readers take for another one.
 func twice(raw string) bool {
 	dec := json.NewDecoder(bytes.NewReader([]byte(raw)))
 	var seen []map[string]bool // nil for a list
@@ -108,11 +107,12 @@ func twice(raw string) bool {
 			}
 		case string:
 			if name {
-				key := strings.ToLower(v)
-				if seen[len(seen)-1][key] || key != v {
+				// Names are small letters: encoding/json takes "Asset" and "a\u017fset" for
+				// the same member, another reader does not.
+				if seen[len(seen)-1][v] || strings.Trim(v, "abcdefghijklmnopqrstuvwxyz_") != "" {
 					return true
 				}
-				seen[len(seen)-1][key], name = true, false
+				seen[len(seen)-1][v], name = true, false
 				continue
 			}
 		}

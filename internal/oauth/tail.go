@@ -50,7 +50,17 @@ func (s *Service) Tail(ctx context.Context, lease string, after int64) ([]TailLi
 	name, last, err := s.log.Abroad(ctx, s.db, lease, after, s.db.Now().Add(-s.life-tailMargin), func(tx *store.Tx, rec audit.Record) error {
 		ends, err := s.sessions.EndsIn(tx, rec)
 		for _, e := range ends {
-			out = append(out, TailLine{max(rec.Index, 0), e.Kind, e.ID, rec.At.Unix()})
+			// An event carries the time at which its transaction began, a token that of its
+			// signature, perhaps of another server: one that was turned over while the end
+			// was on its way says a later time than the end. So the end reaches further than
+			// its own time. For what goes on (an account, a session that was only signed out
+			// of and has apps with offline access) it must not reach far: what is refused in
+			// that time is replaced by a refresh.
+			reach := tailReach
+			if e.Final {
+				reach += s.life
+			}
+			out = append(out, TailLine{max(rec.Index, 0), e.Kind, e.ID, rec.At.Add(reach).Unix()})
 		}
 		return err
 	})
@@ -62,6 +72,9 @@ func (s *Service) Tail(ctx context.Context, lease string, after int64) ([]TailLi
 	}
 	return append(out, TailLine{N: max(last, 0), Kind: "now", ID: name}), nil
 }
+
+// tailReach: the longest transaction (2 s), and what the clocks of our servers may differ.
+const tailReach = 3 * time.Second
 
 // tailMargin: events carry the time at which their transaction began, tokens that of
 // their signature.

@@ -118,6 +118,11 @@ func (s *Service) Revoke(ctx context.Context, cause store.Cause, c Client, token
 	id, acc := session.GrantID(""), account.ID("")
 	if claims, err := s.mint.Access(token); err == nil {
 		if claims.ClientID == string(c.ID) {
+			if claims.Grant == "" {
+				// An app's own: nothing stands behind it that could end, and "revoked" would
+				// not be true (RFC 7009 §2.2.1).
+				return refuse("unsupported_token_type", "an app's own access token lasts until it runs out")
+			}
 			id, acc = session.GrantID(claims.Grant), account.ID(claims.Subject)
 		}
 	} else if g, err := s.sessions.GrantOfRefresh(ctx, token, string(c.ID)); err == nil {

@@ -10,8 +10,9 @@ import (
 // EndedThing is something whose tokens, as far as they are issued by then, are good no
 // more: what a resource server has to hear (package rs, Tail).
 type EndedThing struct {
-	Kind string // session | grant | client | account | all
-	ID   string
+	Kind  string // session | grant | client | account | all
+	ID    string
+	Final bool // nothing is ever issued for it again
 }
 
 // EndsIn says what an event ended, as the rows say it in the same snapshot. An act
@@ -19,13 +20,14 @@ type EndedThing struct {
 // whoever's session goes on gets the next one by a refresh.
 func (s *Service) EndsIn(tx *store.Tx, rec audit.Record) (out []EndedThing, err error) {
 	for _, e := range rec.Effects {
-		over, kind := false, e.Kind
+		over, final, kind := false, false, e.Kind
 		switch e.Kind {
 		case "session":
 			err = tx.Row(sqlSessionOver, e.ID).Scan(&over)
 		case "grant":
 			if over = rec.Action == grantNarrowed; !over { // its tokens out there carry more than is given now
 				err = tx.Row(sqlGrantOver, e.ID).Scan(&over)
+				final = true
 			}
 		case "epoch", manyKind:
 			over, kind = true, "account"
@@ -35,7 +37,7 @@ func (s *Service) EndsIn(tx *store.Tx, rec audit.Record) (out []EndedThing, err 
 				kind = "client"
 			}
 		case "client":
-			over = rec.Action == "client.off"
+			over, final = rec.Action == "client.off", true
 		case everyoneKind:
 			over, kind = true, "all"
 		}
@@ -43,7 +45,7 @@ func (s *Service) EndsIn(tx *store.Tx, rec audit.Record) (out []EndedThing, err 
 			return nil, err
 		}
 		if over {
-			out = append(out, EndedThing{kind, e.ID})
+			out = append(out, EndedThing{kind, e.ID, final})
 		}
 	}
 	return out, nil

@@ -80,7 +80,7 @@ FROM session_family f JOIN session_grant g ON g.id = f.grt WHERE f.id = $1`
 	left = `SELECT DISTINCT g.client, g.account, g.session FROM session_grant g JOIN session_session s ON s.id = g.session
  WHERE s.abs_exp > $1 AND (s.ended_at > 0 OR s.epoch < COALESCE((SELECT e.epoch FROM session_epoch e WHERE e.account = s.account), 0)) `
 	sqlLeftSession = left + `AND g.session = $2`
-	sqlLeftAccount = left + `AND g.account = $2 ORDER BY g.session LIMIT 1000`
+	sqlLeftAccount = left + `AND g.account = $2 ORDER BY g.session DESC LIMIT 1000`
 	sqlLeftAll     = left + `AND g.session > $2 ORDER BY g.session LIMIT 500`
 
 	sqlSessionOver = `SELECT EXISTS (SELECT 1 FROM session_session WHERE id = $1 AND ended_at > 0)`
