@@ -59,6 +59,37 @@ func TestAnOwnerTakesRightsAway(t *testing.T) {
 	})
 }
 
+// What a process remembers of a grant is narrowed with it, also where another process
+// took the right away.
+func TestWhatIntrospectionRemembersIsNarrowedAtOnce(t *testing.T) {
+	narrowed := func(t *testing.T, here, there *shop) {
+		p, c, api := there.Person(), there.app(secretApp), here.app(secretApp)
+		tok, err := there.redeem(c, there.code(p, c, "scope", "openid read trade"), "")
+		there.Must(err)
+		for range 2 { // read, and then remembered
+			in, err := here.oauth.Introspect(t.Context(), api, tok.Access)
+			here.Must(err)
+			if in.Scope != "openid read trade" {
+				t.Fatalf("to begin with it may %q", in.Scope)
+			}
+		}
+		_, err = there.oauth.Narrow(t.Context(), p.Cause(), there.held(p), []string{"read"})
+		there.Must(err)
+		in, err := here.oauth.Introspect(t.Context(), api, tok.Access)
+		here.Must(err)
+		if !in.Active || in.Scope != "openid read" {
+			t.Errorf("after it: %v, %q", in.Active, in.Scope)
+		}
+	}
+	t.Run("in one process", func(t *testing.T) {
+		signintest.Each(t, func(t *testing.T, w *signintest.World) { s := remembering(w); narrowed(t, s, s) })
+	})
+	t.Run("by another", func(t *testing.T) {
+		a, b := signintest.Two(t)
+		narrowed(t, remembering(a), remembering(b))
+	})
+}
+
 func TestNarrowingOnlyNarrows(t *testing.T) {
 	rows := []struct {
 		name string
