@@ -52,7 +52,7 @@ var housekeeping = map[string][]string{
 	"account_idempotency": {},
 	"device_proof":        {}, "device_spent": {},
 	"session_jti": {}, "session_session": {"last_seen", "reach_ms"},
-	"staff_spent":    {}, "staff_session": {"last_used"},
+	"staff_spent": {}, "staff_session": {"last_used"},
 	"oauth_code": {}, "oauth_ask": {},
 }
 

@@ -64,7 +64,7 @@ func deskIn(t *testing.T, w *signintest.World, bound bool, change ...func(*Parts
 		c(&parts)
 	}
 	s := NewServer(parts, Settings{PublicURL: signintest.Origin, Product: "Example"})
-	e, err := edge.New(edge.Options{Now: w.DB.Now, PublicURL: signintest.Origin, Pages: s.Problem, Logger: slog.New(slog.DiscardHandler)})
+	e, err := edge.New(edge.Options{Now: w.DB.Now, PublicURL: signintest.Origin, CrossOrigin: CrossSite, Pages: s.Problem, Logger: slog.New(slog.DiscardHandler)})
 	w.Must(err)
 	mux := http.NewServeMux()
 	s.Routes(mux, e)
