@@ -67,7 +67,6 @@ type keyward struct {
 	first  url.Values
 	nonce  bool // asked for once already
 	change func(claims map[string]any)
-	typ    string // of tokens
 }
 
 const issuer = "https://login.example"

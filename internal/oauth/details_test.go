@@ -14,7 +14,7 @@ import (
 	"keyward/internal/storetest"
 )
 
-const payment = `{"type":"keyward_withdrawal","asset":"BTC","network":"bitcoin","amount":"0.25","max_fee":"0.0001","address":"bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq","memo":"rent"}`
+const withdrawal = `{"type":"keyward_withdrawal","asset":"BTC","network":"bitcoin","amount":"0.25","max_fee":"0.0001","address":"bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq","memo":"rent"}`
 
 func payer(n *oauth.NewClient) { n.Details = oauth.DetailTypes() }
 
@@ -22,22 +22,22 @@ func TestPaymentsThatAreNotUnderstood(t *testing.T) {
 	s := open(signintest.New(t, storetest.Open(t), nil))
 	c, plain := s.app(payer), s.app()
 	unknown := s.app(payer, func(n *oauth.NewClient) { n.FirstParty = false; n.Scopes = []string{"read"} })
-	change := func(from, to string) string { return "[" + strings.Replace(payment, from, to, 1) + "]" }
+	change := func(from, to string) string { return "[" + strings.Replace(withdrawal, from, to, 1) + "]" }
 	for _, row := range []struct {
 		name string
 		by   oauth.Client
 		raw  string
 		ok   bool
 	}{
-		{"one payment", c, "[" + payment + "]", true},
-		{"two", c, "[" + payment + "," + payment + "]", true},
+		{"one payment", c, "[" + withdrawal + "]", true},
+		{"two", c, "[" + withdrawal + "," + withdrawal + "]", true},
 		{"without a fee and a memo", c, `[{"type":"keyward_withdrawal","asset":"BTC","network":"bitcoin","amount":"1","address":"bc1q"}]`, true},
-		{"six", c, "[" + payment + strings.Repeat(","+payment, 5) + "]", false},
+		{"six", c, "[" + withdrawal + strings.Repeat(","+withdrawal, 5) + "]", false},
 		{"none", c, "[]", false},
-		{"an object and no list", c, payment, false},
-		{"something after it", c, "[" + payment + "] []", false},
-		{"of an app that was not registered for it", plain, "[" + payment + "]", false},
-		{"of an app that nobody vouched for", unknown, "[" + payment + "]", false},
+		{"an object and no list", c, withdrawal, false},
+		{"something after it", c, "[" + withdrawal + "] []", false},
+		{"of an app that was not registered for it", plain, "[" + withdrawal + "]", false},
+		{"of an app that nobody vouched for", unknown, "[" + withdrawal + "]", false},
 		{"of another type", c, change("keyward_withdrawal", "payment_initiation"), false},
 		{"with a member we do not show", c, change(`"memo"`, `"note"`), false},
 		{"with a member twice", c, change(`"asset":"BTC"`, `"asset":"BTC","asset":"ETH"`), false},
@@ -72,7 +72,7 @@ func TestAPaymentIsReadByItsOwnerAndTravelsInTheToken(t *testing.T) {
 	each(t, func(t *testing.T, s *shop) {
 		c := s.app(payer)
 		kim := s.Person()
-		q := ask(c, "scope", "openid read", "authorization_details", "["+payment+"]")
+		q := ask(c, "scope", "openid read", "authorization_details", "["+withdrawal+"]")
 		a, err := s.oauth.ReadAsk(t.Context(), q)
 		s.Must(err)
 		if !a.Consents() || len(a.Details) != 1 || a.Details[0].Amount != "0.25" || a.Details[0].Memo != "rent" {
@@ -102,13 +102,13 @@ func TestAPaymentIsReadByItsOwnerAndTravelsInTheToken(t *testing.T) {
 		s.Must(err)
 		tok = next
 		carries("a refresh while the touch is fresh", tok, true)
-		_, err = again("[" + strings.Replace(payment, "0.25", "25", 1) + "]")
+		_, err = again("[" + strings.Replace(withdrawal, "0.25", "25", 1) + "]")
 		var refused *oauth.Error
 		if !errors.As(err, &refused) || refused.Code != "invalid_authorization_details" {
 			t.Errorf("another amount: %v", err)
 		}
 		s.Clock.Sleep(5*time.Minute + time.Second)
-		if _, err = again("[" + payment + "]"); !errors.As(err, &refused) || refused.Code != "insufficient_user_authentication" || refused.MaxAge != 300 {
+		if _, err = again("[" + withdrawal + "]"); !errors.As(err, &refused) || refused.Code != "insufficient_user_authentication" || refused.MaxAge != 300 {
 			t.Errorf("asked for by name after five minutes: %v", err)
 		}
 		next, err = again("")
