@@ -29,6 +29,9 @@ func TestTheMetadataPromisesWhatIsThere(t *testing.T) {
 			t.Errorf("issuer %v", said["issuer"])
 		}
 		pages := []string{"authorization_endpoint", "end_session_endpoint"} // of the pages, not of this mux
+		if said[pages[0]] != signintest.Origin+"/oauth/authorize" || said[pages[1]] != signintest.Origin+"/oauth/logout" {
+			t.Errorf("pages at %v and %v", said[pages[0]], said[pages[1]])
+		}
 		for name, value := range said {
 			address, is := value.(string)
 			if !is || name == "issuer" || slices.Contains(pages, name) {

@@ -184,6 +184,15 @@ func TestOpeningARequestOnlyShowsAPage(t *testing.T) {
 			t.Errorf("a name twice: %d", twice.Code)
 		}
 	})
+	t.Run("no script of another site reads it", func(t *testing.T) { // FAPI 2.0 §5.2.3-3
+		d := newDesk(t, true)
+		for _, method := range []string{"GET", "POST", "OPTIONS"} {
+			w := d.do(httptest.NewRequest(method, "/oauth/authorize?"+d.query().Encode(), nil), "Origin", "https://www.example.org", "Sec-Fetch-Site", "cross-site", "Access-Control-Request-Method", "POST")
+			if allowed := w.Header().Get("Access-Control-Allow-Origin"); allowed != "" {
+				t.Errorf("%s is open to %s", method, allowed)
+			}
+		}
+	})
 	t.Run("signed out it leads through sign-in and back to what was asked", func(t *testing.T) {
 		d := newDesk(t, true)
 		handle := d.ask()
