@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"keyward/internal/edge"
@@ -88,7 +89,31 @@ func (s *Server) authorizeKept(w http.ResponseWriter, r *http.Request, handle st
 			return
 		}
 	}
-	s.signedIn(func(v *visit) error { return s.showAsk(v, handle, ask) })(w, r)
+	spoken := wished(r, ask.Locales)
+	if spoken != "" {
+		edge.LangCookie.Set(w, spoken, time.Hour) // for the sign-in that may lie between
+	}
+	s.signedIn(func(v *visit) error {
+		if spoken != "" {
+			v.base.Lang = spoken
+		}
+		return s.showAsk(v, handle, ask)
+	})(w, r)
+}
+
+// wished is the language an app asks for (OIDC Core §3.1.2.1 ui_locales), "" when we
+// speak none of them or the person has chosen one here: their choice stands above it.
+func wished(r *http.Request, locales []string) string {
+	if _, chosen := edge.LangCookie.Read(r); chosen {
+		return ""
+	}
+	for _, l := range locales {
+		switch base, _, _ := strings.Cut(strings.ToLower(l), "-"); base {
+		case "en", "ko":
+			return base
+		}
+	}
+	return ""
 }
 
 func (s *Server) showAsk(v *visit, handle string, ask oauth.Ask) error {

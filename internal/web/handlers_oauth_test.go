@@ -286,3 +286,26 @@ func TestCancellingTheTouchForAnAppLeadsHome(t *testing.T) {
 		t.Errorf("%d %s", w.Code, page)
 	}
 }
+
+// An app may wish for a language; a person's own choice stands above it.
+func TestTheLanguageAnAppWishesFor(t *testing.T) {
+	for _, row := range []struct{ name, locales, cookie, want string }{
+		{"Korean", "ko-KR en", "", "ko"},
+		{"the first that we speak", "fr de ko en", "", "ko"},
+		{"none that we speak", "fr", "", "en"},
+		{"no wish", "", "", "en"},
+		{"not against the choice of the person", "ko", "en", "en"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			d := newDesk(t, true)
+			_, handle, _ := strings.Cut(d.open("/oauth/authorize?"+d.query("ui_locales", row.locales).Encode()).Header().Get("Location"), "ask=")
+			header := []string{"Accept-Language", "en"}
+			if row.cookie != "" {
+				header = append(header, "Cookie", edge.AccessCookie.Name()+"="+d.p.Iss.Access+"; "+edge.LangCookie.Name()+"="+row.cookie)
+			}
+			if page := d.open("/oauth/authorize?ask="+handle, header...).Body.String(); !strings.Contains(page, `<html lang="`+row.want) {
+				t.Errorf("the page begins %.80s", page)
+			}
+		})
+	}
+}
