@@ -138,3 +138,18 @@ func TestAProfileHasNoWayAroundIt(t *testing.T) {
 		t.Errorf("a made-up request: %v", err)
 	}
 }
+
+// An app is not told that something was revoked that goes on.
+func TestAnAppsOwnTokenCannotBeGivenBack(t *testing.T) {
+	s := open(signintest.New(t, storetest.Open(t), nil))
+	c := s.app(secretApp)
+	tok, err := s.oauth.Token(t.Context(), operator, c, oauth.TokenAsk{Grant: "client_credentials", Scope: "read"})
+	s.Must(err)
+	var refused *oauth.Error
+	if err := s.oauth.Revoke(t.Context(), operator, c, tok.Access); !errors.As(err, &refused) || refused.Code != "unsupported_token_type" {
+		t.Errorf("got %v", err)
+	}
+	if other := s.app(secretApp); s.oauth.Revoke(t.Context(), operator, other, tok.Access) != nil {
+		t.Error("another app learns that the token is one")
+	}
+}
