@@ -281,3 +281,27 @@ func TestAStepUpIsReadFromTheChallenge(t *testing.T) {
 		t.Errorf("%+v", want)
 	}
 }
+
+// An app that knows our address only learns whose tokens we take (RFC 9728).
+func TestTheAPISaysWhoseTokensItTakes(t *testing.T) {
+	w := httptest.NewRecorder()
+	newKeyward(t).exchange().ServeHTTP(w, httptest.NewRequest("GET", "/.well-known/oauth-protected-resource", nil))
+	var said struct {
+		Resource string   `json:"resource"`
+		Servers  []string `json:"authorization_servers"`
+		Bound    bool     `json:"dpop_bound_access_tokens_required"`
+	}
+	if err := json.Unmarshal(w.Body.Bytes(), &said); err != nil || said.Resource != "https://exchange.example" || len(said.Servers) != 1 || said.Servers[0] != issuer || !said.Bound {
+		t.Errorf("%s (%v)", w.Body, err)
+	}
+}
+
+// A form of another site brings no cookie of ours along, and takes none away.
+func TestNobodyElseSignsOut(t *testing.T) {
+	e := newKeyward(t).exchange()
+	w := httptest.NewRecorder()
+	e.ServeHTTP(w, httptest.NewRequest("POST", "/leave", nil))
+	if len(w.Result().Cookies()) != 0 {
+		t.Errorf("%v", w.Result().Cookies())
+	}
+}
