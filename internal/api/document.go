@@ -68,7 +68,6 @@ func (s *Server) description() huma.Config {
 				{Name: "passkeys"}, {Name: "devices"}, {Name: "sessions"}, {Name: "codes"}, {Name: "contacts"}, {Name: "activity"},
 				{Name: "freeze"},
 				{Name: "accounts", Description: "For back ends: accounts under the exchange's own ids."},
-				{Name: "hand-off", Description: "For back ends: who is signed in, and is it still so."},
 			},
 		},
 		// "json" stands for whatever ends in +json: huma believes to write problems.

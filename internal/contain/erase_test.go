@@ -151,7 +151,7 @@ func TestErasureLeavesNobody(t *testing.T) {
 				}
 			}
 		}
-		for _, table := range []string{"signin_code", "signin_codeset", "signin_handoff", "device_proof", "account_contact", "contain_freeze"} {
+		for _, table := range []string{"signin_code", "signin_codeset", "device_proof", "account_contact", "contain_freeze"} {
 			for line := range strings.Lines(tables) {
 				if strings.HasPrefix(line, table+" ") && strings.Contains(line, string(p.Account)) {
 					t.Errorf("a row is left: %s", line)

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// contentSecurityPolicy has no unsafe-* and no third party. A form of ours may
-// end in a redirect back to the exchange, and browsers check form-action along
-// redirects, hence the hand-off origins. connect-src is for our own scripts.
+// contentSecurityPolicy has no unsafe-* and no third party. No form of ours ends on
+// another site, not by a redirect either: browsers check form-action along them.
+// connect-src is for our own scripts.
 func contentSecurityPolicy() string {
 	return strings.Join([]string{
 		"default-src 'none'",

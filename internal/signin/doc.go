@@ -1,7 +1,6 @@
 // Package signin runs the ceremonies by which a person gets in and proves it is
 // still them: sign-up, sign-in with a passkey or a recovery code, step-up, adding
-// and removing passkeys, recovery codes, and the one-time hand-off that tells the
-// exchange who is signed in.
+// and removing passkeys, recovery codes.
 //
 // It decides who may start a session and what a touch is for. It never verifies a
 // signature (device does), never mints a token (session does) and never ends
