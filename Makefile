@@ -23,7 +23,7 @@ setup: ## install what the tests need (Debian packages, analysis tools)
 test: setup ## everything, failing where a test would have to skip
 	scripts/test.sh
 
-quick: ## go test ./... with what is installed, under 30 s; says what it skipped
+quick: ## go test ./... with what is installed, under a minute; says what it skipped
 	$(GO) test ./...
 
 race: setup ## the race detector over all packages
