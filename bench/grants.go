@@ -136,30 +136,9 @@ func (t *town) tokenNonce(a apps) (string, error) {
 }
 
 func (b *bench) grantsSQLite(ctx context.Context) error {
-	bare, shut, err := bareSQLite(ctx, b.path("bare-grants"))
-	if err != nil {
-		return err
-	}
-	defer shut()
-	return b.grantsOn(ctx, "SQLite", bare, "one-by-one commits", 1.0, func() (string, error) { return "", nil })
+	return b.onSQLite(ctx, "bare-grants", b.grantsOn)
 }
-
-func (b *bench) grantsPostgres(ctx context.Context) error {
-	c, err := b.postgres(ctx)
-	if err != nil {
-		return err
-	}
-	address, err := c.database(ctx)
-	if err != nil {
-		return err
-	}
-	bare, shut, err := barePostgres(ctx, address)
-	defer shut()
-	if err != nil {
-		return err
-	}
-	return b.grantsOn(ctx, "PostgreSQL", bare, "one statement", 0.2, func() (string, error) { return c.database(ctx) })
-}
+func (b *bench) grantsPostgres(ctx context.Context) error { return b.onPostgres(ctx, b.grantsOn) }
 
 // grantsOn measures the figures of a refresh by an app on one database.
 func (b *bench) grantsOn(ctx context.Context, on string, bare gauge, of string, least float64, database func() (string, error)) (err error) {

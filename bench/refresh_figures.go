@@ -19,15 +19,24 @@ const (
 )
 
 func (b *bench) refreshSQLite(ctx context.Context) error {
-	bare, shut, err := bareSQLite(ctx, b.path("bare-sqlite"))
+	return b.onSQLite(ctx, "bare-sqlite", b.refreshOn)
+}
+func (b *bench) refreshPostgres(ctx context.Context) error { return b.onPostgres(ctx, b.refreshOn) }
+
+// measured are figures on one database, against what it gives bare: the least ratio,
+// and where a database of their own comes from ("" is the one of a new deployment).
+type measured func(ctx context.Context, on string, bare gauge, of string, least float64, database func() (string, error)) error
+
+func (b *bench) onSQLite(ctx context.Context, name string, figures measured) error {
+	bare, shut, err := bareSQLite(ctx, b.path(name))
 	if err != nil {
 		return err
 	}
 	defer shut()
-	return b.refreshOn(ctx, "SQLite", bare, "one-by-one commits", 1.0, func() (string, error) { return "", nil })
+	return figures(ctx, "SQLite", bare, "one-by-one commits", 1.0, func() (string, error) { return "", nil })
 }
 
-func (b *bench) refreshPostgres(ctx context.Context) error {
+func (b *bench) onPostgres(ctx context.Context, figures measured) error {
 	c, err := b.postgres(ctx)
 	if err != nil {
 		return err
@@ -41,7 +50,7 @@ func (b *bench) refreshPostgres(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return b.refreshOn(ctx, "PostgreSQL", bare, "one statement", 0.2, func() (string, error) { return c.database(ctx) })
+	return figures(ctx, "PostgreSQL", bare, "one statement", 0.2, func() (string, error) { return c.database(ctx) })
 }
 
 // refreshOn measures all figures of a refresh on one database.

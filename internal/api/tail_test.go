@@ -207,3 +207,38 @@ func TestWhoMayFollowTheTail(t *testing.T) {
 		refusal(t, got, 400, "invalid_scope")
 	})
 }
+
+// A token that was turned over while its end was on the way is signed a moment after the time of that end: it must be
+// refused as well, or who refreshes in a loop outlives an end that was acknowledged.
+func TestAnEndReachesTokensThatWereOnTheirWay(t *testing.T) {
+	signintest.Each(t, func(t *testing.T, w *signintest.World) {
+		s := &shop{fapi: newFAPI(w)}
+		own := s.tailToken(func(*oauth.NewClient) {})
+		s.renonce()
+		s.tokens()
+		list, err := s.oauth.Connected(t.Context(), s.person.Account)
+		w.Must(err)
+		at := w.DB.Now().Unix()
+		_, err = s.Contain.EndSession(t.Context(), s.person.Cause(), s.person.Session(), s.person.Session().ID)
+		w.Must(err)
+		_, err = s.oauth.TurnOff(t.Context(), store.Cause{Actor: "operator:test"}, s.app.ID)
+		w.Must(err)
+		w.Must(audit.NewSealer(w.DB, w.Log, "", time.Now, nil).Seal(t.Context()))
+		reach := map[string]int64{}
+		body := s.send("GET", "/oauth/tail", "", "", http.Header{"Authorization": {"Bearer " + own}}).Body.String()
+		for line := range strings.Lines(body) {
+			var l struct {
+				Kind, ID string
+				Before   int64
+			}
+			w.Must(json.Unmarshal([]byte(line), &l))
+			reach[l.Kind+" "+l.ID] = l.Before - at
+		}
+		if n := reach["session "+string(list[0].Session)]; n < 3 || n > 10 {
+			t.Errorf("the end of a session reaches %d s: too short for what is on its way, or too long for what goes on", n)
+		}
+		if n := reach["client "+string(s.app.ID)]; n < 300 {
+			t.Errorf("the end of an app reaches %d s, less than a token lives", n)
+		}
+	})
+}
