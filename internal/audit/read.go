@@ -43,13 +43,13 @@ func scan(rows *store.Rows, each func(*row)) error {
 	return rows.Err()
 }
 
-// fetch reads the events of a list that has their ids.
-func fetch(tx *store.Tx, list []placed) error {
+// fetch reads the events of a list that has their ids, by a statement over ids.
+func fetch(tx *store.Tx, events keyed, list []placed) error {
 	keys, at := make([]string, len(list)), make(map[string]int, len(list))
 	for i, p := range list {
 		keys[i], at[p.id] = p.id, i
 	}
-	return sqlEvents.each(keys, func(q string, args []any) error {
+	return events.each(keys, func(q string, args []any) error {
 		rows, err := tx.Rows(q, args...)
 		if err != nil {
 			return err
@@ -59,7 +59,11 @@ func fetch(tx *store.Tx, list []placed) error {
 }
 
 // sealed reads the events after a place, in order.
-func sealed(tx *store.Tx, after int64, limit int) (list []placed, err error) {
+func sealed(tx *store.Tx, after int64, limit int) ([]placed, error) {
+	return sealedBy(tx, sqlEvents, after, limit)
+}
+
+func sealedBy(tx *store.Tx, events keyed, after int64, limit int) (list []placed, err error) {
 	rows, err := tx.Rows(sqlSealed, after, limit)
 	if err != nil {
 		return nil, err
@@ -75,7 +79,7 @@ func sealed(tx *store.Tx, after int64, limit int) (list []placed, err error) {
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
-	return list, fetch(tx, list)
+	return list, fetch(tx, events, list)
 }
 
 // unsealed reads the events without a place.
@@ -95,7 +99,7 @@ func unsealed(tx *store.Tx, limit int) (list []placed, err error) {
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
-	return list, fetch(tx, list)
+	return list, fetch(tx, sqlEvents, list)
 }
 
 // parsed are the records of a list, without those that are gone.
@@ -169,8 +173,12 @@ func (l *Log) Tail(ctx context.Context, db *store.DB, after int64, limit int) (s
 // itself parsing the many.
 func (l *Log) Sealed(ctx context.Context, db *store.DB, after int64, limit int, wanted func(Action) bool) (recs []Record, last int64, err error) {
 	last = after
+	events := sqlEvents
+	if !slices.ContainsFunc(turns, wanted) {
+		events = sqlEventsButTurns
+	}
 	err = db.View(ctx, func(tx *store.Tx) error {
-		list, err := sealed(tx, after, limit)
+		list, err := sealedBy(tx, events, after, limit)
 		if err != nil || len(list) == 0 {
 			return err
 		}

@@ -276,11 +276,11 @@ func (s *Sealer) placeBatch(ctx context.Context) (full bool, err error) {
 				return err
 			}
 			ids = append(ids, p.id)
-			if err := tx.Later(sqlPlace, p.n, p.id, s.fence); err != nil {
-				return err
-			}
 		}
 		if len(ids) > 0 {
+			if err := sqlPlace.places(s.fence, s.tree.size, ids, tx.Later); err != nil {
+				return err
+			}
 			if err := tx.Later(sqlAddHashesFenced, tlog.StoredHashCount(s.tree.size), next.size, hashBytes(stored), s.fence); err != nil {
 				return err
 			}

@@ -51,9 +51,7 @@ const (
 	sqlHashRow   = `SELECT first, hashes FROM audit_hash WHERE first <= $1 ORDER BY first DESC LIMIT 1`
 	sqlAddHashes = `INSERT INTO audit_hash (first, size, hashes) VALUES ($1, $2, $3)`
 
-	// Fenced: without the lease these add nothing, whatever the process believes.
-	sqlPlace = `INSERT INTO audit_index (n, event)
-		SELECT CAST($1 AS BIGINT), CAST($2 AS TEXT) FROM audit_sealer WHERE id = 'sealer' AND n = $3`
+	// Fenced: without the lease this adds nothing, whatever the process believes.
 	sqlAddHashesFenced = `INSERT INTO audit_hash (first, size, hashes)
 		SELECT CAST($1 AS BIGINT), CAST($2 AS BIGINT), CAST($3 AS BYTEA) FROM audit_sealer WHERE id = 'sealer' AND n = $4`
 	sqlWaiting = `SELECT EXISTS (SELECT 1 FROM audit_pending WHERE refused = FALSE)`
@@ -93,7 +91,17 @@ var (
 	sqlEvents  = manyKeys(`SELECT ` + columns + ` FROM audit_event WHERE id IN (%s)`)
 	sqlPlaces  = manyKeys(`SELECT n, event FROM audit_index WHERE event IN (%s)`)
 	sqlDequeue = manyKeys(`DELETE FROM audit_pending WHERE event IN (%s)`)
+
+	// Most of a log is turns of refresh tokens, which tell most readers nothing.
+	sqlEventsButTurns = manyKeys(`SELECT ` + columns + ` FROM audit_event WHERE id IN (%s) AND action NOT IN ('session.refreshed', 'grant.refreshed')`)
+
+	// Fenced, as those above.
+	sqlPlace = manyPlaces(`INSERT INTO audit_index (n, event) SELECT v.n, v.event
+		FROM (VALUES %s) AS v(n, event), audit_sealer s WHERE s.id = 'sealer' AND s.n = $1 AND v.event IS NOT NULL`)
 )
+
+// turns are the actions that sqlEventsButTurns leaves out.
+var turns = []Action{"session.refreshed", "grant.refreshed"}
 
 const (
 	fewKeys = 16
@@ -116,6 +124,46 @@ func manyKeys(format string) keyed {
 		return fmt.Sprintf(format, b.String())
 	}
 	return keyed{list(fewKeys), list(maxKeys)}
+}
+
+// manyPlaces is a statement over a fence, $1, and pairs of place and event.
+func manyPlaces(format string) keyed {
+	list := func(n int) string {
+		var b strings.Builder
+		for i := range n {
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			fmt.Fprintf(&b, "(CAST($%d AS BIGINT), CAST($%d AS TEXT))", 2*i+2, 2*i+3)
+		}
+		return fmt.Sprintf(format, b.String())
+	}
+	return keyed{list(fewKeys), list(maxKeys)}
+}
+
+// places runs f for every statement that is needed to give events their places from
+// n on. Places that are left over in a text hold no event.
+func (k keyed) places(fence, n int64, events []string, f func(q string, args ...any) error) error {
+	for len(events) > 0 {
+		q, size := k.many, maxKeys
+		if len(events) <= fewKeys {
+			q, size = k.few, fewKeys
+		}
+		args := append(make([]any, 0, 2*size+1), fence)
+		for i := range size {
+			if i < len(events) {
+				args = append(args, n+int64(i), events[i])
+			} else {
+				args = append(args, int64(0), nil)
+			}
+		}
+		if err := f(q, args...); err != nil {
+			return err
+		}
+		took := min(size, len(events))
+		events, n = events[took:], n+int64(took)
+	}
+	return nil
 }
 
 // each runs f for every statement that is needed for all keys.

@@ -3,7 +3,10 @@ package session
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
+	"strconv"
+	"strings"
 	"time"
 
 	"keyward/internal/account"
@@ -83,8 +86,6 @@ type Granted struct {
 	RefreshExp time.Time
 	Retry      bool
 	Agent      device.UserAgent // of the browser it was given in, when it is new
-
-	by account.ID // of a turn whose grant is yet to be read
 }
 
 // String keeps the token out of logs; the others do the same for %#v, slog and JSON.
@@ -254,4 +255,24 @@ func scanGrant(r interface{ Scan(...any) error }, more ...any) (Grant, error) {
 	g.AuthTime, g.CreatedAt, g.AbsExp = store.Time(auth), store.Time(created), store.Time(abs)
 	g.SuspectAt, g.EndedAt = timeOrZero(suspect), timeOrZero(ended)
 	return g, json.Unmarshal([]byte(amr), &g.AMR)
+}
+
+// fromText reads what grantText wrote.
+func (g *Grant) fromText(text string) error {
+	f := strings.Split(text, fieldSep)
+	if len(f) != 15 {
+		return errors.New("session: a grant of another form")
+	}
+	var numbers [6]int64
+	for i, at := range [...]int{6, 10, 11, 12, 13, 14} {
+		n, err := strconv.ParseInt(f[at], 10, 64)
+		if err != nil {
+			return err
+		}
+		numbers[i] = n
+	}
+	g.Session, g.Scope, g.Details, g.Audience, g.ACR = ID(f[0]), f[1], f[2], f[3], f[4]
+	g.AuthTime, g.Key, g.JKT, g.Offline = store.Time(numbers[0]), device.KeyID(f[7]), f[8], f[9] != ""
+	g.CreatedAt, g.AbsExp, g.epoch, g.SuspectAt, g.Version = store.Time(numbers[1]), store.Time(numbers[2]), numbers[3], timeOrZero(numbers[4]), numbers[5]
+	return json.Unmarshal([]byte(f[5]), &g.AMR)
 }

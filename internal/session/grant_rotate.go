@@ -5,7 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"keyward/internal/account"
 	"keyward/internal/audit"
 	"keyward/internal/keyring"
 	"keyward/internal/store"
@@ -69,15 +68,6 @@ func (s *Service) rotateGrant(ctx context.Context, cause store.Cause, t refreshT
 		g, err = s.decideGrant(tx, &c, t, hash, r, client)
 		return err
 	})
-	if err == nil && g.Account == "" {
-		// What the tokens say is read when the turn is committed, from memory as a rule:
-		// that it still stood was a condition of the turn itself. One that ended since is
-		// refused like any other, although its chain has turned: nothing it gave would work.
-		turned := g
-		if g.Grant, err = s.GrantNow(ctx, turned.by, turned.ID); errors.Is(err, ErrGrantEnded) {
-			err = ErrRefreshInvalid.Because(err)
-		}
-	}
 	switch {
 	case errors.Is(err, store.ErrUnique):
 		err = ErrProofReplayed.Because(err)
@@ -100,11 +90,15 @@ func (s *Service) rotateGrant(ctx context.Context, cause store.Cause, t refreshT
 
 func (s *Service) turnGrant(tx *store.Tx, t refreshToken, kid uint32, child string, hash [32]byte, r Refresh, client string) (Granted, error) {
 	childHash := keyring.Hash(child)
-	var id, acc string
 	var gen, idle int64
+	var text string
+	g := Grant{Client: client, Family: t.family}
 	err := tx.Row(sqlTurnGrant, int64(kid), childHash[:], store.Micros(tx.Now), store.Micros(tx.Now.Add(grantIdle)),
-		t.family, hash[:], r.JKT, client, store.Micros(tx.Now.Add(s.life.Idle))).Scan(&id, &acc, &gen, &idle)
+		t.family, hash[:], r.JKT, client, store.Micros(tx.Now.Add(s.life.Idle))).Scan((*string)(&g.ID), (*string)(&g.Account), &gen, &idle, &text)
 	if err != nil {
+		return Granted{}, err
+	}
+	if err := g.fromText(text); err != nil {
 		return Granted{}, err
 	}
 	if r.JTI != "" {
@@ -115,10 +109,10 @@ func (s *Service) turnGrant(tx *store.Tx, t refreshToken, kid uint32, child stri
 	}
 	tx.Cause.Actor = "client:" + client
 	_, err = s.log.Append(tx, audit.Event{
-		Action: "grant.refreshed", Account: acc, Target: id,
+		Action: "grant.refreshed", Account: string(g.Account), Target: string(g.ID),
 		Effects: []audit.Effect{{Kind: "family", ID: t.family, Version: gen}},
 	})
-	return Granted{Grant: Grant{ID: GrantID(id)}, by: account.ID(acc), Refresh: child, RefreshExp: store.Time(idle)}, err
+	return Granted{Grant: g, Refresh: child, RefreshExp: store.Time(idle)}, err
 }
 
 func (s *Service) decideGrant(tx *store.Tx, c *chain, t refreshToken, hash [32]byte, r Refresh, client string) (Granted, error) {

@@ -3,6 +3,16 @@ package session
 const grantCols = `g.id, g.account, g.session, g.client, g.family, g.scope, g.details, g.audience, g.acr, g.amr, g.auth_time, g.key_id, g.jkt, g.offline, g.keeps,
  g.created_at, g.abs_exp, g.epoch, g.suspect_at, g.ended_at, g.ended_why, g.version`
 
+// grantText is what tokens say of a grant, as one text: a RETURNING may not name
+// another table's columns on SQLite, and a subquery for each would be read a dozen
+// times. No field can hold the separator: they are ids, words, or JSON, which escapes it.
+const grantText = `g.session || '` + fieldSep + `' || g.scope || '` + fieldSep + `' || g.details || '` + fieldSep + `' || g.audience || '` + fieldSep + `' || g.acr
+ || '` + fieldSep + `' || g.amr || '` + fieldSep + `' || CAST(g.auth_time AS TEXT) || '` + fieldSep + `' || g.key_id || '` + fieldSep + `' || g.jkt
+ || '` + fieldSep + `' || CASE WHEN g.offline THEN '1' ELSE '' END || '` + fieldSep + `' || CAST(g.created_at AS TEXT) || '` + fieldSep + `' || CAST(g.abs_exp AS TEXT)
+ || '` + fieldSep + `' || CAST(g.epoch AS TEXT) || '` + fieldSep + `' || CAST(g.suspect_at AS TEXT) || '` + fieldSep + `' || CAST(g.version AS TEXT)`
+
+const fieldSep = "\x1f" // ASCII unit separator
+
 // usable holds for a grant g that nothing has ended. A session that was ended by an
 // act takes its grants along; one that was only signed out of, or replaced by the
 // next sign-in of the same browser, leaves those with offline access.
@@ -67,9 +77,8 @@ WHERE id = $3`
  idle_exp = CASE WHEN abs_exp < CASE WHEN remember THEN CAST($4 AS BIGINT) ELSE CAST($9 AS BIGINT) END THEN abs_exp
   WHEN remember THEN CAST($4 AS BIGINT) ELSE CAST($9 AS BIGINT) END
 WHERE id = $5 AND cur_hash = $6 AND grt <> '' AND (jkt = '' OR jkt = $7) AND idle_exp > $3 AND abs_exp > $3
- AND epoch = COALESCE((SELECT e.epoch FROM session_epoch e WHERE e.account = session_family.account), 0)
- AND EXISTS (SELECT 1 FROM session_grant g WHERE g.id = session_family.grt AND g.client = $8 AND g.keeps = FALSE AND ` + usable + `)
-RETURNING grt, account, gen, idle_exp`
+ AND EXISTS (SELECT 1 FROM session_grant g WHERE g.id = session_family.grt AND g.epoch = session_family.epoch AND g.client = $8 AND g.keeps = FALSE AND ` + usable + `)
+RETURNING grt, account, gen, idle_exp, (SELECT ` + grantText + ` FROM session_grant g WHERE g.id = session_family.grt)`
 
 	// Why a turn found no row, and whose it is.
 	sqlForGrantRefresh = `SELECT ` + grantCols + `, f.gen, f.cur_kid, f.cur_hash, f.prev_hash, f.prev_at, f.idle_exp,
