@@ -9,7 +9,9 @@ import (
 	"strings"
 	"time"
 
+	"keyward/internal/account"
 	"keyward/internal/session"
+	"keyward/internal/store"
 )
 
 // Ask is an authorization request that was read and found in order.
@@ -204,6 +206,30 @@ func (a Ask) stale(ses session.Session, now time.Time) bool {
 	}
 	_, old := fresh(a.Scopes, ses.ACR, ses.AuthTime, now)
 	return len(old) > 0
+}
+
+// ExpectsOther reports whether the app hinted at another account than the one that is
+// signed in (OIDC Core §3.1.2.1 login_hint): by mail address, the exchange's own id, or
+// ours. It is the person who is told, never the app: with prompt=none a hint changes
+// nothing, or a page could ask us whose browser it is in, one guess at a time.
+func (s *Service) ExpectsOther(ctx context.Context, a Ask, acc account.ID) (other bool, err error) {
+	if a.Hint == "" || a.Silent || a.Hint == string(acc) {
+		return false, nil
+	}
+	hint := strings.TrimPrefix(a.Hint, "mailto:")
+	if mail, err := account.NormalizeMail(hint); err == nil {
+		hint = mail
+	}
+	err = s.db.View(ctx, func(tx *store.Tx) error {
+		who, err := s.accounts.ByID(tx, acc)
+		if err != nil {
+			return err
+		}
+		contacts, err := s.accounts.Contacts(tx, acc)
+		other = hint != who.ExternalID && !slices.ContainsFunc(contacts, func(c account.Contact) bool { return c.Verified() && strings.EqualFold(c.Value, hint) })
+		return err
+	})
+	return other, err
 }
 
 // Answer is the address that brings a refusal back to the app, with who we are (RFC

@@ -121,8 +121,12 @@ func (s *Server) showAsk(v *visit, handle string, ask oauth.Ask) error {
 	if err != nil {
 		return err
 	}
+	other, err := s.OAuth.ExpectsOther(v.r.Context(), ask, v.ses.Account)
+	if err != nil {
+		return err
+	}
 	view := &Authorize{
-		Base: v.base, Ask: handle, Auto: !ask.Consents(), App: ask.Client.Name, Ours: ask.Client.FirstParty, Domain: ask.Client.Domain,
+		Base: v.base, Ask: handle, Auto: !ask.Consents() && !other, Other: other, App: ask.Client.Name, Ours: ask.Client.FirstParty, Domain: ask.Client.Domain,
 		Purpose: ask.Client.Purpose, Site: u.Host, Redirect: ask.Redirect,
 		Powers: inOrder(ask.Scopes), Payments: paymentsOf(ask.Details), Offline: slices.Contains(ask.Scopes, "offline_access"), Until: v.base.Now.Add(ask.Client.Life),
 		Deny: template.URL(s.OAuth.Back(&oauth.Refusal{Code: "access_denied", Description: "the person said no", Redirect: ask.Redirect, State: ask.State})),

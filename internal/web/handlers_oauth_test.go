@@ -309,3 +309,33 @@ func TestTheLanguageAnAppWishesFor(t *testing.T) {
 		})
 	}
 }
+
+func TestAHintIsForThePersonAlone(t *testing.T) {
+	for _, row := range []struct {
+		name, hint, prompt string
+		told               bool
+	}{
+		{"nobody in particular", "", "", false},
+		{"the address of the person", "MAIL", "", false},
+		{"the account itself", "ACCOUNT", "", false},
+		{"another address", "someone@example.com", "", true},
+		{"no address at all", "customer 4711", "", true},
+		{"no guesses without a page that asks", "someone@example.com", "none", false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			d := newDesk(t, true)
+			d.p.VerifyMail()
+			hint := strings.NewReplacer("MAIL", strings.ToUpper(d.p.Mail), "ACCOUNT", string(d.p.Account)).Replace(row.hint)
+			q := d.query("login_hint", hint)
+			if row.prompt != "" {
+				q.Set("prompt", row.prompt)
+			}
+			_, handle, _ := strings.Cut(d.open("/oauth/authorize?"+q.Encode()).Header().Get("Location"), "ask=")
+			page := d.open("/oauth/authorize?ask="+handle, "Cookie", edge.AccessCookie.Name()+"="+d.p.Iss.Access).Body.String()
+			told, waits := strings.Contains(page, "expected another account"), strings.Contains(page, "data-allow")
+			if told != row.told || waits != row.told {
+				t.Errorf("told %v, waits for a press %v, want %v:\n%.2000s", told, waits, row.told, page)
+			}
+		})
+	}
+}

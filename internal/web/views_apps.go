@@ -18,6 +18,7 @@ type Authorize struct {
 	Base
 	Ask      string // handle of the kept request
 	Auto     bool   // nothing to agree to
+	Other    bool   // the app expected another account (login_hint)
 	App      string
 	Ours     bool   // one of the exchange's own
 	Domain   string // verified publisher; "" for none

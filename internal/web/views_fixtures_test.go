@@ -184,6 +184,10 @@ var fixtures = []fixture{
 			Purpose: "To show all your holdings in one place, and to rebalance them once a month.", Offline: true,
 			Redirect: "https://app.portfolio-view.example/back", Powers: inOrder([]string{"email", "offline_access", "openid", "read", "trade"}), Until: at(12, 14, 2).Add(90 * 24 * time.Hour), Deny: "https://app.portfolio-view.example/back?error=access_denied"}
 	}},
+	{"authorize-other", func(c string) View {
+		return &Authorize{Base: in(c, "/oauth/authorize?ask=kwq_6"), Ask: "kwq_6", Other: true, App: "Example Exchange", Ours: true, Site: "www.exchange.example", Redirect: "https://www.exchange.example/enter",
+			Powers: inOrder([]string{"openid", "read"}), Until: at(12, 14, 2).Add(30 * 24 * time.Hour), Deny: "https://www.exchange.example/enter?error=access_denied"}
+	}},
 	{"authorize-unchecked", func(c string) View {
 		return &Authorize{Base: in(c, "/oauth/authorize?ask=kwq_3"), Ask: "kwq_3", App: "Tax helper", Site: "127.0.0.1:4711",
 			Redirect: "http://127.0.0.1:4711/back", Powers: inOrder([]string{"openid", "read"}), Until: at(12, 14, 2).Add(90 * 24 * time.Hour), Deny: "http://127.0.0.1:4711/back?error=access_denied"}
