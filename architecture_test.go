@@ -16,7 +16,7 @@ var floors = map[string]int{
 	"internal/web": 7, "internal/api": 7, "internal/console": 7,
 	"internal/oauth":  6,
 	"internal/signin": 5, "internal/contain": 5, "internal/staff": 5,
-	"internal/session": 4,
+	"internal/session": 4, "internal/apikey": 4,
 	"internal/device":  3, "internal/notify": 3,
 	"internal/account": 2,
 	"internal/audit":   1, "internal/job": 1, "internal/edge": 1,
