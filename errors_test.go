@@ -33,6 +33,7 @@ var chapters = []struct{ anchor, title string }{
 	{"links", "Links in mails"},
 	{"operators", "Operators"},
 	{"clients", "Back ends"},
+	{"botkeys", "API keys"},
 	{"apps", "Apps and their access"},
 	{"idempotency", "Idempotency keys"},
 }

@@ -13,6 +13,7 @@ import (
 
 	"keyward/internal/account"
 	"keyward/internal/api"
+	"keyward/internal/apikey"
 	"keyward/internal/audit"
 	"keyward/internal/config"
 	"keyward/internal/contain"
@@ -108,6 +109,7 @@ type domains struct {
 	devices  *device.Service
 	sessions *session.Service
 	signin   *signin.Service
+	botKeys  *apikey.Service
 	contain  *contain.Service
 	mint     *session.Mint
 	oauth    *oauth.Service
@@ -128,8 +130,14 @@ func (c *core) domains(met session.Metrics, transport http.RoundTripper) (*domai
 	d.sessions = session.New(c.db, c.ring, c.log, life, d.watch.Valid, met)
 	d.watch.OnEffect(d.sessions.Heard)
 	d.signin = signin.New(signin.Parts{DB: c.db, Ring: c.ring, Log: c.log, Accounts: d.accounts, Devices: d.devices, Sessions: d.sessions, SelfSignUp: c.cfg.SelfSignUp})
-	d.contain = contain.New(c.db, c.log, d.accounts, d.devices, d.sessions, d.watch)
+	d.botKeys = apikey.New(apikey.Parts{
+		DB: c.db, Ring: c.ring, Log: c.log, Accounts: d.accounts, Devices: d.devices, Fresh: d.watch.Valid,
+		Gates: func(ctx context.Context) error { _, err := d.watch.WaitGates(ctx, c.db.Now()); return err },
+	})
+	d.watch.OnEffect(d.botKeys.Heard)
+	d.contain = contain.New(c.db, c.log, d.accounts, d.devices, d.sessions, d.botKeys, d.watch)
 	d.contain.AlsoErase(d.signin.Erase)
+	d.contain.AlsoErase(d.botKeys.Erase)
 	d.contain.AlsoRestored(staff.Restored)
 	d.mint = session.NewMint(c.ring, c.cfg.PublicURL, c.db.Now)
 	d.oauth = oauth.New(oauth.Parts{
@@ -297,6 +305,7 @@ func (a *app) background(ctx context.Context) {
 	run("notify", func(ctx context.Context) error { a.notify.Run(ctx, report("notify")); return nil })
 	run("logout", func(ctx context.Context) error { a.oauth.Follower().Run(ctx, report("logout")); return nil })
 	run("sessions", func(ctx context.Context) error { a.sessions.Run(ctx, report("sessions")); return nil })
+	run("keys of bots", func(ctx context.Context) error { a.botKeys.Run(ctx, report("keys of bots")); return nil })
 	run("refusals", func(ctx context.Context) error { return a.refusals.Run(ctx, a.logger) })
 	run("keys", func(ctx context.Context) error { a.ring.Follow(ctx, time.Minute, report("keys")); return nil })
 	run("sweep", a.sweep)
@@ -320,7 +329,7 @@ func (a *app) sweep(ctx context.Context) error {
 		case <-t.C:
 		}
 		err := a.db.Housekeeping(ctx, func(tx *store.Tx) error {
-			err := errors.Join(a.devices.Sweep(tx), a.accounts.Sweep(tx))
+			err := errors.Join(a.devices.Sweep(tx), a.accounts.Sweep(tx), a.botKeys.Sweep(tx))
 			if a.operators != nil {
 				err = errors.Join(err, a.operators.staff.Sweep(tx))
 			}

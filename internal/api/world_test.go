@@ -18,6 +18,7 @@ import (
 
 	"keyward/internal/account"
 	"keyward/internal/api"
+	"keyward/internal/apikey"
 	"keyward/internal/audit"
 	"keyward/internal/config"
 	"keyward/internal/contain"
@@ -51,6 +52,7 @@ type world struct {
 	log      *audit.Log
 	accounts *account.Service
 	signin   *signin.Service
+	botKeys *apikey.Service
 	contain  *contain.Service
 	oauth    *oauth.Service
 	sessions *session.Service
@@ -113,7 +115,9 @@ func (w *world) serve(options ...option) {
 		o(&eo, &parts)
 	}
 	w.signin = signin.New(parts)
-	w.contain = contain.New(w.db, w.log, w.accounts, devices, w.sessions, watch)
+	w.botKeys = apikey.New(apikey.Parts{DB: w.db, Ring: w.ring, Log: w.log, Accounts: w.accounts, Devices: devices, Fresh: watch.Valid})
+	watch.OnEffect(w.botKeys.Heard)
+	w.contain = contain.New(w.db, w.log, w.accounts, devices, w.sessions, w.botKeys, watch)
 	w.oauth = oauth.New(oauth.Parts{
 		DB: w.db, Log: w.log, Accounts: w.accounts, Sessions: w.sessions, SignIn: w.signin,
 		Mint: session.NewMint(w.ring, public, w.clock.now), Access: 5 * time.Minute,

@@ -336,6 +336,31 @@ var actions = map[Action]Spec{
 		say:   text{"A spent code of the app “{client}” was used again. Its access was ended.", "“{client}” 앱의 이미 사용된 코드가 다시 쓰여서 접근 권한을 끝냈어요."},
 		plain: text{"A spent code of an app was used again. Its access was ended.", "앱의 이미 사용된 코드가 다시 쓰여서 접근 권한을 끝냈어요."},
 	},
+	"apikey.added": {
+		Notice: Critical, Mail: "bot_key_added", Shown: true, OCSF: OCSF{ocsfEntity, 1},
+		say:   text{"You made an API key for “{purpose}” on {agent}. It may: {scopes}.", "“{agent}” 기기에서 “{purpose}” 용도의 API 키를 만들었어요. 권한: {scopes}."},
+		plain: text{"An API key was made.", "API 키가 만들어졌어요."},
+	},
+	"apikey.narrowed": {
+		Shown: true, OCSF: OCSF{ocsfEntity, 3},
+		say:   text{"You took power from the API key for “{purpose}”, or renamed it. It may now: {scopes}.", "“{purpose}” 용도의 API 키 권한을 줄이거나 이름을 바꿨어요. 현재 권한: {scopes}."},
+		plain: text{"An API key was limited.", "API 키의 권한이 줄었어요."},
+	},
+	"apikey.widened": {
+		Notice: Critical, Mail: "bot_key_widened", Shown: true, OCSF: OCSF{ocsfEntity, 3},
+		say:   text{"You gave more to the API key for “{purpose}”. It may now: {scopes}.", "“{purpose}” 용도의 API 키에 권한을 더했어요. 현재 권한: {scopes}."},
+		plain: text{"An API key got more power.", "API 키의 권한이 늘었어요."},
+	},
+	"apikey.unlocked": {
+		Notice: Critical, Mail: "bot_key_unlocked", Shown: true, OCSF: OCSF{ocsfEntity, 8},
+		say:   text{"You let the API key for “{purpose}” withdraw, on {agent}.", "“{agent}” 기기에서 “{purpose}” 용도의 API 키가 출금할 수 있게 했어요."},
+		plain: text{"An API key may now withdraw.", "API 키가 출금할 수 있게 됐어요."},
+	},
+	"apikey.revoked": {
+		Notice: Low, Mail: "bot_key_revoked", Shown: true, OCSF: OCSF{ocsfEntity, 4},
+		say:   text{"The API key for “{purpose}” was ended.", "“{purpose}” 용도의 API 키를 종료했어요."},
+		plain: text{"An API key was ended.", "API 키가 종료됐어요."},
+	},
 	"keyring.rotated": {
 		OCSF:  OCSF{ocsfEntity, 3},
 		plain: text{"The server's own keys were rotated.", "서버의 키를 교체했어요."},

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"keyward/internal/account"
+	"keyward/internal/apikey"
 	"keyward/internal/audit"
 	"keyward/internal/device"
 	"keyward/internal/edge"
@@ -44,14 +45,15 @@ type Service struct {
 	accounts *account.Service
 	devices  *device.Service
 	sessions *session.Service
+	botKeys  *apikey.Service
 	gates    Gates
 	erase    []func(*store.Tx, account.ID) error
 	restored []func(*store.Tx) ([]audit.Effect, error)
 }
 
 // New wires the service.
-func New(db *store.DB, log *audit.Log, accounts *account.Service, devices *device.Service, sessions *session.Service, gates Gates) *Service {
-	return &Service{db: db, log: log, accounts: accounts, devices: devices, sessions: sessions, gates: gates}
+func New(db *store.DB, log *audit.Log, accounts *account.Service, devices *device.Service, sessions *session.Service, botKeys *apikey.Service, gates Gates) *Service {
+	return &Service{db: db, log: log, accounts: accounts, devices: devices, sessions: sessions, botKeys: botKeys, gates: gates}
 }
 
 // Effect is the proof after an act: what ended, when it was refused everywhere

@@ -159,7 +159,7 @@ func TestAClosedTabCutsNothingShort(t *testing.T) {
 		phone := p.Elsewhere().In()
 		ctx, cancel := context.WithCancel(t.Context())
 		gates := leaving{cancel}
-		c := contain.New(w.DB, w.Log, w.Accounts, w.Devices, w.Sessions, gates)
+		c := contain.New(w.DB, w.Log, w.Accounts, w.Devices, w.Sessions, w.BotKeys, gates)
 		e, err := c.EndSession(ctx, p.Cause(), p.Session(), phone.Session().ID)
 		w.Must(err)
 		if e.Sessions != 1 {
@@ -185,7 +185,7 @@ func TestWithoutTheGatesNothingIsAcknowledged(t *testing.T) {
 	signintest.Each(t, func(t *testing.T, w *signintest.World) {
 		p := w.Person()
 		phone := p.Elsewhere().In()
-		c := contain.New(w.DB, w.Log, w.Accounts, w.Devices, w.Sessions, silent{})
+		c := contain.New(w.DB, w.Log, w.Accounts, w.Devices, w.Sessions, w.BotKeys, silent{})
 		_, err := c.EndSession(t.Context(), p.Cause(), p.Session(), phone.Session().ID)
 		w.Refused(err, errSilent)
 		_, err = phone.Check()

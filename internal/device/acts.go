@@ -15,6 +15,9 @@ const (
 	ActDevicesRemove  = "devices.remove" // object: the device
 	ActFreezeLift     = "freeze.lift"
 	ActApp            = "app.authorize" // object: the app that asks
+	ActBotKeyAdd      = "botkeys.add"    // object: hash of all the key could do
+	ActBotKeyChange   = "botkeys.change" // object: the key
+	ActBotKeyUnlock   = "botkeys.unlock" // object: the key; on another device than the one that made it
 	ActConfirmMe      = "confirm.me"    // "it is still me": gives the session new secrets, kept for nothing
 )
 
@@ -23,6 +26,7 @@ const (
 var acts = map[string]bool{
 	ActKeysAdd: false, ActKeysRemove: true, ActSessionsEndAll: false, ActCodesNew: false,
 	ActContactsChange: false, ActDevicesRemove: true, ActFreezeLift: false, ActApp: true, ActConfirmMe: false,
+	ActBotKeyAdd: true, ActBotKeyChange: true, ActBotKeyUnlock: true,
 }
 
 var errBadAct = edge.E("bad_request")

@@ -32,6 +32,10 @@ const (
 	CodesCreated      Kind = "codes_created"
 	CodesReplaced     Kind = "codes_replaced"
 	CodeUsed          Kind = "code_used"
+	BotKeyAdded       Kind = "bot_key_added"
+	BotKeyWidened     Kind = "bot_key_widened"
+	BotKeyUnlocked    Kind = "bot_key_unlocked"
+	BotKeyRevoked     Kind = "bot_key_revoked"
 	AppGiven          Kind = "app_given"
 	AppSuspect        Kind = "app_suspect"
 	AppReuse          Kind = "app_reuse"
@@ -53,6 +57,9 @@ const (
 	factLeft
 	factApp
 	factMay // what an app may do, in verbs
+	factPurpose
+	factScopes // what an API key may do, by the names its owner chose from
+	factFrom   // addresses that may use it
 )
 
 // sheet says what a mail is made of. Titles and texts are keys of package lang.
@@ -189,6 +196,22 @@ var sheets = map[Kind]sheet{
 	CodeUsed: {
 		title: "mail.code_used.title", lead: "mail.code_used.lead", facts: []fact{factLeft, factDevice, factWhen, factWhere, factHow},
 		freeze: true, page: "nav.codes",
+	},
+	BotKeyAdded: {
+		title: "mail.bot_key_added.title", lead: "mail.bot_key_added.lead", facts: []fact{factPurpose, factScopes, factFrom, factDevice, factWhen, factWhere},
+		freeze: true, page: "nav.botkeys",
+	},
+	BotKeyWidened: {
+		title: "mail.bot_key_widened.title", lead: "mail.bot_key_widened.lead", facts: []fact{factPurpose, factScopes, factFrom, factWhen, factWhere},
+		freeze: true, page: "nav.botkeys",
+	},
+	BotKeyUnlocked: {
+		title: "mail.bot_key_unlocked.title", lead: "mail.bot_key_unlocked.lead", facts: []fact{factPurpose, factDevice, factWhen, factWhere},
+		freeze: true, page: "nav.botkeys",
+	},
+	BotKeyRevoked: {
+		title: "mail.bot_key_revoked.title", lead: "mail.bot_key_revoked.lead", facts: []fact{factPurpose, factWhen, factWhere},
+		freeze: true, page: "nav.botkeys",
 	},
 	// Not from where: an app's own server fetched its tokens.
 	AppGiven: {

@@ -172,6 +172,14 @@ func (l letter) fact(f fact) (line, bool) {
 	case factApp:
 		name := oneLine(l.payload["client"])
 		return line{Label: label("mail.fact.app"), Value: name, Names: true}, name != ""
+	case factPurpose:
+		purpose := oneLine(l.payload["purpose"])
+		return line{Label: label("mail.fact.purpose"), Value: purpose, Names: true}, purpose != ""
+	case factScopes:
+		return line{Label: label("mail.fact.may"), Value: oneLine(l.payload["scopes"]), Names: true}, l.payload["scopes"] != ""
+	case factFrom:
+		from := oneLine(l.payload["from"])
+		return line{Label: label("mail.fact.from"), Value: from, Names: true}, from != ""
 	case factMay:
 		var may []string
 		given := strings.Fields(l.payload["scope"])

@@ -40,5 +40,6 @@ var errorChapters = []ErrorChapter{
 	{ID: "operators", Title: text("errors.operators")},
 	{ID: "clients", Title: text("errors.clients")},
 	{ID: "apps", Title: text("errors.apps")},
+	{ID: "botkeys", Title: text("errors.botkeys")},
 	{ID: "idempotency", Title: text("errors.idempotency")},
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"keyward/internal/account"
+	"keyward/internal/apikey"
 	"keyward/internal/audit"
 	"keyward/internal/contain"
 	"keyward/internal/device"
@@ -67,6 +68,7 @@ type World struct {
 	Devices  *device.Service
 	Sessions *session.Service
 	SignIn   *signin.Service
+	BotKeys *apikey.Service
 	Contain  *contain.Service
 	Logged   *Logged
 }
@@ -128,8 +130,14 @@ func Process(t testing.TB, db *store.DB, ring *keyring.Ring, clock *Clock) *Worl
 	w.SignIn = signin.New(signin.Parts{
 		DB: db, Ring: ring, Log: w.Log, Accounts: w.Accounts, Devices: w.Devices, Sessions: w.Sessions, SelfSignUp: true,
 	})
-	w.Contain = contain.New(db, w.Log, w.Accounts, w.Devices, w.Sessions, w.Watch)
+	w.BotKeys = apikey.New(apikey.Parts{
+		DB: db, Ring: ring, Log: w.Log, Accounts: w.Accounts, Devices: w.Devices, Fresh: w.Watch.Valid,
+		Gates: func(ctx context.Context) error { _, err := w.Watch.WaitGates(ctx, db.Now()); return err },
+	})
+	w.Watch.OnEffect(w.BotKeys.Heard)
+	w.Contain = contain.New(db, w.Log, w.Accounts, w.Devices, w.Sessions, w.BotKeys, w.Watch)
 	w.Contain.AlsoErase(w.SignIn.Erase)
+	w.Contain.AlsoErase(w.BotKeys.Erase)
 	return w
 }
 

@@ -1,0 +1,189 @@
+package apikey
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"keyward/internal/account"
+	"keyward/internal/audit"
+	"keyward/internal/device"
+	"keyward/internal/store"
+)
+
+// Edit is what a key is to be. All of it stands there; what is left as it was read is
+// no change.
+type Edit struct {
+	Purpose string
+	Scopes  Scopes
+	Symbols []string
+	Allow   []netip.Prefix
+	Deny    []netip.Prefix
+	Expires time.Time
+	PerMin  int
+}
+
+// Edit is the key as it stands.
+func (k Key) Edit() Edit {
+	return Edit{k.Purpose, k.Scopes, k.Symbols, k.Allow, k.Deny, k.Expires, k.PerMin}
+}
+
+// Widens reports whether an edit gives a key anything it did not have: a right, a
+// symbol, a place, time or speed. Only taking away needs no touch.
+func (k Key) Widens(e Edit) bool {
+	symbols := len(k.Symbols) > 0 && (len(e.Symbols) == 0 || slices.ContainsFunc(e.Symbols, func(s string) bool { return !slices.Contains(k.Symbols, s) }))
+	return e.Scopes&^k.Scopes != 0 || symbols || !covers(k.Allow, e.Allow) || !denies(e.Deny, k.Deny) || e.Expires.After(k.Expires) || e.PerMin > k.PerMin
+}
+
+// denies reports whether every place that was refused still is.
+func denies(now, before []netip.Prefix) bool {
+	return len(before) == 0 || len(now) > 0 && covers(now, before)
+}
+
+// Change makes a key what an edit says. Widening needs a touch for this key. It returns
+// when the old form is refused everywhere.
+func (s *Service) Change(ctx context.Context, cause store.Cause, by By, id ID, version int64, e Edit) (Key, error) {
+	e.Purpose = strings.TrimSpace(e.Purpose)
+	var k Key
+	err := s.db.Update(ctx, cause, func(tx *store.Tx) (err error) {
+		if k, err = s.ByID(tx, by.Account, id); err != nil {
+			return err
+		}
+		if k.State(tx.Now) == Finished || k.Version != version {
+			return ErrChanged
+		}
+		if err := k.fits(tx.Now, e); err != nil {
+			return err
+		}
+		words := "narrowed"
+		if k.Widens(e) {
+			if err := s.mayWiden(tx, by.Account); err != nil {
+				return err
+			}
+			if _, err := s.devices.Need(tx, by.Session, by.Account, device.Act{Kind: ActChange, Object: string(id)}); err != nil {
+				return err
+			}
+			words = "widened"
+		}
+		before := k.Edit()
+		// The right to withdraw is born locked also where it is added later, and a change
+		// of places locks it again: that is what a thief would do first.
+		locked := e.Scopes&Withdraw != 0 && (k.Locked || k.Scopes&Withdraw == 0 || !slices.Equal(k.Allow, e.Allow))
+		err = tx.Row(sqlChange, string(k.Account), string(id), version, e.Purpose, e.Scopes.String(), strings.Join(e.Symbols, " "), joinPlaces(e.Allow), joinPlaces(e.Deny),
+			store.Micros(e.Expires), e.PerMin, locked).Scan(&k.Version)
+		if err == store.ErrNoRows {
+			return ErrChanged
+		}
+		if err != nil {
+			return err
+		}
+		k.Purpose, k.Scopes, k.Symbols, k.Allow, k.Deny, k.Expires, k.PerMin, k.Locked = e.Purpose, e.Scopes, e.Symbols, e.Allow, e.Deny, e.Expires, e.PerMin, locked
+		_, err = s.log.Append(tx, audit.Event{
+			Action: audit.Action("apikey." + words), Account: string(k.Account), Target: string(id), Effects: effect(id, k.Version),
+			Payload: map[string]string{"purpose": k.Purpose, "scopes": k.Scopes.String(), "from": joinPlaces(k.Allow), "had": before.Scopes.String(), "had_from": joinPlaces(before.Allow)},
+		})
+		return err
+	})
+	if err != nil {
+		return Key{}, err
+	}
+	return k, s.told(ctx)
+}
+
+// fits holds an edit to the rules of new keys.
+func (k Key) fits(now time.Time, e Edit) error {
+	n := NewKey{Purpose: e.Purpose, Sub: k.Sub, Profile: k.Profile, Alg: k.Alg, Scopes: e.Scopes, Symbols: e.Symbols, Allow: e.Allow, Deny: e.Deny, Window: k.Window, PerMin: e.PerMin, Partner: k.Partner}
+	if n.Alg == Ed25519 {
+		n.Public = placeholder // the key that signs is not what changes here
+	}
+	if _, err := n.Checked(); err != nil {
+		return err
+	}
+	if !e.Expires.After(now) || e.Expires.After(now.Add(maxLife)) {
+		return ErrLife
+	}
+	return nil
+}
+
+var placeholder = append([]byte{2}, make([]byte, 31)...)
+
+// Unlock lets a key withdraw. It takes a touch on another device than the one that made
+// the key: whoever took that one over cannot finish alone.
+func (s *Service) Unlock(ctx context.Context, cause store.Cause, by By, id ID) (Key, error) {
+	var k Key
+	act := device.Act{Kind: ActUnlock, Object: string(id)}
+	err := s.db.Update(ctx, cause, func(tx *store.Tx) (err error) {
+		if k, err = s.ByID(tx, by.Account, id); err != nil {
+			return err
+		}
+		if !k.Locked || k.State(tx.Now) != Live {
+			return ErrUnknown
+		}
+		if by.Device == "" || by.Device == k.Made.Device {
+			return ErrSecondDevice
+		}
+		proof, err := s.devices.Need(tx, by.Session, by.Account, act)
+		if err != nil {
+			return err
+		}
+		return s.unlock(tx, by, &k, proof)
+	})
+	if err != nil {
+		return Key{}, err
+	}
+	return k, s.told(ctx)
+}
+
+func (s *Service) unlock(tx *store.Tx, by By, k *Key, proof device.Proof) error {
+	act := device.Act{Kind: ActUnlock, Object: string(k.ID)}
+	if !proof.For(tx, by.Account, act) {
+		return device.StepUp(act)
+	}
+	if err := s.mayWiden(tx, by.Account); err != nil {
+		return err
+	}
+	err := tx.Row(sqlUnlock, string(k.Account), string(k.ID), string(by.Device)).Scan(&k.Version)
+	if err == store.ErrNoRows {
+		return ErrSecondDevice
+	}
+	if err != nil {
+		return err
+	}
+	k.Locked = false
+	_, err = s.log.Append(tx, audit.Event{
+		Action: "apikey.unlocked", Account: string(k.Account), Target: string(k.ID), Effects: effect(k.ID, k.Version),
+		Payload: map[string]string{"purpose": k.Purpose, "agent": by.Agent},
+	})
+	return err
+}
+
+// told waits until every process that answers from memory has heard of a change.
+func (s *Service) told(ctx context.Context) error {
+	if s.gates == nil {
+		return nil
+	}
+	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	return s.gates(after)
+}
+
+// RevokeAll ends every key of an account, as the closing of it does. Rows only.
+func (s *Service) RevokeAll(tx *store.Tx, acc account.ID, why string) (eff []audit.Effect, err error) {
+	keys, err := s.List(tx, acc)
+	if err != nil {
+		return nil, err
+	}
+	for _, k := range keys {
+		if k.Status == Revoked {
+			continue
+		}
+		e, err := s.Revoke(tx, acc, k.ID, why)
+		if err != nil {
+			return nil, err
+		}
+		eff = append(eff, e...)
+	}
+	return eff, nil
+}

@@ -1,0 +1,237 @@
+package apikey
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"crypto/sha512"
+	"errors"
+	"hash"
+	"hash/maphash"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"keyward/internal/account"
+	"keyward/internal/audit"
+	"keyward/internal/keyring"
+	"keyward/internal/store"
+)
+
+const shards = 64
+
+// cache holds what this process looked up. It is honest for three reasons: the lease is
+// asked before the lookup (DESIGN §7); a reader takes its place before it reads the
+// database; and a change takes the place away, so what was read before it is filled
+// into a place that nobody finds any more.
+type cache[K ~string, V any] struct {
+	seed   maphash.Seed
+	shards [shards]struct {
+		mu sync.RWMutex // guards m
+		m  map[K]*atomic.Pointer[V]
+	}
+}
+
+func (c *cache[K, V]) init() {
+	c.seed = maphash.MakeSeed()
+	for i := range c.shards {
+		c.shards[i].m = map[K]*atomic.Pointer[V]{}
+	}
+}
+
+func (c *cache[K, V]) at(k K) int { return int(maphash.String(c.seed, string(k)) % shards) }
+
+func (c *cache[K, V]) get(k K) *V {
+	sh := &c.shards[c.at(k)]
+	sh.mu.RLock()
+	p := sh.m[k]
+	sh.mu.RUnlock()
+	if p == nil {
+		return nil
+	}
+	return p.Load()
+}
+
+func (c *cache[K, V]) reserve(k K) *atomic.Pointer[V] {
+	k = K(strings.Clone(string(k))) // it is part of a request's headers
+	p := new(atomic.Pointer[V])
+	sh := &c.shards[c.at(k)]
+	sh.mu.Lock()
+	if len(sh.m) >= memoryEntries/shards {
+		for other := range sh.m { // any one: map order is random enough for an eviction
+			delete(sh.m, other)
+			break
+		}
+	}
+	sh.m[k] = p
+	sh.mu.Unlock()
+	return p
+}
+
+func (c *cache[K, V]) forget(k K) {
+	sh := &c.shards[c.at(k)]
+	sh.mu.Lock()
+	delete(sh.m, k)
+	sh.mu.Unlock()
+}
+
+func (c *cache[K, V]) forgetAll() {
+	for i := range c.shards {
+		sh := &c.shards[i]
+		sh.mu.Lock()
+		sh.m = map[K]*atomic.Pointer[V]{}
+		sh.mu.Unlock()
+	}
+}
+
+// opened is a key as it is checked with: its secrets opened once, into keyed states.
+type opened struct {
+	Key
+	versions []verifier // the newest first
+	tat      atomic.Int64
+}
+
+// verifier is one version of what signs: one of the two.
+type verifier struct {
+	n      int64
+	public ed25519.PublicKey
+	mac    *keyring.Keyed
+}
+
+func (v *verifier) holds(c *Claim) bool {
+	if v.mac != nil {
+		return v.mac.Equal(c.Sig, c.Signed)
+	}
+	return len(v.public) == ed25519.PublicKeySize && len(c.Sig) == ed25519.SignatureSize && ed25519.Verify(v.public, c.Signed, c.Sig)
+}
+
+func hashOf(a Alg) func() hash.Hash {
+	switch a {
+	case HMACSHA256:
+		return sha256.New
+	case HMACSHA384:
+		return sha512.New384
+	case HMACSHA512:
+		return sha512.New
+	}
+	return nil
+}
+
+// find looks a key up, from memory where that may be trusted. nil: there is none.
+func (s *Service) find(ctx context.Context, id ID) (*opened, error) {
+	trusted := s.fresh == nil || s.fresh()
+	if trusted {
+		if k := s.keys.get(id); k != nil {
+			return k, nil
+		}
+	}
+	var place *atomic.Pointer[opened]
+	if trusted {
+		place = s.keys.reserve(id)
+	}
+	k, err := s.open(ctx, id)
+	switch {
+	case err != nil:
+		return nil, err
+	case k == nil || k.Status == Revoked:
+		if place != nil {
+			s.keys.forget(id) // invented ids must not fill the memory
+		}
+		return nil, nil
+	case place != nil:
+		place.Store(k)
+	}
+	return k, nil
+}
+
+// open reads a key and opens its secrets. A secret that does not open (a row that was
+// moved or written by somebody else) is an error and no key.
+func (s *Service) open(ctx context.Context, id ID) (*opened, error) {
+	var k opened
+	err := s.db.View(ctx, func(tx *store.Tx) (err error) {
+		k = opened{}
+		if k.Key, err = scanKey(tx.Row(sqlKey, string(id))); err != nil {
+			return err
+		}
+		rows, err := tx.Rows(sqlVersions, string(id), store.Micros(tx.Now))
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var v verifier
+			var public, sealed []byte
+			if err := rows.Scan(&v.n, &public, &sealed); err != nil {
+				return err
+			}
+			if k.Alg == Ed25519 {
+				v.public = public
+			} else if v.mac, err = s.unseal(id, v.n, k.Alg, sealed); err != nil {
+				return err
+			}
+			k.versions = append(k.versions, v)
+		}
+		return rows.Err()
+	})
+	if errors.Is(err, store.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &k, nil
+}
+
+// standing is what the account of a key may do.
+type standing struct{ status account.Status }
+
+func (s *Service) standing(ctx context.Context, acc account.ID) (account.Status, error) {
+	trusted := s.fresh == nil || s.fresh()
+	var place *atomic.Pointer[standing]
+	if trusted {
+		if st := s.people.get(acc); st != nil {
+			return st.status, nil
+		}
+		place = s.people.reserve(acc)
+	}
+	var a account.Account
+	if err := s.db.View(ctx, func(tx *store.Tx) (err error) { a, err = s.accounts.ByID(tx, acc); return err }); err != nil {
+		return "", err
+	}
+	if place != nil {
+		place.Store(&standing{a.Status})
+	}
+	return a.Status, nil
+}
+
+// Heard takes in what the log tells: a key or its account has changed.
+func (s *Service) Heard(e audit.Effect, _ audit.Record) {
+	switch e.Kind {
+	case "apikey":
+		s.keys.forget(ID(e.ID))
+	case "account":
+		s.people.forget(account.ID(e.ID))
+	case "everyone":
+		s.keys.forgetAll()
+		s.people.forgetAll()
+	}
+}
+
+// take is GCRA: one number says when the next request would be on time. It answers how
+// long to wait, 0 for "come in".
+func (k *opened) take(now time.Time) time.Duration {
+	emit := int64(time.Minute) / int64(k.PerMin)
+	burst := emit * int64(max(10, k.PerMin/6))
+	at := now.UnixNano()
+	for {
+		tat := k.tat.Load()
+		next := max(tat, at) + emit
+		if wait := next - at - burst; wait > 0 {
+			return time.Duration(wait)
+		}
+		if k.tat.CompareAndSwap(tat, next) {
+			return 0
+		}
+	}
+}

@@ -1,0 +1,281 @@
+package apikey
+
+import (
+	"context"
+	"crypto/ed25519"
+	"encoding/base64"
+	"encoding/binary"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"keyward/internal/account"
+	"keyward/internal/audit"
+	"keyward/internal/device"
+	"keyward/internal/keyring"
+	"keyward/internal/store"
+)
+
+// Service is the one owner of apikey_* tables.
+type Service struct {
+	db       *store.DB
+	ring     *keyring.Ring
+	log      *audit.Log
+	accounts *account.Service
+	devices  *device.Service
+	fresh    func() bool // nil: nobody else writes
+	gates    func(context.Context) error
+
+	started time.Time
+	dummy   *keyring.Keyed // what an unknown key is checked with
+	keys    cache[ID, opened]
+	people  cache[account.ID, standing]
+	replays *replays
+	tally   tally
+}
+
+// Parts are what the service works with.
+type Parts struct {
+	DB       *store.DB
+	Ring     *keyring.Ring
+	Log      *audit.Log
+	Accounts *account.Service
+	Devices  *device.Service
+	Fresh    func() bool                 // whether this process may answer from memory (DESIGN §7)
+	Gates    func(context.Context) error // waits until a change is refused everywhere; nil: nobody to wait for
+}
+
+// New wires the service.
+func New(p Parts) *Service {
+	s := &Service{db: p.DB, ring: p.Ring, log: p.Log, accounts: p.Accounts, devices: p.Devices, fresh: p.Fresh, gates: p.Gates,
+		started: p.DB.Now(), dummy: keyring.NewKeyed(hashOf(HMACSHA256), keyring.Random(32)), replays: newReplays(replayEntries)}
+	s.keys.init()
+	s.people.init()
+	return s
+}
+
+// Acts that need the owner's touch.
+const (
+	ActAdd    = device.ActBotKeyAdd
+	ActChange = device.ActBotKeyChange
+	ActUnlock = device.ActBotKeyUnlock
+)
+
+// Act is what the touch for a new key is bound to: all that it could do. A touch that
+// was given for a reading key makes no trading one.
+func (n NewKey) Act() device.Act {
+	var b []byte
+	for _, part := range []string{n.Purpose, n.Sub, string(n.Profile), string(n.Alg), string(n.Public), n.Scopes.String(), strings.Join(n.Symbols, " "),
+		joinPlaces(n.Allow), joinPlaces(n.Deny), n.Life.String(), strconv.Itoa(n.PerMin), n.Partner, strconv.FormatBool(n.Test)} {
+		b = append(binary.BigEndian.AppendUint32(b, uint32(len(part))), part...)
+	}
+	sum := keyring.Hash(string(b))
+	return device.Act{Kind: ActAdd, Object: base64.RawURLEncoding.EncodeToString(sum[:16])}
+}
+
+// Checked is n with its defaults, or why there can be no such key.
+func (n NewKey) Checked() (NewKey, error) {
+	n.Purpose, n.Partner = strings.TrimSpace(n.Purpose), strings.TrimSpace(n.Partner)
+	if n.Profile == "" {
+		n.Profile = Native
+	}
+	if n.Alg == "" {
+		n.Alg = Ed25519
+	}
+	if n.Life == 0 {
+		n.Life = defaultLife
+	}
+	if n.Window == 0 {
+		n.Window = defaultWindow
+	}
+	if n.PerMin == 0 {
+		n.PerMin = defaultPerMinute
+	}
+	switch {
+	case utf8.RuneCountInString(n.Purpose) < minPurpose || len(n.Purpose) > maxPurpose || !plain(n.Purpose) || len(n.Partner) > maxPurpose || !plain(n.Partner):
+		return n, ErrPurpose
+	case n.Profile != Native, n.Alg != Ed25519 && n.Alg != HMACSHA256:
+		return n, ErrPublic
+	case n.Alg == Ed25519 && (len(n.Public) != ed25519.PublicKeySize || weak(n.Public)), n.Alg != Ed25519 && len(n.Public) != 0:
+		return n, ErrPublic
+	case n.Life < time.Hour || n.Life > maxLife, n.Window < ahead || n.Window > maxWindow, n.PerMin < 1 || n.PerMin > maxPerMinute:
+		return n, ErrLife
+	}
+	return n, allowed(n.Alg, n.Scopes, n.Symbols, n.Allow, n.Deny, n.Sub, n.Partner)
+}
+
+// allowed holds the rules of least power, for new keys and for changed ones alike.
+func allowed(alg Alg, scopes Scopes, symbols []string, allow, deny []netip.Prefix, sub, partner string) error {
+	switch {
+	case scopes == 0 || scopes&^all != 0:
+		return ErrScopes
+	case len(symbols) > maxSymbols || slices.ContainsFunc(symbols, func(s string) bool { return !isSymbol(s) }):
+		return ErrScopes
+	case len(allow) > maxPlaces || len(deny) > maxPlaces:
+		return ErrPlace
+	case scopes&Withdraw != 0 && (alg != Ed25519 || len(allow) == 0 || sub != "" || partner != ""):
+		// The secret of a MAC is known to two; and what is lent to a partner or to a bot
+		// of a sub-account must never be able to empty the account.
+		return ErrWithdrawKey
+	case scopes&(Trading|Money) != 0 && len(allow) == 0:
+		return ErrNeedsPlaces
+	}
+	return nil
+}
+
+// weak reports a public key of small order: with such a one there are signatures that
+// hold for any message (RFC 8032 §8.3 leaves the check to whoever needs it).
+func weak(public []byte) bool {
+	for _, w := range weakKeys {
+		if string(w[:31]) == string(public[:31]) && w[31]&0x7f == public[31]&0x7f {
+			return true
+		}
+	}
+	return false
+}
+
+// Add makes a key. It needs a touch for exactly this key.
+func (s *Service) Add(ctx context.Context, cause store.Cause, by By, n NewKey) (Created, error) {
+	n, err := n.Checked()
+	if err != nil {
+		return Created{}, err
+	}
+	var out Created
+	err = s.db.Update(ctx, cause, func(tx *store.Tx) error {
+		proof, err := s.devices.Need(tx, by.Session, by.Account, n.Act())
+		if err != nil {
+			return err
+		}
+		out, err = s.add(tx, by, n, proof)
+		return err
+	})
+	return out, err
+}
+
+// add is the widening act itself: it cannot be called without a Proof.
+func (s *Service) add(tx *store.Tx, by By, n NewKey, proof device.Proof) (Created, error) {
+	if !proof.For(tx, by.Account, n.Act()) {
+		return Created{}, device.StepUp(n.Act())
+	}
+	if err := s.mayWiden(tx, by.Account); err != nil {
+		return Created{}, err
+	}
+	starts := n.Starts
+	if starts.Before(tx.Now) {
+		starts = tx.Now
+	}
+	c := Created{Key: Key{
+		ID: newID(n.Test), Account: by.Account, Sub: n.Sub, Purpose: n.Purpose, Profile: n.Profile, Alg: n.Alg, Scopes: n.Scopes, Symbols: n.Symbols,
+		Allow: n.Allow, Deny: n.Deny, Starts: starts, Expires: starts.Add(n.Life), Window: n.Window, PerMin: n.PerMin, Partner: n.Partner,
+		Made: Made{At: tx.Now, Addr: by.Addr, Agent: by.Agent, Device: by.Device}, Status: Active, Locked: n.Scopes&Withdraw != 0, Version: 1,
+	}}
+	var public, sealed any
+	if n.Alg == Ed25519 {
+		public = n.Public
+	} else {
+		c.Secret = newSecret(n.Test)
+		box, err := s.ring.Seal([]byte(c.Secret), "apikey_version", versionRow(c.ID, 1), "sealed")
+		if err != nil {
+			return Created{}, err
+		}
+		sealed = box
+	}
+	rows, err := tx.Exec(sqlInsert, string(c.ID), string(c.Account), c.Sub, c.Purpose, string(c.Profile), string(c.Alg), c.Scopes.String(), strings.Join(c.Symbols, " "),
+		joinPlaces(c.Allow), joinPlaces(c.Deny), store.Micros(c.Starts), store.Micros(c.Expires), c.Window.Milliseconds(), c.PerMin, c.Partner,
+		store.Micros(tx.Now), c.Made.Addr, c.Made.Agent, string(c.Made.Device), c.Locked, store.Micros(tx.Now), maxKeys)
+	if err != nil {
+		return Created{}, err
+	}
+	if rows == 0 {
+		return Created{}, ErrTooMany
+	}
+	if err := tx.Later(sqlInsertVersion, string(c.ID), 1, public, sealed, store.Micros(tx.Now)); err != nil {
+		return Created{}, err
+	}
+	_, err = s.log.Append(tx, audit.Event{
+		Action: "apikey.added", Account: string(c.Account), Target: string(c.ID), Effects: effect(c.ID, 1),
+		Payload: map[string]string{"purpose": c.Purpose, "scopes": c.Scopes.String(), "from": joinPlaces(c.Allow), "agent": c.Made.Agent},
+	})
+	return c, err
+}
+
+// mayWiden refuses new power while the account is frozen, restricted, or held.
+func (s *Service) mayWiden(tx *store.Tx, acc account.ID) error {
+	a, err := s.accounts.ByID(tx, acc)
+	if err != nil {
+		return err
+	}
+	_, held, err := s.accounts.Held(tx, acc, account.HoldKeys)
+	if err != nil {
+		return err
+	}
+	if a.Status != account.Active || held {
+		return ErrHeld
+	}
+	return nil
+}
+
+// List lists the keys of an account, the newest first, ended ones too.
+func (s *Service) List(tx *store.Tx, acc account.ID) (keys []Key, err error) {
+	rows, err := tx.Rows(sqlList, string(acc))
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		k, err := scanKey(rows)
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, k)
+	}
+	return keys, rows.Err()
+}
+
+// ByID reads a key of an account. ErrUnknown when it is not theirs.
+func (s *Service) ByID(tx *store.Tx, acc account.ID, id ID) (Key, error) {
+	k, err := scanKey(tx.Row(sqlOwn, string(acc), string(id)))
+	if err == store.ErrNoRows {
+		return Key{}, ErrUnknown
+	}
+	return k, err
+}
+
+// Revoke ends a key for good. It goes in the safe direction and needs no touch. Rows
+// only: the caller appends the event with the effects returned.
+func (s *Service) Revoke(tx *store.Tx, acc account.ID, id ID, why string) ([]audit.Effect, error) {
+	var version int64
+	err := tx.Row(sqlRevoke, string(acc), string(id), store.Micros(tx.Now), why).Scan(&version)
+	if err == store.ErrNoRows {
+		return nil, ErrUnknown
+	}
+	if err != nil {
+		return nil, err
+	}
+	return effect(id, version), tx.Later(sqlDropSecrets, string(id), store.Micros(tx.Now))
+}
+
+// Erase takes what is personal out of an account's keys.
+func (s *Service) Erase(tx *store.Tx, acc account.ID) error {
+	if err := tx.Later(sqlEraseUse, string(acc)); err != nil {
+		return err
+	}
+	return tx.Later(sqlEraseKeys, string(acc))
+}
+
+func effect(id ID, version int64) []audit.Effect {
+	return []audit.Effect{{Kind: "apikey", ID: string(id), Version: version}}
+}
+
+func versionRow(id ID, n int64) string { return string(id) + "/" + strconv.FormatInt(n, 10) }
+
+func (s *Service) unseal(id ID, n int64, alg Alg, sealed []byte) (*keyring.Keyed, error) {
+	secret, err := s.ring.Open(sealed, "apikey_version", versionRow(id, n), "sealed")
+	if err != nil {
+		return nil, err
+	}
+	return keyring.NewKeyed(hashOf(alg), secret), nil
+}

@@ -1,0 +1,195 @@
+package apikey
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"keyward/internal/store"
+)
+
+// tally counts what keys do, by minute, and writes it once a minute: the hot path
+// writes no rows.
+type tally struct {
+	shards [shards]struct {
+		mu   sync.Mutex // guards the rest
+		n    map[use]int64
+		many map[ID]int // different uses of a key since the last flush
+	}
+}
+
+// use is one line of a key's story.
+type use struct {
+	key    ID
+	minute int64 // unix minutes
+	addr   netip.Addr
+	class  Class
+	code   Code
+}
+
+// Class groups requests for people, limits, and what happens while the tail is lost.
+type Class string
+
+// The classes. Stored, so never renamed.
+const (
+	ClassRead     Class = "read"
+	ClassTrade    Class = "trade"
+	ClassCancel   Class = "cancel"
+	ClassTransfer Class = "transfer"
+	ClassWithdraw Class = "withdraw"
+	ClassKey      Class = "key"
+)
+
+func (s *Service) count(k *opened, addr netip.Addr, class Class, code Code, now time.Time) {
+	u := use{k.ID, now.Unix() / 60, addr.Unmap().WithZone(""), class, code}
+	sh := &s.tally.shards[s.keys.at(k.ID)]
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if _, known := sh.n[u]; !known {
+		if sh.n == nil {
+			sh.n, sh.many = map[use]int64{}, map[ID]int{}
+		}
+		if sh.many[k.ID] >= maxTally {
+			u.addr = netip.Addr{} // a thief with a thousand addresses is one line
+		} else {
+			sh.many[k.ID]++
+		}
+	}
+	sh.n[u]++
+}
+
+// Flush writes what was counted. What cannot be written is counted again later.
+func (s *Service) Flush(ctx context.Context) error {
+	for i := range s.tally.shards {
+		sh := &s.tally.shards[i]
+		sh.mu.Lock()
+		n := sh.n
+		sh.n, sh.many = nil, nil
+		sh.mu.Unlock()
+		if len(n) == 0 {
+			continue
+		}
+		if err := s.db.Housekeeping(ctx, func(tx *store.Tx) error { return write(tx, n) }); err != nil {
+			sh.mu.Lock()
+			for u, count := range n {
+				if sh.n == nil {
+					sh.n, sh.many = map[use]int64{}, map[ID]int{}
+				}
+				sh.n[u] += count
+			}
+			sh.mu.Unlock()
+			return err
+		}
+	}
+	return nil
+}
+
+func write(tx *store.Tx, n map[use]int64) error {
+	uses := make([]use, 0, len(n))
+	for u := range n {
+		uses = append(uses, u)
+	}
+	// In one order, so that two processes never wait for each other's rows.
+	slices.SortFunc(uses, func(a, b use) int {
+		if c := strings.Compare(string(a.key), string(b.key)); c != 0 {
+			return c
+		}
+		if a.minute != b.minute {
+			return int(a.minute - b.minute)
+		}
+		if c := a.addr.Compare(b.addr); c != 0 {
+			return c
+		}
+		return strings.Compare(string(a.class)+string(a.code), string(b.class)+string(b.code))
+	})
+	last := map[ID]use{}
+	for _, u := range uses {
+		addr := ""
+		if u.addr.IsValid() {
+			addr = u.addr.String()
+		}
+		minute := store.Micros(time.Unix(u.minute*60, 0))
+		if err := tx.Later(sqlTally, string(u.key), minute, addr, string(u.class), string(u.code), n[u]); err != nil {
+			return err
+		}
+		if u.code == "" {
+			last[u.key] = u // sorted: the newest minute comes last
+		}
+	}
+	for _, u := range uses {
+		if w, ok := last[u.key]; ok {
+			delete(last, u.key)
+			if err := tx.Later(sqlUsed, store.Micros(time.Unix(w.minute*60, 0)), string(u.key)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Run writes the counts until ctx ends, and then once more.
+func (s *Service) Run(ctx context.Context, report func(error)) {
+	t := time.NewTicker(flushEvery)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+			defer cancel()
+			if err := s.Flush(last); err != nil {
+				report(err)
+			}
+			return
+		case <-t.C:
+			if err := s.Flush(ctx); err != nil && ctx.Err() == nil {
+				report(err)
+			}
+		}
+	}
+}
+
+// Line is what a key did in one minute from one address.
+type Line struct {
+	Minute time.Time
+	Addr   string // "" when there were too many to name
+	Class  Class
+	Code   Code // "" was let in
+	N      int64
+}
+
+// Story lists what a key did in a window, the newest first.
+func (s *Service) Story(tx *store.Tx, k Key, from, to time.Time) ([]Line, error) {
+	return lines(tx, sqlStory, string(k.ID), store.Micros(from), store.Micros(to))
+}
+
+// Refusals lists what of a key was refused since a time and why, the newest first.
+func (s *Service) Refusals(tx *store.Tx, k Key, since time.Time) ([]Line, error) {
+	return lines(tx, sqlRefused, string(k.ID), store.Micros(since))
+}
+
+func lines(tx *store.Tx, q string, args ...any) (out []Line, err error) {
+	rows, err := tx.Rows(q, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var l Line
+		var at int64
+		if err := rows.Scan(&at, &l.Addr, (*string)(&l.Class), (*string)(&l.Code), &l.N); err != nil {
+			return nil, err
+		}
+		l.Minute = store.Time(at)
+		out = append(out, l)
+	}
+	return out, rows.Err()
+}
+
+// Sweep forgets stories that are older than anybody asks for.
+func (s *Service) Sweep(tx *store.Tx) error {
+	_, err := tx.Exec(sqlForgetUse, store.Micros(tx.Now.Add(-storyKept)))
+	return err
+}

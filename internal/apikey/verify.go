@@ -1,0 +1,207 @@
+package apikey
+
+import (
+	"context"
+	"crypto/sha256"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"keyward/internal/account"
+	"keyward/internal/keyring"
+)
+
+// Need is what a request has to be allowed to do, as the gate's routes say.
+type Need struct {
+	Scope  Scopes // one right
+	Class  Class
+	Symbol string // "" when the route names none
+}
+
+// Decision is a request that is let in.
+type Decision struct {
+	ID        string // "dec_…"
+	Key       Key
+	Version   int64 // of the key, that signed
+	Scopes    Scopes
+	ExitOnly  bool
+	At        time.Time
+	Skew      time.Duration // the client's clock minus ours; positive: ahead
+	NotAfter  time.Time     // the upstream may look at it again just before it acts
+	Remaining int           // days left of the key
+}
+
+// Refusal is a request that is not let in. Until Proved, Code is AuthFailed and says
+// nothing else: no oracle about keys, lists or states (section E6).
+type Refusal struct {
+	Code   Code
+	Proved bool
+	Key    ID // of a proved one
+	Facts
+}
+
+// Facts are what helps a bot's owner, when they are proved.
+type Facts struct {
+	RequestAt time.Time
+	ServerAt  time.Time
+	Window    time.Duration
+	Seen      netip.Addr
+	Scope     Scopes
+	First     string // the decision that a replay repeats
+	Retry     time.Duration
+}
+
+func (r *Refusal) Error() string { return "apikey: " + string(r.Code) }
+
+var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 4096); return &b }}
+
+// Verify decides about one request. The order is the point of it: form, lookup, place
+// where it saves work, signature; only then what the key may do, each with its exact
+// cause; then replay, last of all but speed, so that nothing refused takes a place.
+func (s *Service) Verify(ctx context.Context, r *Request, need Need) (Decision, *Refusal) {
+	now := s.db.Now()
+	buf := buffers.Get().(*[]byte)
+	defer buffers.Put(buf)
+	c, ok := readNative(r, *buf)
+	if cap(c.Signed) > cap(*buf) && cap(c.Signed) < 64<<10 {
+		*buf = c.Signed[:0]
+	}
+	if !ok {
+		return Decision{}, &Refusal{Code: AuthFailed}
+	}
+	if !ourID(c.Key) {
+		return Decision{}, &Refusal{Code: AuthFailed} // a wrong checksum costs no lookup
+	}
+	k, err := s.find(ctx, ID(c.Key))
+	if err != nil {
+		return Decision{}, &Refusal{Code: Unavailable}
+	}
+	if k == nil || k.Alg != c.Alg || k.Profile != c.Profile {
+		s.dummy.Equal(c.Sig, c.Signed) // an unknown key takes as long as a known one
+		return Decision{}, &Refusal{Code: AuthFailed}
+	}
+	here := within(r.Peer, k.Allow, k.Deny)
+	if !here && k.Alg == Ed25519 {
+		// 40 µs for whoever knows a key's name is a way to keep us busy; its owner reads
+		// the cause in the story.
+		s.count(k, r.Peer, need.Class, IPNotAllowed, now)
+		return Decision{}, &Refusal{Code: AuthFailed}
+	}
+	v := slices.IndexFunc(k.versions, func(v verifier) bool { return v.holds(&c) })
+	if v < 0 {
+		s.count(k, r.Peer, need.Class, AuthFailed, now)
+		return Decision{}, &Refusal{Code: AuthFailed}
+	}
+	d := Decision{Key: k.Key, Version: k.versions[v].n, Scopes: k.Scopes, At: now, Skew: c.At.Sub(now), NotAfter: c.At.Add(min(c.Window, k.Window)),
+		Remaining: int(k.Expires.Sub(now) / (24 * time.Hour))}
+	code, facts := s.proved(ctx, k, &c, r, need, here, &d)
+	s.count(k, r.Peer, need.Class, code, now)
+	if code != "" {
+		facts.RequestAt, facts.ServerAt, facts.Window, facts.Seen = c.At, now, min(c.Window, k.Window), r.Peer
+		return Decision{}, &Refusal{Code: code, Proved: true, Key: k.ID, Facts: facts}
+	}
+	return d, nil
+}
+
+// proved decides about a request whose signature holds: the owner of the key may know
+// the exact cause.
+func (s *Service) proved(ctx context.Context, k *opened, c *Claim, r *Request, need Need, here bool, d *Decision) (code Code, f Facts) {
+	now := d.At
+	if !here {
+		return IPNotAllowed, f
+	}
+	if inBrowser(r) {
+		return KeyInBrowser, f
+	}
+	if now.After(d.NotAfter) || !c.At.Before(now.Add(ahead)) {
+		return OutsideWindow, f
+	}
+	status, err := s.standing(ctx, k.Account)
+	if err != nil {
+		return Unavailable, f
+	}
+	f.Scope = need.Scope
+	switch state := k.State(now); {
+	case state == Finished:
+		return KeyExpired, f
+	case state == Pending:
+		return KeyNotYet, f
+	case status == account.Closed:
+		return AccountFrozen, f
+	case status != account.Active:
+		d.ExitOnly = true
+		if !Exiting.Has(need.Scope) {
+			return AccountFrozen, f
+		}
+	case k.Status == Quarantined:
+		d.ExitOnly = true
+		if !Exiting.Has(need.Scope) {
+			return KeyQuarantined, f
+		}
+	case state == Leaving:
+		d.ExitOnly = true
+		if !Exiting.Has(need.Scope) {
+			return ExitOnly, f
+		}
+	}
+	if !k.Scopes.Has(need.Scope) {
+		return ScopeMissing, f
+	}
+	if need.Scope == Withdraw && k.Locked {
+		return WithdrawLocked, f
+	}
+	if need.Symbol != "" && len(k.Symbols) > 0 && need.Scope&Trading != 0 && !slices.Contains(k.Symbols, need.Symbol) {
+		return SymbolNotAllowed, f
+	}
+	if wait := k.take(now); wait > 0 {
+		f.Retry = wait
+		return RateLimited, f
+	}
+	id := [16]byte(keyring.Random(16))
+	if r.Mutating() {
+		// A process that has just started cannot know what was let in before: what could
+		// have been is refused until it is too old to be (the fence).
+		if !c.At.After(s.started.Add(ahead)) {
+			f.Retry = ahead
+			return Starting, f
+		}
+		first, taken, ok := s.replays.claim(c.replayID(k.Alg), id, now)
+		if taken {
+			f.First = decisionID(first)
+			return Replayed, f
+		}
+		if !ok {
+			return Unavailable, f
+		}
+	}
+	d.ID = decisionID(id)
+	return "", f
+}
+
+// replayID names a request. For a MAC it is the MAC, which is valid and so cannot be
+// another for the same request; for a signature it is what was signed, because some
+// signatures have a second spelling.
+func (c *Claim) replayID(alg Alg) (id [16]byte) {
+	if alg == Ed25519 || alg == ES256 {
+		sum := sha256.Sum256(c.Signed)
+		return [16]byte(sum[:16])
+	}
+	return [16]byte(c.Sig[:16])
+}
+
+func decisionID(id [16]byte) string {
+	const hexDigits = "0123456789abcdef"
+	out := make([]byte, 0, 4+32)
+	out = append(out, "dec_"...)
+	for _, b := range id {
+		out = append(out, hexDigits[b>>4], hexDigits[b&15])
+	}
+	return string(out)
+}
+
+// inBrowser reports marks that only a browser sets. Sec-Fetch-Mode alone is none: server
+// side JavaScript sends it too.
+func inBrowser(r *Request) bool {
+	return len(r.Header["Origin"]) > 0 || len(r.Header["Sec-Fetch-Site"]) > 0 || len(r.Header["Sec-Fetch-Dest"]) > 0
+}
