@@ -124,8 +124,10 @@ func (g *Gate) decide(ctx context.Context, a *asked) (granted, *refused) {
 func (gr *granted) told(h http.Header, id string) {
 	h.Set(gatekit.Header, gr.token)
 	h.Set(gatekit.HeaderAccount, string(gr.Key.Account))
-	h.Set(gatekit.HeaderSub, gr.Key.Sub)
-	h.Set(gatekit.HeaderKey, string(gr.Key.ID))
+	if gr.Key.Sub != "" {
+		h.Set(gatekit.HeaderSub, gr.Key.Sub)
+	}
+	h.Set(gatekit.HeaderKey, "key:"+string(gr.Key.ID))
 	h.Set(gatekit.HeaderScopes, gr.Scopes.String())
 	h.Set(gatekit.HeaderRequestID, id)
 }

@@ -71,7 +71,9 @@ func (g *Gate) Proxy() http.Handler {
 // it was signed.
 func (g *Gate) rewrite(p *httputil.ProxyRequest) {
 	path, query, _ := strings.Cut(p.In.RequestURI, "?")
-	p.Out.URL = &url.URL{Scheme: g.Upstream.Scheme, Host: g.Upstream.Host, Opaque: "//" + g.Upstream.Host + path, RawQuery: query}
+	// Opaque goes onto the wire as it stands; Path would be decoded and encoded again. It
+	// begins with one slash, or it would not have been let in.
+	p.Out.URL = &url.URL{Scheme: g.Upstream.Scheme, Host: g.Upstream.Host, Opaque: path, RawQuery: query, ForceQuery: query == "" && len(path) < len(p.In.RequestURI)}
 	p.Out.Host = g.Authority
 	p.SetXForwarded()
 }
