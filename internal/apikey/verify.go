@@ -14,10 +14,13 @@ import (
 
 // Need is what a request has to be allowed to do, as the gate's routes say.
 type Need struct {
-	Scope  Scopes // one right
+	Scope  Scopes // one right; 0: none, as for a key that asks about itself
 	Class  Class
 	Symbol string // "" when the route names none
 }
+
+// exits reports whether a key that is to trade no more may still do this.
+func (n Need) exits() bool { return n.Scope == 0 || Exiting.Has(n.Scope) }
 
 // Decision is a request that is let in.
 type Decision struct {
@@ -131,21 +134,21 @@ func (s *Service) proved(ctx context.Context, k *opened, c *Claim, r *Request, n
 		return AccountFrozen, f
 	case status != account.Active:
 		d.ExitOnly = true
-		if !Exiting.Has(need.Scope) {
+		if !need.exits() {
 			return AccountFrozen, f
 		}
 	case k.Status == Quarantined:
 		d.ExitOnly = true
-		if !Exiting.Has(need.Scope) {
+		if !need.exits() {
 			return KeyQuarantined, f
 		}
 	case state == Leaving:
 		d.ExitOnly = true
-		if !Exiting.Has(need.Scope) {
+		if !need.exits() {
 			return ExitOnly, f
 		}
 	}
-	if !k.Scopes.Has(need.Scope) {
+	if need.Scope != 0 && !k.Scopes.Has(need.Scope) {
 		return ScopeMissing, f
 	}
 	if need.Scope == Withdraw && k.Locked {

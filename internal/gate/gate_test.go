@@ -271,6 +271,29 @@ func TestAFrontThatAsks(t *testing.T) {
 	}
 }
 
+func TestAKeyLearnsWhatItIsSeenAs(t *testing.T) {
+	y := newYard(t)
+	bot, key := y.p.Bot(trading)
+	res, err := http.DefaultTransport.RoundTrip(y.signed(bot, "GET", whoami, ""))
+	y.w.Must(err)
+	defer res.Body.Close()
+	var said struct {
+		Key  apikey.ID `json:"key"`
+		Seen string    `json:"seen_address"`
+		Days int       `json:"days_left"`
+	}
+	y.w.Must(json.NewDecoder(res.Body).Decode(&said))
+	if said.Key != key.ID || said.Seen != "203.0.113.7" || said.Days != 89 || y.calls != 0 {
+		t.Errorf("%+v, and the upstream was called %d times", said, y.calls)
+	}
+	if res, _ := y.does(bare(y, "GET", clock)); res.StatusCode != http.StatusOK || res.Header.Get("X-Server-Time-Ms") == "" {
+		t.Errorf("the time: %d", res.StatusCode)
+	}
+	if _, code := y.does(bare(y, "GET", whoami)); code != "AUTH_FAILED" {
+		t.Errorf("a stranger is told %s", code)
+	}
+}
+
 func TestABodyIsReadWholeOrNotAtAll(t *testing.T) {
 	y := newYard(t)
 	bot, _ := y.p.Bot(trading)

@@ -54,6 +54,10 @@ func (g *Gate) Proxy() http.Handler {
 			g.refuse(w, &a, no, same)
 			return
 		}
+		if a.target == whoami {
+			g.introduce(w, &a, gr)
+			return
+		}
 		out := r.Clone(r.Context())
 		out.Body, out.ContentLength, out.TransferEncoding = io.NopCloser(strings.NewReader(string(body))), int64(len(body)), nil
 		if len(body) == 0 {
@@ -76,19 +80,6 @@ func (g *Gate) rewrite(p *httputil.ProxyRequest) {
 	p.Out.URL = &url.URL{Scheme: g.Upstream.Scheme, Host: g.Upstream.Host, Opaque: path, RawQuery: query, ForceQuery: query == "" && len(path) < len(p.In.RequestURI)}
 	p.Out.Host = g.Authority
 	p.SetXForwarded()
-}
-
-// itself answers what the gate knows without an upstream.
-func (g *Gate) itself(w http.ResponseWriter, r *http.Request, a *asked) bool {
-	if r.Method == http.MethodGet && a.target == "/v1/time" {
-		now := g.Now()
-		stamp(w.Header(), now)
-		w.Header().Set("Content-Type", "application/json")
-		w.Header().Set("Cache-Control", "no-store")
-		_, _ = io.WriteString(w, `{"server_ts":`+w.Header().Get("X-Server-Time-Ms")+"}")
-		return true
-	}
-	return false
 }
 
 func requestID(g *Gate) string { return keyring.NewID("req_", g.Now()) }
