@@ -34,6 +34,7 @@ type Service struct {
 	keys    cache[ID, opened]
 	people  cache[account.ID, standing]
 	replays *replays
+	claims  *claims // nil: this process is the only one
 	tally   tally
 }
 
@@ -54,6 +55,9 @@ func New(p Parts) *Service {
 		started: p.DB.Now(), dummy: keyring.NewKeyed(hashOf(HMACSHA256), keyring.Random(32)), replays: newReplays(replayEntries)}
 	s.keys.init()
 	s.people.init()
+	if p.DB.Dialect() == store.PostgreSQL {
+		s.claims = &claims{db: p.DB}
+	}
 	return s
 }
 

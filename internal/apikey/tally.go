@@ -2,6 +2,7 @@ package apikey
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"slices"
 	"strings"
@@ -144,7 +145,14 @@ func (s *Service) Run(ctx context.Context, report func(error)) {
 			}
 			return
 		case <-t.C:
-			if err := s.Flush(ctx); err != nil && ctx.Err() == nil {
+			err := s.Flush(ctx)
+			if s.claims != nil {
+				err = errors.Join(err, s.db.Housekeeping(ctx, func(tx *store.Tx) error {
+					_, err := tx.Exec(sqlForgetClaims, store.Micros(tx.Now))
+					return err
+				}))
+			}
+			if err != nil && ctx.Err() == nil {
 				report(err)
 			}
 		}

@@ -163,23 +163,51 @@ func (s *Service) proved(ctx context.Context, k *opened, c *Claim, r *Request, n
 	}
 	id := [16]byte(keyring.Random(16))
 	if r.Mutating() {
-		// A process that has just started cannot know what was let in before: what could
-		// have been is refused until it is too old to be (the fence).
-		if !c.At.After(s.started.Add(ahead)) {
-			f.Retry = ahead
-			return Starting, f
-		}
-		first, taken, ok := s.replays.claim(c.replayID(k.Alg), id, now)
-		if taken {
-			f.First = decisionID(first)
-			return Replayed, f
-		}
-		if !ok {
-			return Unavailable, f
+		if code := s.once(ctx, c, k.Alg, id, now, &f); code != "" {
+			return code, f
 		}
 	}
 	d.ID = decisionID(id)
 	return "", f
+}
+
+// once lets a request in a first time and never again.
+func (s *Service) once(ctx context.Context, c *Claim, alg Alg, decision [16]byte, now time.Time, f *Facts) Code {
+	id := c.replayID(alg)
+	if s.claims != nil {
+		first, taken := s.replays.seen(id)
+		if !taken { // a repeat at the same gate costs the database nothing
+			var err error
+			if first, taken, err = s.claims.claim(ctx, id, decision, now); err != nil {
+				return Unavailable // nobody knows: fail closed
+			}
+			if taken {
+				s.replays.claim(id, first, now)
+			} else {
+				s.replays.claim(id, decision, now)
+			}
+		}
+		if taken {
+			f.First = decisionID(first)
+			return Replayed
+		}
+		return ""
+	}
+	// A process that has just started and remembers alone cannot know what was let in
+	// before: what could have been is refused until it is too old to be (the fence).
+	if !c.At.After(s.started.Add(ahead)) {
+		f.Retry = ahead
+		return Starting
+	}
+	first, taken, ok := s.replays.claim(id, decision, now)
+	switch {
+	case taken:
+		f.First = decisionID(first)
+		return Replayed
+	case !ok:
+		return Unavailable
+	}
+	return ""
 }
 
 // replayID names a request. For a MAC it is the MAC, which is valid and so cannot be
