@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the tests need on a Debian machine, as root or with sudo, without
 # asking: PostgreSQL, nginx, Chromium with fonts, systemd's unit checker, a C
-# compiler for the race detector, npm with the clients of e2e/clients, and
+# compiler for the race detector, npm with the clients of e2e/clients, a JDK, and
 # staticcheck. What is there stays as it is, and nothing that comes with a package
 # is started.
 set -euo pipefail
@@ -22,6 +22,7 @@ have systemd-analyze || need+=(systemd)
 have gcc || need+=(gcc libc6-dev)
 have node || need+=(nodejs)
 have npm || need+=(npm)
+have javac || need+=(openjdk-17-jdk-headless)
 
 install() {
   have apt-get || { echo "setup: this is no Debian; please install: $*" >&2; exit 1; }
