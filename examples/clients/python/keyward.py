@@ -118,7 +118,7 @@ def main(args):
         return 2
     try:
         status, body = command(Bot(), *args[1:])
-    except (OSError, ValueError, http.client.HTTPException) as e:
+    except (ImportError, OSError, ValueError, http.client.HTTPException) as e:
         print("keyward:", e, file=sys.stderr)
         return 1
     sys.stdout.buffer.write(body)
