@@ -26,6 +26,9 @@ func (g *Gate) refuse(w http.ResponseWriter, a *asked, no *refused, status func(
 	if no.facts.Retry > 0 {
 		h.Set("Retry-After", strconv.Itoa(int((no.facts.Retry+time.Second-1)/time.Second)))
 	}
+	if s := status(told.Status); s != told.Status || a.unseen {
+		h.Set("X-Keyward-Refusal", told.Body) // nginx drops the body of what it asks
+	}
 	w.WriteHeader(status(told.Status))
 	_, _ = w.Write([]byte(told.Body)) // the client is gone: nobody is left to tell
 }
