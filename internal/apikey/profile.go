@@ -15,21 +15,30 @@ import (
 // therefore refuses every request that could be cut into other parts and still carry the
 // same signature.
 
-// marks are the headers by which a profile is known. Names are in the canonical form
-// of net/http, for they index its map.
-var marks = []struct {
-	profile Profile
-	headers []string
-}{
-	{Native, []string{nativeInput, nativeSig}},
-	{Binance, []string{binanceKey}},
-	{OKX, okxHeaders.all()},
-	{Bitget, bitgetHeaders.all()},
-	{CoinbaseExchange, coinbaseHeaders.all()},
-	{Bybit, []string{bybitKey, bybitSign, bybitTime, bybitWindow}},
-	{Kraken, []string{krakenKey, krakenSign}},
-	{Gemini, []string{geminiKey, geminiPayload, geminiSign}},
-	{"", []string{authorization}}, // its scheme says which
+// marked is the profile whose mark a header is. Names are in the canonical form of
+// net/http. The header Authorization is a mark of several; its scheme says which.
+func marked(header string) (p Profile, ok bool) {
+	switch header {
+	case nativeInput, nativeSig:
+		return Native, true
+	case binanceKey:
+		return Binance, true
+	case okxKey, okxSign, okxTime, okxPass:
+		return OKX, true
+	case bitgetKey, bitgetSign, bitgetTime, bitgetPass:
+		return Bitget, true
+	case coinbaseKey, coinbaseSign, coinbaseTime, coinbasePass:
+		return CoinbaseExchange, true
+	case bybitKey, bybitSign, bybitTime, bybitWindow:
+		return Bybit, true
+	case krakenKey, krakenSign:
+		return Kraken, true
+	case geminiKey, geminiPayload, geminiSign:
+		return Gemini, true
+	case authorization:
+		return "", true
+	}
+	return "", false
 }
 
 var strict64 = base64.StdEncoding.Strict()
@@ -40,22 +49,20 @@ const authorization = "Authorization"
 // marks of two is in none: the one that we check and the one that a server behind us
 // goes by could be different ones.
 func profileOf(r *Request) (Profile, bool) {
-	found := -1
-	for i := range marks {
-		for _, h := range marks[i].headers {
-			if _, ok := r.Header[h]; ok {
-				if found >= 0 && found != i {
-					return "", false
-				}
-				found = i
-			}
+	var found Profile
+	seen := false
+	for name := range r.Header {
+		p, ok := marked(name)
+		if !ok {
+			continue
 		}
+		if seen && p != found {
+			return "", false
+		}
+		found, seen = p, true
 	}
-	if found < 0 {
-		return "", false
-	}
-	if p := marks[found].profile; p != "" {
-		return p, true
+	if found != "" || !seen {
+		return found, seen
 	}
 	a, ok := r.one(authorization)
 	if !ok {
@@ -103,6 +110,14 @@ func read(p Profile, r *Request, buf []byte) (Claim, bool) {
 // A key of such a profile may read and nothing else: who can change a body on its way
 // would name the amount.
 func (p Profile) Unsigned() bool { return p == CDP }
+
+// Unrouted reports whether a profile leaves the method and the path out of what it
+// signs. The bytes of a read are then those of a change as well: a GET of an order that
+// somebody saw comes back as a DELETE of it, under a signature that holds. With such a
+// profile reads have to be remembered against replay like changes.
+func (p Profile) Unrouted() bool {
+	return p == Binance || p == Bybit || p == Upbit || p == Bithumb
+}
 
 var errSecret = errors.New("apikey: the secret is not spelled as its profile spells secrets")
 

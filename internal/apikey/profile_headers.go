@@ -13,13 +13,28 @@ import (
 // headers are the names one such profile uses, as net/http spells them.
 type headers struct{ key, sign, time, passphrase string }
 
-var (
-	okxHeaders      = headers{"Ok-Access-Key", "Ok-Access-Sign", "Ok-Access-Timestamp", "Ok-Access-Passphrase"}
-	bitgetHeaders   = headers{"Access-Key", "Access-Sign", "Access-Timestamp", "Access-Passphrase"}
-	coinbaseHeaders = headers{"Cb-Access-Key", "Cb-Access-Sign", "Cb-Access-Timestamp", "Cb-Access-Passphrase"}
+const (
+	okxKey  = "Ok-Access-Key"
+	okxSign = "Ok-Access-Sign"
+	okxTime = "Ok-Access-Timestamp"
+	okxPass = "Ok-Access-Passphrase"
+
+	bitgetKey  = "Access-Key"
+	bitgetSign = "Access-Sign"
+	bitgetTime = "Access-Timestamp"
+	bitgetPass = "Access-Passphrase"
+
+	coinbaseKey  = "Cb-Access-Key"
+	coinbaseSign = "Cb-Access-Sign"
+	coinbaseTime = "Cb-Access-Timestamp"
+	coinbasePass = "Cb-Access-Passphrase"
 )
 
-func (h headers) all() []string { return []string{h.key, h.sign, h.time, h.passphrase} }
+var (
+	okxHeaders      = headers{okxKey, okxSign, okxTime, okxPass}
+	bitgetHeaders   = headers{bitgetKey, bitgetSign, bitgetTime, bitgetPass}
+	coinbaseHeaders = headers{coinbaseKey, coinbaseSign, coinbaseTime, coinbasePass}
+)
 
 // read takes the four, each exactly once, and decodes the signature: base64 of 32 bytes
 // in all three profiles.
