@@ -151,8 +151,6 @@ func readBybit(r *Request, buf []byte) (c Claim, ok bool) {
 	// the window could become its first; and a query holds no bracket, or it could come
 	// back as a body.
 	switch {
-	case r.Query != "" && len(r.Body) > 0:
-		return c, false
 	case r.Query != "" && (r.Query[0] >= '0' && r.Query[0] <= '9' || r.Query[0] == '{' || r.Query[0] == '['):
 		return c, false
 	case r.Query != "" && !r.bodyless():

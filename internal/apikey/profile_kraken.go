@@ -26,8 +26,8 @@ func readKraken(r *Request, buf []byte) (c Claim, ok bool) {
 	if !ok {
 		return c, false
 	}
-	// The type is not signed either. Each is read as what it says, and no body is both: a
-	// form does not begin with a brace, for plainName would have it encoded.
+	// The type is not signed either. A body is read as what it says it is, and none is
+	// both: a form does not begin with a brace.
 	var nonce []byte
 	switch kind {
 	case jsonType:

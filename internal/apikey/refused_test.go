@@ -2,6 +2,7 @@ package apikey
 
 import (
 	"crypto/sha256"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -29,6 +30,16 @@ const (
 	ed64      = "hKjxUq8Lp%2BSLt6sUZ0kaa6ht6TeWp9GM65Ud3z4east2%2BV6Ery0gEcs7CY6%2FZksnFSDL%2B7fGD%2B3cEc7fa4QzCg%3D%3D"
 )
 
+// manyMembers are one more than an object may have, and manyPairs are what they would be
+// hashed as.
+var manyMembers, manyPairs = func() (members, pairs string) {
+	for i := range maxMembers + 1 {
+		members += fmt.Sprintf(`"m%d":%d,`, i, i)
+		pairs += fmt.Sprintf("&m%d=%d", i, i)
+	}
+	return members, pairs[1:]
+}()
+
 var refusals = []struct {
 	name string
 	p    Profile
@@ -41,6 +52,9 @@ var refusals = []struct {
 	{"timestamp once in the query and once in the body", Binance, edit(binancePost(binanceOrder), query("timestamp="+stampMS))},
 	{"timestamp twice, once in other letters", Binance, binanceGet(binanceOrder + "&Timestamp=" + stampMS)},
 	{"timestamp twice, once encoded", Binance, binanceGet(binanceOrder + "&%74imestamp=" + stampMS)},
+	{"timestamp in other letters", Binance, binanceGet("Timestamp=" + stampMS)},
+	{"signature in other letters", Binance, edit(binanceGet(binanceOrder), func(r *Request) { r.Query = strings.Replace(r.Query, "sig", "Sig", 1) })},
+	{"recvWindow in other letters", Binance, binanceGet(binanceOrder + "&recvwindow=5000")},
 	{"no timestamp, which would hold for ever", Binance, binanceGet("symbol=LTCBTC")},
 	{"a timestamp in seconds", Binance, binanceGet("timestamp=1700000000")},
 	{"a timestamp with a sign", Binance, binanceGet("timestamp=%2B700000000123")},
@@ -72,6 +86,8 @@ var refusals = []struct {
 	{"two signatures", OKX, edit(okxPost(goodStamp, orderObj), add("OK-ACCESS-SIGN", "x"))},
 	{"two timestamps", OKX, edit(okxPost(goodStamp, orderObj), add("OK-ACCESS-TIMESTAMP", goodStamp))},
 	{"no passphrase", OKX, edit(okxPost(goodStamp, orderObj), drop("OK-ACCESS-PASSPHRASE"))},
+	{"an empty passphrase", OKX, edit(okxPost(goodStamp, orderObj), set("OK-ACCESS-PASSPHRASE", ""))},
+	{"an empty key", OKX, edit(okxPost(goodStamp, orderObj), set("OK-ACCESS-KEY", ""))},
 	{"a time that is not in UTC", OKX, okxPost("2023-11-14T22:13:20.123+09:00", orderObj)},
 	{"a time with a comma", OKX, okxPost("2023-11-14T22:13:20,123Z", orderObj)},
 	{"the thirtieth of February", OKX, okxPost("2023-02-30T22:13:20.123Z", orderObj)},
@@ -117,6 +133,8 @@ var refusals = []struct {
 	{"the nonce twice", Kraken, kraken("7", "nonce=7&nonce=8", formType)},
 	{"the nonce twice, once in other letters", Kraken, kraken("7", "nonce=7&Nonce=8", formType)},
 	{"the nonce twice, once encoded", Kraken, kraken("7", "nonce=7&%6eonce=8", formType)},
+	{"the nonce in other letters", Kraken, kraken("7", "Nonce=7", formType)},
+	{"a form that is an object as well", Kraken, kraken("7", `{"a":"=&nonce=7&b="}`, formType)},
 	{"the nonce twice in an object", Kraken, kraken("7", `{"nonce":7,"nonce":8}`, jsonType)},
 	{"the nonce twice in an object, once escaped", Kraken, kraken("7", `{"nonce":7,"n\u006fnce":8}`, jsonType)},
 	{"the nonce twice in an object, once in other letters", Kraken, kraken("7", `{"nonce":7,"NONCE":8}`, jsonType)},
@@ -169,6 +187,9 @@ var refusals = []struct {
 	{"a claim that nobody reads", Upbit, withJWT(get("/", ""), hs256, `{"access_key":"key","nonce":"n","exp":1}`)},
 	{"something behind the claims", Upbit, withJWT(get("/", ""), hs256, upbitClaims("")+" x")},
 	{"claims that are a list", Upbit, withJWT(get("/", ""), hs256, `[]`)},
+	{"claims that are not UTF-8", Upbit, withJWT(get("/", ""), hs256, "{\"access_key\":\"key\xff\",\"nonce\":\"n\"}")},
+	{"half a surrogate pair", Upbit, withJWT(get("/", ""), hs256, `{"access_key":"key\ud800","nonce":"n"}`)},
+	{"more members than anybody has", Upbit, withJWT(post("/", "{"+strings.TrimSuffix(manyMembers, ",")+"}", jsonType), hs256, upbitClaims(manyPairs))},
 	{"a fourth part", Upbit, edit(withJWT(get("/", ""), hs256, upbitClaims("")), func(r *Request) { r.Header[authorization][0] += ".AAAA" })},
 	{"padding", Upbit, edit(withJWT(get("/", ""), hs256, upbitClaims("")), func(r *Request) { r.Header[authorization][0] += "=" })},
 	{"an empty signature", Upbit, get("/", "", authorization, "Bearer "+b64url(hs256)+"."+b64url(upbitClaims(""))+".")},
@@ -183,6 +204,7 @@ var refusals = []struct {
 	{"an encoded ampersand, which would make two of one", Upbit, withJWT(get("/", "a=1%26b=2"), hs256, upbitClaims("a=1&b=2"))},
 	{"a query beside a body", Upbit, withJWT(edit(post("/", `{"a":"1"}`, jsonType), query("b=2")), hs256, upbitClaims("a=1"))},
 	{"a body on a DELETE", Upbit, withJWT(edit(post("/", `{"a":"1"}`, jsonType), method("DELETE")), hs256, upbitClaims("a=1"))},
+	{"a body beside the query of a DELETE", Upbit, withJWT(edit(post("/", `{"b":"2"}`, jsonType), func(r *Request) { r.Method, r.Query = "DELETE", "a=1" }), hs256, upbitClaims("a=1"))},
 	{"a body that is a form", Upbit, withJWT(post("/", "a=1", formType), hs256, upbitClaims("a=1"))},
 	{"members in another order than was hashed", Upbit, withJWT(post("/", `{"b":"2","a":"1"}`, jsonType), hs256, upbitClaims("a=1&b=2"))},
 	{"one member whose value reads as two", Upbit, withJWT(post("/", `{"a":"1&b=2"}`, jsonType), hs256, upbitClaims("a=1&b=2"))},
@@ -193,16 +215,20 @@ var refusals = []struct {
 	{"a member twice", Upbit, withJWT(post("/", `{"a":"1","a":"2"}`, jsonType), hs256, upbitClaims("a=1&a=2"))},
 	{"a token of bithumb without its time", Bithumb, withJWT(get("/", ""), hs256, upbitClaims(""))},
 	{"a time in quotes", Bithumb, withJWT(get("/", ""), hs256, `{"access_key":"key","nonce":"n","timestamp":"1700000000123"}`)},
+	{"a claim that nobody reads", Bithumb, withJWT(get("/", ""), hs256, `{"access_key":"key","nonce":"n","timestamp":1700000000123,"exp":1}`)},
 	{"a time in seconds", Bithumb, withJWT(get("/", ""), hs256, `{"access_key":"key","nonce":"n","timestamp":1700000000}`)},
 	{"a token of upbit with the time of bithumb", Upbit, withJWT(get("/", ""), hs256, `{"access_key":"key","nonce":"n","timestamp":1700000000123}`)},
 	{"a token for another path", CDP, cdp(cdpHeader, strings.Replace(cdpClaims, "v3/accounts", "v3/orders", 1))},
 	{"a token for another method", CDP, cdp(cdpHeader, strings.Replace(cdpClaims, "GET", "POST", 1))},
 	{"a token for another host", CDP, cdp(cdpHeader, strings.Replace(cdpClaims, "api.example.com", "api.evil.example", 1))},
 	{"a token for two", CDP, cdp(cdpHeader, strings.Replace(cdpClaims, `"uris":[`, `"uris":["GET api.example.com/api/v3/orders",`, 1))},
+	{"a token for two, this one first", CDP, cdp(cdpHeader, strings.Replace(cdpClaims, `accounts"]`, `accounts","GET api.example.com/api/v3/orders"]`, 1))},
 	{"a token for none", CDP, cdp(cdpHeader, strings.Replace(cdpClaims, `"GET api.example.com/api/v3/accounts"`, "", 1))},
 	{"both uri and uris", CDP, cdp(cdpHeader, strings.Replace(cdpClaims, `"uris"`, `"uri":"GET api.example.com/api/v3/accounts","uris"`, 1))},
 	{"a token that lives 121 seconds", CDP, cdp(cdpHeader, strings.Replace(cdpClaims, "1700000120", "1700000121", 1))},
 	{"a token that ends before it begins", CDP, cdp(cdpHeader, strings.Replace(cdpClaims, "1700000120", "1699999999", 1))},
+	{"a token that ends when it begins", CDP, cdp(cdpHeader, strings.Replace(cdpClaims, "1700000120", "1700000000", 1))},
+	{"a token that was made after it ends", CDP, cdp(cdpHeader, strings.Replace(cdpClaims, `"iat":1700000000`, `"iat":1700000121`, 1))},
 	{"a token that never began", CDP, cdp(cdpHeader, strings.Replace(cdpClaims, `"nbf":1700000000,`, "", 1))},
 	{"a time with an exponent", CDP, cdp(cdpHeader, strings.Replace(cdpClaims, "1700000120", "17e8", 1))},
 	{"one key in the header and another in the claims", CDP, cdp(strings.Replace(cdpHeader, `"key"`, `"other"`, 1), cdpClaims)},
