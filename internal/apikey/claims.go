@@ -36,8 +36,8 @@ const (
 )
 
 // claim is replays.claim, shared. An error is no "no": the caller refuses.
-func (c *claims) claim(ctx context.Context, id, decision [16]byte, now time.Time) (first [16]byte, taken bool, err error) {
-	one := &claiming{id: id, decision: decision, exp: store.Micros(now.Add(replayLife)), done: make(chan struct{})}
+func (c *claims) claim(ctx context.Context, id, decision [16]byte, until time.Time) (first [16]byte, taken bool, err error) {
+	one := &claiming{id: id, decision: decision, exp: store.Micros(until), done: make(chan struct{})}
 	c.mu.Lock()
 	if len(c.next) >= maxClaims {
 		c.mu.Unlock()
@@ -89,6 +89,9 @@ func (c *claims) together(batch []*claiming) error {
 				byID[one.id] = one
 			}
 		}
+		if c.db.Dialect() == store.SQLite { // where a statement costs no round trip, and bytes have no cast
+			return c.oneByOne(tx, batch)
+		}
 		q, size := sqlClaim.few, fewClaimRows
 		if len(batch) > fewClaimRows {
 			q, size = sqlClaim.many, maxClaimRows
@@ -116,16 +119,32 @@ func (c *claims) together(batch []*claiming) error {
 		if err := rows.Err(); err != nil {
 			return err
 		}
-		for _, one := range batch {
-			if !one.taken {
-				continue
-			}
-			var decision []byte
-			if err := tx.Row(sqlClaimed, one.id[:]).Scan(&decision); err != nil {
-				return err
-			}
-			one.first = [16]byte(decision)
-		}
-		return nil
+		return found(tx, batch)
 	})
+}
+
+// found fills in whose the places are that were taken before.
+func found(tx *store.Tx, batch []*claiming) error {
+	for _, one := range batch {
+		if !one.taken {
+			continue
+		}
+		var decision []byte
+		if err := tx.Row(sqlClaimed, one.id[:]).Scan(&decision); err != nil {
+			return err
+		}
+		one.first = [16]byte(decision)
+	}
+	return nil
+}
+
+func (c *claims) oneByOne(tx *store.Tx, batch []*claiming) error {
+	for _, one := range batch {
+		n, err := tx.Exec(sqlClaimOne, one.id[:], one.decision[:], one.exp)
+		if err != nil {
+			return err
+		}
+		one.taken = n == 0
+	}
+	return found(tx, batch)
 }

@@ -34,7 +34,8 @@ type Service struct {
 	keys    cache[ID, opened]
 	people  cache[account.ID, standing]
 	replays *replays
-	claims  *claims // nil: this process is the only one
+	claims  *claims
+	shared  bool // other processes let requests in as well
 	tally   tally
 }
 
@@ -55,9 +56,7 @@ func New(p Parts) *Service {
 		started: p.DB.Now(), dummy: keyring.NewKeyed(hashOf(HMACSHA256), keyring.Random(32)), replays: newReplays(replayEntries)}
 	s.keys.init()
 	s.people.init()
-	if p.DB.Dialect() == store.PostgreSQL {
-		s.claims = &claims{db: p.DB}
-	}
+	s.claims, s.shared = &claims{db: p.DB}, p.DB.Dialect() == store.PostgreSQL
 	return s
 }
 

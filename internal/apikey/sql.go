@@ -53,6 +53,8 @@ ON CONFLICT (key_id, minute, addr, class, code) DO UPDATE SET n = apikey_use.n +
 
 const (
 	sqlClaimed      = `SELECT decision FROM apikey_replay WHERE id = $1`
+	sqlClaimOne     = `INSERT INTO apikey_replay (id, decision, exp) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING`
+	sqlGrow         = `INSERT INTO apikey_nonce (key_id, high) VALUES ($1, $2) ON CONFLICT (key_id) DO UPDATE SET high = $2 WHERE apikey_nonce.high < $2`
 	sqlForgetClaims = `DELETE FROM apikey_replay WHERE exp < $1`
 )
 

@@ -145,13 +145,10 @@ func (s *Service) Run(ctx context.Context, report func(error)) {
 			}
 			return
 		case <-t.C:
-			err := s.Flush(ctx)
-			if s.claims != nil {
-				err = errors.Join(err, s.db.Housekeeping(ctx, func(tx *store.Tx) error {
-					_, err := tx.Exec(sqlForgetClaims, store.Micros(tx.Now))
-					return err
-				}))
-			}
+			err := errors.Join(s.Flush(ctx), s.db.Housekeeping(ctx, func(tx *store.Tx) error {
+				_, err := tx.Exec(sqlForgetClaims, store.Micros(tx.Now))
+				return err
+			}))
 			if err != nil && ctx.Err() == nil {
 				report(err)
 			}

@@ -74,9 +74,10 @@ type granted struct {
 
 // refused is what the client is told.
 type refused struct {
-	code  apikey.Code
-	facts apikey.Facts
-	key   apikey.ID // of a proved one
+	code    apikey.Code
+	facts   apikey.Facts
+	key     apikey.ID // of a proved one
+	profile apikey.Profile
 }
 
 // decide is the one place where a request is let in.
@@ -106,7 +107,7 @@ func (g *Gate) decide(ctx context.Context, a *asked) (granted, *refused) {
 	q := apikey.Request{Method: a.method, Authority: g.Authority, Path: path, Query: query, Header: a.header, Body: a.body, Unseen: a.unseen, Peer: a.peer}
 	d, no := g.BotKeys.Verify(ctx, &q, need)
 	if no != nil {
-		return granted{}, &refused{code: no.Code, facts: no.Facts, key: no.Key}
+		return granted{}, &refused{code: no.Code, facts: no.Facts, key: no.Key, profile: no.Profile}
 	}
 	sum := q.Digest
 	if !a.unseen {

@@ -56,3 +56,8 @@ CREATE TABLE apikey_replay (
   exp      BIGINT NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX apikey_replay_exp ON apikey_replay (exp);
+-- The highest nonce of each key whose profile has nonces that grow.
+CREATE TABLE apikey_nonce (
+  key_id TEXT PRIMARY KEY,
+  high   BIGINT NOT NULL
+) WITHOUT ROWID;
