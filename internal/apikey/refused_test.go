@@ -205,6 +205,7 @@ var refusals = []struct {
 	{"a query beside a body", Upbit, withJWT(edit(post("/", `{"a":"1"}`, jsonType), query("b=2")), hs256, upbitClaims("a=1"))},
 	{"a body on a DELETE", Upbit, withJWT(edit(post("/", `{"a":"1"}`, jsonType), method("DELETE")), hs256, upbitClaims("a=1"))},
 	{"a body beside the query of a DELETE", Upbit, withJWT(edit(post("/", `{"b":"2"}`, jsonType), func(r *Request) { r.Method, r.Query = "DELETE", "a=1" }), hs256, upbitClaims("a=1"))},
+	{"an object sent as a form", Upbit, withJWT(post("/", `{"a":"1"}`, formType), hs256, upbitClaims("a=1"))},
 	{"a body that is a form", Upbit, withJWT(post("/", "a=1", formType), hs256, upbitClaims("a=1"))},
 	{"members in another order than was hashed", Upbit, withJWT(post("/", `{"b":"2","a":"1"}`, jsonType), hs256, upbitClaims("a=1&b=2"))},
 	{"one member whose value reads as two", Upbit, withJWT(post("/", `{"a":"1&b=2"}`, jsonType), hs256, upbitClaims("a=1&b=2"))},
