@@ -214,6 +214,8 @@ var refusals = []struct {
 	{"an empty list, which leaves no trace in the hash", Upbit, withJWT(post("/", `{"a":"1","b":[]}`, jsonType), hs256, upbitClaims("a=1"))},
 	{"an object in the object", Upbit, withJWT(post("/", `{"a":{}}`, jsonType), hs256, upbitClaims("a={}"))},
 	{"a member twice", Upbit, withJWT(post("/", `{"a":"1","a":"2"}`, jsonType), hs256, upbitClaims("a=1&a=2"))},
+	{"an encoded ampersand under a hash over the decoded query", Bithumb, withJWT(get("/", "a=1%26b=2"), hs256, strings.Replace(upbitClaims("a=1&b=2"), "{", `{"timestamp":1700000000123,`, 1))},
+	{"an object hashed as the query it would be", Upbit, withJWT(post("/", `{"a":"="}`, jsonType), hs256, upbitClaims("a=%3D"))},
 	{"a token of bithumb without its time", Bithumb, withJWT(get("/", ""), hs256, upbitClaims(""))},
 	{"a time in quotes", Bithumb, withJWT(get("/", ""), hs256, `{"access_key":"key","nonce":"n","timestamp":"1700000000123"}`)},
 	{"a claim that nobody reads", Bithumb, withJWT(get("/", ""), hs256, `{"access_key":"key","nonce":"n","timestamp":1700000000123,"exp":1}`)},
