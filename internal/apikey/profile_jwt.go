@@ -2,7 +2,6 @@ package apikey
 
 import (
 	"crypto/sha512"
-	"encoding/hex"
 	"net/http"
 	"slices"
 	"strconv"
@@ -143,15 +142,23 @@ func readKorean(r *Request, buf []byte, p Profile) (c Claim, t jws, ok bool) {
 // tied reports whether the token was made for the parameters of this request. They are
 // in the query of a GET or DELETE and in the object of everything else, never in both:
 // only one of the two would be under the hash.
+//
+// Clients of upbit hash the parameters without percent-encoding. Clients of bithumb hash
+// them as they would stand in a query.
 func tied(r *Request, claims []member, p Profile) bool {
 	var texts []string // what the hash may be of
 	if r.bodyless() || r.Method == http.MethodDelete {
-		pairs, ok := decodedPairs(r.Query)
-		if !ok || len(r.Body) > 0 {
+		if len(r.Body) > 0 {
 			return false
 		}
-		texts = []string{string(appendPairs(nil, pairs))}
-		if p == Bithumb { // its clients hash the query as they send it
+		pairs, ok := decodedPairs(r.Query)
+		if !ok && p != Bithumb { // as it was sent, a query has one reading anyway
+			return false
+		}
+		if ok {
+			texts = append(texts, string(appendPairs(nil, pairs)))
+		}
+		if p == Bithumb {
 			texts = append(texts, r.Query)
 		}
 	} else {
@@ -163,7 +170,7 @@ func tied(r *Request, claims []member, p Profile) bool {
 			if !ok || kind != jsonType && kind != "" {
 				return false
 			}
-			if texts, ok = objectTexts(r.Body); !ok {
+			if texts, ok = objectTexts(r.Body, p == Bithumb); !ok {
 				return false
 			}
 		}
@@ -176,20 +183,20 @@ func tied(r *Request, claims []member, p Profile) bool {
 	want, ok3 := hexBytes(nil, hash, sha512.Size)
 	return ok1 && ok2 && ok3 && alg == "SHA512" && slices.ContainsFunc(texts, func(s string) bool {
 		sum := sha512.Sum512([]byte(s))
-		return hex.EncodeToString(sum[:]) == hex.EncodeToString(want)
+		return string(sum[:]) == string(want) // nothing secret: who sends the one sends the other
 	})
 }
 
 // objectTexts writes an object as parameters in the order it has them, as clients do
-// before they hash it. Lists are written in two ways, "k[]=" and "k[0]=", so there may
-// be two texts. Refused is what could be an object of other members under the same text.
-func objectTexts(body []byte) ([]string, bool) {
+// before they hash it. Lists are written in two ways, "k[]=" and "k[0]=", and values with
+// or without percent-encoding, so there may be several texts. Refused is what could be an
+// object of other members under the same text.
+func objectTexts(body []byte, encoded bool) ([]string, bool) {
 	list, ok := object(body)
 	if !ok {
 		return nil, false
 	}
 	var plain, counted []pair
-	lists := false
 	for _, m := range list {
 		if m.name == "" || strings.ContainsAny(m.name, "&=[]") {
 			return nil, false
@@ -202,7 +209,6 @@ func objectTexts(body []byte) ([]string, bool) {
 			plain, counted = append(plain, pair{m.name, v}), append(counted, pair{m.name, v})
 			continue
 		}
-		lists = true
 		items := array(m.raw)
 		if len(items) == 0 || len(items) > maxItems { // an empty list would leave no trace in the text
 			return nil, false
@@ -216,11 +222,27 @@ func objectTexts(body []byte) ([]string, bool) {
 			counted = append(counted, pair{m.name + "[" + strconv.Itoa(i) + "]", v})
 		}
 	}
-	texts := []string{string(appendPairs(nil, plain))}
-	if lists {
-		texts = append(texts, string(appendPairs(nil, counted)))
+	texts := []string{string(appendPairs(nil, plain)), string(appendPairs(nil, counted))}
+	if encoded {
+		for i := range plain {
+			plain[i].value = string(appendEscaped(nil, plain[i].value))
+		}
+		texts = append(texts, string(appendPairs(nil, plain)))
 	}
 	return texts, true
+}
+
+// appendEscaped percent-encodes all but the unreserved characters (RFC 3986 §2.3).
+func appendEscaped(buf []byte, s string) []byte {
+	for i := range len(s) {
+		c := s[i]
+		if value62(c) >= 0 || strings.IndexByte("-._~", c) >= 0 {
+			buf = append(buf, c)
+		} else {
+			buf = append(buf, '%', "0123456789ABCDEF"[c>>4], "0123456789ABCDEF"[c&15])
+		}
+	}
+	return buf
 }
 
 const maxItems = 1000
