@@ -159,6 +159,54 @@ func (s *Service) unlock(tx *store.Tx, by By, k *Key, proof device.Proof) error 
 	return err
 }
 
+// Release takes a key out of quarantine: its owner says that nobody else has it. A touch
+// is needed, since a thief would say the same.
+func (s *Service) Release(ctx context.Context, cause store.Cause, by By, id ID) (Key, error) {
+	var k Key
+	err := s.db.Update(ctx, cause, func(tx *store.Tx) (err error) {
+		if k, err = s.ByID(tx, by.Account, id); err != nil {
+			return err
+		}
+		if k.Status != Quarantined {
+			return ErrChanged
+		}
+		if err := s.mayWiden(tx, by.Account); err != nil {
+			return err
+		}
+		if _, err := s.devices.Need(tx, by.Session, by.Account, device.Act{Kind: ActChange, Object: string(id)}); err != nil {
+			return err
+		}
+		err = tx.Row(sqlRelease, string(k.Account), string(id)).Scan(&k.Version)
+		if err == store.ErrNoRows {
+			return ErrChanged
+		}
+		if err != nil {
+			return err
+		}
+		k.Status = Active
+		_, err = s.log.Append(tx, audit.Event{
+			Action: "apikey.released", Account: string(k.Account), Target: string(id), Effects: effect(id, k.Version),
+			Payload: map[string]string{"purpose": k.Purpose, "scopes": k.Scopes.String(), "agent": by.Agent},
+		})
+		return err
+	})
+	if err != nil {
+		return Key{}, err
+	}
+	return k, s.told(ctx)
+}
+
+// Restored quarantines every key when a restored database is accepted: which of them
+// were ended after the backup nobody knows any more. Their bots can look and cancel; each
+// owner releases a key with a touch.
+func Restored(tx *store.Tx) ([]audit.Effect, error) {
+	n, err := tx.Exec(sqlQuarantineAll)
+	if err != nil || n == 0 {
+		return nil, err
+	}
+	return []audit.Effect{{Kind: "apikeys", ID: "all", Version: n}}, nil
+}
+
 // told waits until every process that answers from memory has heard of a change.
 func (s *Service) told(ctx context.Context) error {
 	if s.gates == nil {

@@ -219,7 +219,7 @@ func (s *Service) Heard(e audit.Effect, _ audit.Record) {
 		s.keys.forget(ID(e.ID))
 	case "account":
 		s.people.forget(account.ID(e.ID))
-	case "everyone":
+	case "everyone", "apikeys":
 		s.keys.forgetAll()
 		s.people.forgetAll()
 	}

@@ -36,6 +36,10 @@ WHERE (SELECT COUNT(*) FROM apikey_key o WHERE o.account = $2 AND o.status <> 'r
 WHERE account = $1 AND id = $2 AND version = $3 AND status = 'active' RETURNING version`
 	sqlUnlock = `UPDATE apikey_key SET locked = FALSE, version = version + 1 WHERE account = $1 AND id = $2 AND locked AND status = 'active' AND made_device <> $3 RETURNING version`
 
+	// Which keys were ended after the backup nobody knows any more.
+	sqlQuarantineAll = `UPDATE apikey_key SET status = 'quarantined', locked = CASE WHEN scopes LIKE '%withdraw%' THEN TRUE ELSE FALSE END, version = version + 1 WHERE status = 'active'`
+	sqlRelease       = `UPDATE apikey_key SET status = 'active', version = version + 1 WHERE account = $1 AND id = $2 AND status = 'quarantined' RETURNING version`
+
 	sqlUsed = `UPDATE apikey_key SET used_at = $1 WHERE id = $2 AND used_at < $1`
 
 	sqlTally = `INSERT INTO apikey_use (key_id, minute, addr, class, code, n) VALUES ($1, $2, $3, $4, $5, $6)

@@ -393,3 +393,26 @@ func TestAProcessThatHasJustStartedTakesNoOrderItMightHaveTakenBefore(t *testing
 	o.want(o.request(bot, order), trade, "STARTING")
 	o.want(o.request(bot, balance), look, "")
 }
+
+func TestAfterARestoreKeysWaitForTheirOwners(t *testing.T) {
+	each(t, func(t *testing.T, o *owner) {
+		bot, key := o.p.Bot(trading)
+		o.want(o.request(bot, order), trade, "")
+		o.w.Must(o.w.DB.Update(t.Context(), store.Cause{Actor: "operator:test"}, func(tx *store.Tx) error {
+			ended, err := apikey.Restored(tx)
+			if err == nil {
+				_, err = o.w.Log.Append(tx, audit.Event{Action: "audit.restore_accepted", Target: "log", Effects: ended, Payload: map[string]string{"size": "1", "anchor": "2"}})
+			}
+			return err
+		}))
+		o.want(o.request(bot, order), trade, "KEY_QUARANTINED")
+		o.want(o.request(bot, balance), look, "")
+		back := &owner{t, o.w, o.p.Elsewhere().In()}
+		_, err := o.w.BotKeys.Release(t.Context(), back.p.Cause(), back.p.By(), key.ID)
+		o.w.Refused(err, device.ErrStepUp)
+		back.p.Touch(device.ActBotKeyChange, string(key.ID))
+		_, err = o.w.BotKeys.Release(t.Context(), back.p.Cause(), back.p.By(), key.ID)
+		o.w.Must(err)
+		o.want(o.request(bot, order), trade, "")
+	})
+}

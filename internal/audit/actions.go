@@ -361,6 +361,11 @@ var actions = map[Action]Spec{
 		say:   text{"You let the API key for “{purpose}” withdraw, on {agent}.", "“{agent}” 기기에서 “{purpose}” 용도의 API 키가 출금할 수 있게 했어요."},
 		plain: text{"An API key may now withdraw.", "API 키가 출금할 수 있게 됐어요."},
 	},
+	"apikey.released": {
+		Notice: Critical, Mail: "bot_key_released", Shown: true, OCSF: OCSF{ocsfEntity, 8},
+		say:   text{"You took the API key for “{purpose}” out of quarantine. It may: {scopes}.", "“{purpose}” 용도의 API 키를 격리에서 풀었어요. 권한: {scopes}."},
+		plain: text{"An API key was taken out of quarantine.", "API 키가 격리에서 풀렸어요."},
+	},
 	"apikey.revoked": {
 		Notice: Low, Mail: "bot_key_revoked", Shown: true, OCSF: OCSF{ocsfEntity, 4},
 		say:   text{"The API key for “{purpose}” was ended.", "“{purpose}” 용도의 API 키를 종료했어요."},

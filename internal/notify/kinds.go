@@ -36,6 +36,7 @@ const (
 	BotKeyImported    Kind = "bot_key_imported"
 	BotKeyWidened     Kind = "bot_key_widened"
 	BotKeyUnlocked    Kind = "bot_key_unlocked"
+	BotKeyReleased    Kind = "bot_key_released"
 	BotKeyRevoked     Kind = "bot_key_revoked"
 	AppGiven          Kind = "app_given"
 	AppSuspect        Kind = "app_suspect"
@@ -212,6 +213,10 @@ var sheets = map[Kind]sheet{
 	},
 	BotKeyUnlocked: {
 		title: "mail.bot_key_unlocked.title", lead: "mail.bot_key_unlocked.lead", facts: []fact{factPurpose, factDevice, factWhen, factWhere},
+		freeze: true, page: "nav.botkeys",
+	},
+	BotKeyReleased: {
+		title: "mail.bot_key_released.title", lead: "mail.bot_key_released.lead", facts: []fact{factPurpose, factScopes, factDevice, factWhen, factWhere},
 		freeze: true, page: "nav.botkeys",
 	},
 	BotKeyRevoked: {
