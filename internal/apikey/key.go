@@ -45,7 +45,9 @@ type Key struct {
 	UsedAt   time.Time // zero: never
 	UsedAddr string
 	EndedAt  time.Time
-	EndedWhy string
+	EndedWhy string // also why it is in quarantine
+
+	browserAt time.Time // it signed in a web page
 }
 
 // Made is where a key came from.

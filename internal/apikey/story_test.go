@@ -416,3 +416,21 @@ func TestAfterARestoreKeysWaitForTheirOwners(t *testing.T) {
 		o.want(o.request(bot, order), trade, "")
 	})
 }
+
+func TestASecretInAWebPage(t *testing.T) {
+	each(t, func(t *testing.T, o *owner) {
+		bot, _ := o.p.Bot(trading)
+		page := func() *apikey.Request { return o.request(bot, with(order, "Origin", "https://portfolio.example")) }
+		for range 3 { // one load of the page
+			o.want(page(), trade, "KEY_IN_BROWSER")
+		}
+		o.want(o.request(bot, order), trade, "") // its owner's own bot goes on, and its owner is told
+		o.w.Clock.Sleep(2 * time.Minute)
+		o.want(page(), trade, "KEY_IN_BROWSER")
+		o.want(o.request(bot, order), trade, "KEY_QUARANTINED")
+		o.want(o.request(bot, call{method: "DELETE", path: "/v1/orders/1"}), cancel, "")
+		if got := o.w.Events(o.p.Account); strings.Count(got, "apikey.in_browser") != 1 || strings.Count(got, "apikey.quarantined") != 1 {
+			t.Errorf("the log says %s", got)
+		}
+	})
+}

@@ -103,6 +103,9 @@ func (s *Service) Verify(ctx context.Context, r *Request, need Need) (Decision, 
 	}
 	code, facts := s.proved(ctx, k, &c, r, need, here, &d)
 	s.count(k, r.Peer, need.Class, code, now)
+	if code == KeyInBrowser {
+		s.exposed(ctx, k, r.Peer, now)
+	}
 	if code != "" {
 		facts.RequestAt, facts.ServerAt, facts.Window, facts.Seen = c.At, now, window, r.Peer.Unmap()
 		return Decision{}, &Refusal{Code: code, Proved: true, Key: k.ID, Profile: profile, Facts: facts}

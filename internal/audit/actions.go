@@ -346,6 +346,16 @@ var actions = map[Action]Spec{
 		say:   text{"The exchange moved your API key for “{purpose}” here. It may: {scopes}.", "거래소가 “{purpose}” 용도의 API 키를 여기로 옮겼어요. 권한: {scopes}."},
 		plain: text{"An API key was moved here.", "API 키가 여기로 옮겨졌어요."},
 	},
+	"apikey.in_browser": {
+		Notice: Critical, Mail: "bot_key_in_browser", Shown: true, OCSF: OCSF{ocsfFinding, 1},
+		say:   text{"The API key for “{purpose}” was used in a web page, where everybody can read its secret. The requests were refused.", "“{purpose}” 용도의 API 키가 누구나 비밀 값을 읽을 수 있는 웹 페이지에서 쓰였어요. 요청은 거부됐어요."},
+		plain: text{"An API key was used in a web page.", "API 키가 웹 페이지에서 쓰였어요."},
+	},
+	"apikey.quarantined": {
+		Notice: Critical, Mail: "bot_key_quarantined", Shown: true, OCSF: OCSF{ocsfFinding, 1},
+		say:   text{"The API key for “{purpose}” went into quarantine: it can look and cancel, and no more.", "“{purpose}” 용도의 API 키가 격리됐어요. 조회와 주문 취소만 할 수 있어요."},
+		plain: text{"An API key went into quarantine.", "API 키가 격리됐어요."},
+	},
 	"apikey.narrowed": {
 		Shown: true, OCSF: OCSF{ocsfEntity, 3},
 		say:   text{"You took power from the API key for “{purpose}”, or renamed it. It may now: {scopes}.", "“{purpose}” 용도의 API 키 권한을 줄이거나 이름을 바꿨어요. 현재 권한: {scopes}."},

@@ -36,6 +36,8 @@ const (
 	BotKeyImported    Kind = "bot_key_imported"
 	BotKeyWidened     Kind = "bot_key_widened"
 	BotKeyUnlocked    Kind = "bot_key_unlocked"
+	BotKeyInBrowser   Kind = "bot_key_in_browser"
+	BotKeyQuarantined Kind = "bot_key_quarantined"
 	BotKeyReleased    Kind = "bot_key_released"
 	BotKeyRevoked     Kind = "bot_key_revoked"
 	AppGiven          Kind = "app_given"
@@ -213,6 +215,14 @@ var sheets = map[Kind]sheet{
 	},
 	BotKeyUnlocked: {
 		title: "mail.bot_key_unlocked.title", lead: "mail.bot_key_unlocked.lead", facts: []fact{factPurpose, factDevice, factWhen, factWhere},
+		freeze: true, page: "nav.botkeys",
+	},
+	BotKeyInBrowser: {
+		title: "mail.bot_key_in_browser.title", lead: "mail.bot_key_in_browser.lead", facts: []fact{factPurpose, factWhen, factUsedFrom},
+		freeze: true, page: "nav.botkeys",
+	},
+	BotKeyQuarantined: {
+		title: "mail.bot_key_quarantined.title", lead: "mail.bot_key_quarantined.lead", facts: []fact{factPurpose, factWhen, factUsedFrom},
 		freeze: true, page: "nav.botkeys",
 	},
 	BotKeyReleased: {

@@ -25,7 +25,8 @@ CREATE TABLE apikey_key (
   version     BIGINT NOT NULL,
   used_at     BIGINT NOT NULL,
   ended_at    BIGINT NOT NULL,
-  ended_why   TEXT NOT NULL
+  ended_why   TEXT NOT NULL,
+  browser_at  BIGINT NOT NULL           -- when it was first seen to sign in a web page; 0: never
 );
 CREATE INDEX apikey_key_account ON apikey_key (account, made_at);
 CREATE TABLE apikey_version (
