@@ -236,7 +236,7 @@ func (c *core) build(ctx context.Context, logger *slog.Logger, x extras) (*app, 
 	}
 	a.web = web.NewServer(web.Parts{
 		DB: c.db, Ring: c.ring, Log: c.log, Accounts: a.accounts, Devices: a.devices, Sessions: a.sessions, SignIn: a.signin,
-		OAuth: a.oauth, Contain: a.contain, Notify: a.notify, Limiter: a.edge.Limiter, Renderer: render, Places: places, Logger: logger,
+		OAuth: a.oauth, Contain: a.contain, BotKeys: a.botKeys, Notify: a.notify, Limiter: a.edge.Limiter, Renderer: render, Places: places, Logger: logger,
 	}, pageSettings(c.cfg, x.demo))
 
 	mux := http.NewServeMux()
