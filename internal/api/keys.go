@@ -214,7 +214,9 @@ func scopesOf(names []string) (out apikey.Scopes, err error) {
 	return out, nil
 }
 
-func placesOf(list []string) ([]netip.Prefix, error) { return apikey.ParsePlaces(strings.Join(list, "\n")) }
+func placesOf(list []string) ([]netip.Prefix, error) {
+	return apikey.ParsePlaces(strings.Join(list, "\n"))
+}
 
 type keyChangeIn struct {
 	ID   string `path:"id" maxLength:"64"`

@@ -59,7 +59,7 @@ func botKeyOf(v *visit, k apikey.Key, names map[device.ID]string) BotKey {
 		Rights: rightsOf(k.Scopes), Symbols: k.Symbols, Allow: places(k.Allow), Deny: places(k.Deny),
 		Starts: k.Starts, Expires: k.Expires, Stops: stopsAt(k), PerMin: k.PerMin,
 		Made: k.Made.At, MadeAddr: k.Made.Addr, MadeHere: k.Made.Device == v.ses.Device,
-		Used: k.UsedAt, UsedAddr: k.UsedAddr, UsedPlace: v.place(k.UsedAddr), EndedAt: k.EndedAt, EndedByYou: k.EndedWhy == "owner",
+		Used: k.UsedAt, UsedAddr: k.UsedAddr, UsedPlace: v.place(k.UsedAddr), EndedAt: k.EndedAt,
 	}
 	if b.MadeOn = names[k.Made.Device]; b.MadeOn == "" {
 		b.MadeOn = agentIn(k.Made.Agent).In(v.base.Lang)

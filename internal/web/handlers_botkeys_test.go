@@ -358,7 +358,7 @@ func TestARefusedAddressIsAddedFromTheList(t *testing.T) {
 	if w := d.open("/keys/" + string(id) + "/end"); w.Code != 404 {
 		t.Errorf("ending it again: %d", w.Code)
 	}
-	d.says(d.open("/keys"), "You ended it.")
+	d.says(d.open("/keys"), "It was ended.")
 }
 
 func TestTheLockOfWithdrawingOpensOnAnotherDevice(t *testing.T) {

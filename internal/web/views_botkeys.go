@@ -20,34 +20,33 @@ func (*BotKeys) page() (string, string) { return "botkeys", "botkeys" }
 
 // BotKey is a key as its owner knows it. Nothing secret is in it.
 type BotKey struct {
-	ID         string
-	Version    int64
-	Purpose    string // in its owner's words
-	Sub        string // sub-account; "" is the account itself
-	Partner    string // who was given it; "" for the owner's own
-	State      BotKeyState
-	Suspected  bool // may have leaked, so it may only look and cancel
-	Locked     bool // its right to withdraw waits for another device
-	Signs      bool // with a pair whose private half never was here; else both sides know a secret
-	Rights     []Right
-	Symbols    []string // that it may trade; none: all
-	Allow      []string // where it works; none: everywhere
-	Deny       []string
-	Starts     time.Time
-	Expires    time.Time
-	Stops      time.Time // until then it may still look and cancel
-	PerMin     int       // requests a minute
-	Made       time.Time
-	MadeOn     string // the device, as its owner calls it; "" is unknown
-	MadeAddr   string
-	MadeHere   bool      // on the device that looks: it cannot unlock what it made
-	Used       time.Time // zero: never
-	UsedAddr   string
-	UsedPlace  string // approximate; "" is unknown
-	Refused    []BotKeyRefusal
-	RefusedN   int64 // calls, of the last seven days
-	EndedAt    time.Time
-	EndedByYou bool
+	ID        string
+	Version   int64
+	Purpose   string // in its owner's words
+	Sub       string // sub-account; "" is the account itself
+	Partner   string // who was given it; "" for the owner's own
+	State     BotKeyState
+	Suspected bool // may have leaked, so it may only look and cancel
+	Locked    bool // its right to withdraw waits for another device
+	Signs     bool // with a pair whose private half never was here; else both sides know a secret
+	Rights    []Right
+	Symbols   []string // that it may trade; none: all
+	Allow     []string // where it works; none: everywhere
+	Deny      []string
+	Starts    time.Time
+	Expires   time.Time
+	Stops     time.Time // until then it may still look and cancel
+	PerMin    int       // requests a minute
+	Made      time.Time
+	MadeOn    string // the device, as its owner calls it; "" is unknown
+	MadeAddr  string
+	MadeHere  bool      // on the device that looks: it cannot unlock what it made
+	Used      time.Time // zero: never
+	UsedAddr  string
+	UsedPlace string // approximate; "" is unknown
+	Refused   []BotKeyRefusal
+	RefusedN  int64 // calls, of the last seven days
+	EndedAt   time.Time
 }
 
 // BotKeyState is what a key may do now.

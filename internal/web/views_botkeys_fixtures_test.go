@@ -25,7 +25,7 @@ var (
 	lapsedBot = BotKey{ID: "kwk_live_1Xy3ZaB5cDe7FgH9jKl1Mn8j9K0l", Version: 2, Purpose: "Old market maker", State: KeyLeaving, Signs: true, Rights: rightsOf(apikey.ReadOrders | apikey.TradeSpot | apikey.TradeCancel),
 		Allow: []string{"192.0.2.41"}, Expires: at(10, 9, 0), Stops: at(17, 9, 0), PerMin: 1200, Made: time.Date(2025, 12, 10, 9, 0, 0, 0, seoul), MadeOn: "Chrome on Windows 11", MadeAddr: "203.0.113.9", Used: at(12, 13, 59), UsedAddr: "192.0.2.41"}
 	endedBot = BotKey{ID: "kwk_live_5Qr7StU9vWx1YzA3bCd5Ef1m2N3o", Purpose: "First try", State: KeyEnded, Signs: true, Rights: rightsOf(apikey.ReadMarket), Expires: at(28, 9, 0), Stops: at(30, 9, 0), PerMin: 1200,
-		Made: at(1, 8, 0), MadeOn: "Chrome on Windows 11", EndedAt: at(3, 12, 0), EndedByYou: true}
+		Made: at(1, 8, 0), MadeOn: "Chrome on Windows 11", EndedAt: at(3, 12, 0)}
 
 	gridForm = BotKeyForm{Purpose: gridBot.Purpose, Scopes: []string{"read.account", "read.orders", "trade.spot", "trade.cancel", "withdraw"}, Places: "203.0.113.7\n2001:db8:40::/64", Deny: "2001:db8:40::66",
 		Symbols: "BTC-KRW ETH-KRW", Until: "2026-04-22", PerMin: "1200"}
