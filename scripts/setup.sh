@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Installs what the tests need on a Debian machine, as root or with sudo, without
 # asking: PostgreSQL, nginx, Chromium with fonts, systemd's unit checker, a C
-# compiler for the race detector, npm with the clients of e2e/clients, and
-# staticcheck. What is there stays as it is, and nothing that comes with a package
-# is started.
+# compiler for the race detector, npm with the clients of e2e/clients, a JDK,
+# Python's cryptography and curl for the bots of examples/clients, and staticcheck.
+# What is there stays as it is, and nothing that comes with a package is started.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/tools.sh
@@ -11,6 +11,7 @@ cd "$(dirname "$0")/.."
 have() { type -P "$1" >/dev/null || [ -x "/usr/sbin/$1" ]; }
 font() { grep -qi "$1" <<<"$(fc-list 2>/dev/null)"; }
 postgres() { have initdb || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; }
+cryptography() { python3 -c 'import cryptography' 2>/dev/null || /usr/bin/python3 -c 'import cryptography' 2>/dev/null; }
 
 need=()
 [ -n "${TEST_POSTGRES_URL:-}" ] || postgres || need+=(postgresql)
@@ -22,6 +23,10 @@ have systemd-analyze || need+=(systemd)
 have gcc || need+=(gcc libc6-dev)
 have node || need+=(nodejs)
 have npm || need+=(npm)
+have javac || need+=(openjdk-17-jdk-headless)
+have curl || need+=(curl)
+have openssl || need+=(openssl)
+cryptography || need+=(python3 python3-cryptography)
 
 install() {
   have apt-get || { echo "setup: this is no Debian; please install: $*" >&2; exit 1; }

@@ -19,6 +19,7 @@ import (
 	"keyward/internal/contain"
 	"keyward/internal/device"
 	"keyward/internal/edge"
+	"keyward/internal/gate"
 	"keyward/internal/job"
 	"keyward/internal/keyring"
 	"keyward/internal/notify"
@@ -130,10 +131,7 @@ func (c *core) domains(met session.Metrics, transport http.RoundTripper) (*domai
 	d.sessions = session.New(c.db, c.ring, c.log, life, d.watch.Valid, met)
 	d.watch.OnEffect(d.sessions.Heard)
 	d.signin = signin.New(signin.Parts{DB: c.db, Ring: c.ring, Log: c.log, Accounts: d.accounts, Devices: d.devices, Sessions: d.sessions, SelfSignUp: c.cfg.SelfSignUp})
-	d.botKeys = apikey.New(apikey.Parts{
-		DB: c.db, Ring: c.ring, Log: c.log, Accounts: d.accounts, Devices: d.devices, Fresh: d.watch.Valid,
-		Gates: func(ctx context.Context) error { _, err := d.watch.WaitGates(ctx, c.db.Now()); return err },
-	})
+	d.botKeys = c.newBotKeys(d)
 	d.watch.OnEffect(d.botKeys.Heard)
 	d.contain = contain.New(c.db, c.log, d.accounts, d.devices, d.sessions, d.botKeys, d.watch)
 	d.contain.AlsoErase(d.signin.Erase)
@@ -146,6 +144,13 @@ func (c *core) domains(met session.Metrics, transport http.RoundTripper) (*domai
 	})
 	d.watch.OnEffect(d.oauth.Heard)
 	return d, nil
+}
+
+func (c *core) newBotKeys(d *domains) *apikey.Service {
+	return apikey.New(apikey.Parts{
+		DB: c.db, Ring: c.ring, Log: c.log, Accounts: d.accounts, Devices: d.devices, Fresh: d.watch.Valid,
+		Gates: func(ctx context.Context) error { _, err := d.watch.WaitGates(ctx, c.db.Now()); return err },
+	})
 }
 
 // app is the running server.
@@ -164,6 +169,7 @@ type app struct {
 	public   http.Handler
 
 	operators *operators // nil: they have no door here
+	gate      *gate.Gate // nil: bots have no door here
 }
 
 // extras are what a demo adds to the server it runs.
@@ -252,6 +258,9 @@ func (c *core) build(ctx context.Context, logger *slog.Logger, x extras) (*app, 
 	}
 	a.public = a.edge.Handler(edge.Routes(mux))
 	if a.operators, err = a.newOperators(render); err != nil {
+		return nil, err
+	}
+	if a.gate, err = newGate(c.cfg, a.botKeys, c.db.Now, logger); err != nil {
 		return nil, err
 	}
 	a.ops = edge.NewOps(logger, a.metrics, a.checks()...)

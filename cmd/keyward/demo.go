@@ -35,6 +35,7 @@ type demoCmd struct {
 const (
 	demoPublic    = "localhost:7480"
 	demoOperators = "localhost:7485"
+	demoGate      = "localhost:7481"
 	demoExchange  = "localhost:7490"
 	demoOps       = "127.0.0.1:7489"
 )
@@ -48,8 +49,8 @@ func (cmd demoCmd) Run(e *env) error {
 	if cmd.Tour {
 		return d.tour(e, cmd.Curl)
 	}
-	fmt.Fprintf(e.stdout, "Keyward demo\n\n  pages      %s\n  stage      %s/demo\n  mail       %s/demo/mail\n  exchange   %s\n  operators  %s\n  ops        http://%s/metrics\n\n",
-		d.origin, d.origin, d.origin, d.exchangeOrigin, d.operatorsOrigin, d.opsL.Addr())
+	fmt.Fprintf(e.stdout, "Keyward demo\n\n  pages      %s\n  stage      %s/demo\n  mail       %s/demo/mail\n  exchange   %s\n  gate       %s  (API for bots)\n  operators  %s\n  ops        http://%s/metrics\n\n",
+		d.origin, d.origin, d.origin, d.exchangeOrigin, d.gateOrigin, d.operatorsOrigin, d.opsL.Addr())
 	if err := d.app.operators.printFirstLink(e.ctx, e.stdout); err != nil {
 		return err
 	}
@@ -73,10 +74,14 @@ type demoRun struct {
 	origin          string
 	exchangeOrigin  string
 	operatorsOrigin string
+	gateOrigin      string
 	publicL         net.Listener
 	exchangeL       net.Listener
 	opsL            net.Listener
 	operatorsL      net.Listener
+	gateL           net.Listener
+	botsL           net.Listener // the exchange's API for programs, which only the gate talks to
+	bots            *exchange.Bots
 	exchange        *exchange.Exchange
 	across          *http.Transport
 	catcher         *notify.Catcher
@@ -98,9 +103,9 @@ func (cmd demoCmd) open(e *env) (_ *demoRun, err error) {
 	} else if err = os.MkdirAll(d.dir, 0o700); err != nil {
 		return nil, err
 	}
-	public, exch, ops, operators := demoPublic, demoExchange, demoOps, demoOperators
+	public, exch, ops, operators, bots := demoPublic, demoExchange, demoOps, demoOperators, demoGate
 	if cmd.Tour || cmd.Free {
-		public, exch, ops, operators = "localhost:0", "localhost:0", "127.0.0.1:0", "localhost:0"
+		public, exch, ops, operators, bots = "localhost:0", "localhost:0", "127.0.0.1:0", "localhost:0", "localhost:0"
 	}
 	if d.publicL, err = listen(public); err != nil {
 		return nil, err
@@ -114,6 +119,12 @@ func (cmd demoCmd) open(e *env) (_ *demoRun, err error) {
 	if d.operatorsL, err = listen(operators); err != nil {
 		return nil, err
 	}
+	if d.gateL, err = listen(bots); err != nil {
+		return nil, err
+	}
+	if d.botsL, err = listen("127.0.0.1:0"); err != nil {
+		return nil, err
+	}
 	scheme := "http"
 	if cmd.TLS {
 		scheme = "https"
@@ -125,8 +136,15 @@ func (cmd demoCmd) open(e *env) (_ *demoRun, err error) {
 	d.operatorsOrigin = fmt.Sprintf("%s://localhost:%d", scheme, port(d.operatorsL))
 	d.exchangeOrigin = fmt.Sprintf("%s://exchange.localhost:%d", scheme, port(d.exchangeL))
 
+	d.gateOrigin = fmt.Sprintf("%s://localhost:%d", scheme, port(d.gateL))
+
 	d.across = demo.Transport(d.tls)
-	cfg, err := d.config(cmd)
+	key, keyFile, err := demo.UpstreamKey(d.dir)
+	if err != nil {
+		return nil, err
+	}
+	d.bots = exchange.NewBots(key)
+	cfg, err := d.config(cmd, keyFile)
 	if err != nil {
 		return nil, err
 	}
@@ -184,7 +202,7 @@ func (d *demoRun) openExchange(ctx context.Context) (*exchange.Exchange, error) 
 }
 
 // config is the demo's configuration, made in code and checked like any other.
-func (d *demoRun) config(cmd demoCmd) (config.Config, error) {
+func (d *demoRun) config(cmd demoCmd, upstreamKey string) (config.Config, error) {
 	sum := keyring.Hash(keyring.Secret()) // of a back end that nobody plays
 	cfg := config.Config{
 		PublicURL: d.origin, BrandName: "Keyward",
@@ -198,6 +216,10 @@ func (d *demoRun) config(cmd demoCmd) (config.Config, error) {
 		Backends: []config.Backend{{
 			ID: "exchange", SecretSHA256: fmt.Sprintf("%x", sum[:]), May: []string{config.MayProvision, config.MayIntrospect, config.MayEnd},
 		}},
+		Gate: config.Gate{
+			Listen: d.gateL.Addr().String(), Authority: fmt.Sprintf("localhost:%d", port(d.gateL)), Upstream: "http://" + d.botsL.Addr().String(), UpstreamKeyFile: upstreamKey,
+			Routes: demo.BotRoutes(),
+		},
 		Limits: config.Limits{RateFactor: 20, RequestTimeout: 25 * time.Second}, // one machine plays many people
 	}
 	if cmd.Database != "" {
@@ -226,11 +248,18 @@ func (d *demoRun) run(ctx context.Context) error {
 		}
 	}()
 	defer server.Close()
+	bots := &http.Server{Handler: d.bots, ReadHeaderTimeout: 5e9}
+	go func() {
+		if err := serveHTTP(bots, d.botsL, nil); err != nil {
+			d.app.logger.Error("the exchange's API for programs stopped", "cause", err)
+		}
+	}()
+	defer bots.Close()
 	following, stop := context.WithCancel(ctx)
 	followed := make(chan struct{})
 	go func() { defer close(followed); d.exchange.Run(following) }()
 	defer func() { stop(); <-followed }()
-	return d.app.serveOn(ctx, d.app.logger, d.publicL, d.opsL, d.operatorsL)
+	return d.app.serveOn(ctx, d.app.logger, d.publicL, d.opsL, d.operatorsL, d.gateL)
 }
 
 // tour plays the story against a running demo.
@@ -266,7 +295,7 @@ func (d *demoRun) close() {
 	if d.app != nil {
 		d.app.close()
 	}
-	for _, l := range []net.Listener{d.publicL, d.exchangeL, d.opsL, d.operatorsL} {
+	for _, l := range []net.Listener{d.publicL, d.exchangeL, d.opsL, d.operatorsL, d.gateL, d.botsL} {
 		if l != nil {
 			l.Close()
 		}

@@ -37,6 +37,7 @@ type cli struct {
 	JSON   bool   `name:"json" help:"Answer as JSON."`
 
 	Serve   serveCmd   `cmd:"" help:"Serve pages and API."`
+	Gate    gateCmd    `cmd:"" help:"Check API keys in front of your API, as a process of its own (PostgreSQL)."`
 	Demo    demoCmd    `cmd:"" help:"Run everything on this machine with a throw-away database: pages, API, a demo exchange, a mail catcher and the stage."`
 	Conf    configCmd  `cmd:"" name:"config" help:"Check or print the configuration."`
 	Migrate migrateCmd `cmd:"" help:"Bring the database to this version's schema."`

@@ -67,11 +67,27 @@ func (a *app) serve(ctx context.Context, logger *slog.Logger, out io.Writer) err
 		}
 		return errors.Join(err, publicL.Close(), opsL.Close())
 	}
-	return a.serveOn(ctx, logger, publicL, opsL, operatorsL)
+	gateL, err := listenForBots(a.cfg)
+	if err != nil {
+		return errors.Join(err, publicL.Close(), opsL.Close())
+	}
+	return a.serveOn(ctx, logger, publicL, opsL, operatorsL, gateL)
 }
 
-// serveOn answers at the doors it is given; operatorsL is nil where operators have none.
-func (a *app) serveOn(ctx context.Context, logger *slog.Logger, publicL, opsL, operatorsL net.Listener) error {
+// listenForBots opens the gate; nil when there is none.
+func listenForBots(cfg config.Config) (net.Listener, error) {
+	if cfg.Gate.Listen == "" {
+		return nil, nil
+	}
+	l, err := net.Listen("tcp", cfg.Gate.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errUnavailable, err)
+	}
+	return l, nil
+}
+
+// serveOn answers at the doors it is given; operatorsL and gateL are nil where there are none.
+func (a *app) serveOn(ctx context.Context, logger *slog.Logger, publicL, opsL, operatorsL, gateL net.Listener) error {
 	cert, err := openCertificate(a.cfg.TLS, logger)
 	if err != nil {
 		return err
@@ -82,7 +98,7 @@ func (a *app) serveOn(ctx context.Context, logger *slog.Logger, publicL, opsL, o
 
 	public := a.edge.Server(a.public)
 	ops := &http.Server{Handler: a.ops.Handler(), ReadHeaderTimeout: 5 * time.Second}
-	failed := make(chan error, 3)
+	failed := make(chan error, 4)
 	go func() { failed <- serveHTTP(public, publicL, cert) }()
 	go func() { failed <- serveHTTP(ops, opsL, nil) }()
 	staff := new(http.Server)
@@ -90,6 +106,12 @@ func (a *app) serveOn(ctx context.Context, logger *slog.Logger, publicL, opsL, o
 		staff = a.operators.edge.Server(a.operators.routes)
 		go func() { failed <- serveHTTP(staff, operatorsL, cert) }()
 		logger.Info("serving operators", "origin", a.cfg.Operators.Origin, "listen", operatorsL.Addr().String())
+	}
+	bots := new(http.Server)
+	if gateL != nil {
+		bots = gateServer(a.gate, logger)
+		go func() { failed <- serveHTTP(bots, gateL, cert) }()
+		logger.Info("gate", "authority", a.cfg.Gate.Authority, "listen", gateL.Addr().String(), "upstream", a.cfg.Gate.Upstream)
 	}
 	logger.Info("serving", "public", a.cfg.PublicURL, "listen", publicL.Addr().String(), "ops", opsL.Addr().String())
 
@@ -99,9 +121,10 @@ func (a *app) serveOn(ctx context.Context, logger *slog.Logger, publicL, opsL, o
 	case err = <-failed:
 	}
 	a.ops.Drain()
-	drained := make(chan error, 1)
+	drained := make(chan error, 2)
 	go func() { drained <- finish(ctx, staff, logger) }()
-	err = errors.Join(err, finish(ctx, public, logger), <-drained)
+	go func() { drained <- finish(ctx, bots, logger) }()
+	err = errors.Join(err, finish(ctx, public, logger), <-drained, <-drained)
 	stopBackground()
 	<-done
 	return errors.Join(err, ops.Close())

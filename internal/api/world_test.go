@@ -52,7 +52,7 @@ type world struct {
 	log      *audit.Log
 	accounts *account.Service
 	signin   *signin.Service
-	botKeys *apikey.Service
+	botKeys  *apikey.Service
 	contain  *contain.Service
 	oauth    *oauth.Service
 	sessions *session.Service

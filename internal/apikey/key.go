@@ -111,7 +111,8 @@ type NewKey struct {
 // Created is a new key with the secret that is shown once.
 type Created struct {
 	Key
-	Secret string // "" for Ed25519: it never was here
+	Secret     string // "" for Ed25519: it never was here
+	Passphrase string // of profiles whose clients send one
 }
 
 // String keeps the secret out of logs; the others do the same for %#v, slog and JSON.

@@ -97,11 +97,18 @@ type verifier struct {
 	n      int64
 	public ed25519.PublicKey
 	mac    *keyring.Keyed
+
+	passphrase [32]byte // SHA-256 of it; zero where the profile has none
 }
 
 func (v *verifier) holds(c *Claim) bool {
 	if v.mac != nil {
-		return v.mac.Equal(c.Sig, c.Signed)
+		same := v.mac.Equal(c.Sig, c.Signed)
+		if c.Profile.Passphrase() {
+			sent := keyring.Hash(c.Passphrase)
+			same = keyring.Equal(sent[:], v.passphrase[:]) && same
+		}
+		return same
 	}
 	return len(v.public) == ed25519.PublicKeySize && len(c.Sig) == ed25519.SignatureSize && ed25519.Verify(v.public, c.Signed, c.Sig)
 }
@@ -167,7 +174,7 @@ func (s *Service) open(ctx context.Context, id ID) (*opened, error) {
 			}
 			if k.Alg == Ed25519 {
 				v.public = public
-			} else if v.mac, err = s.unseal(id, v.n, k.Alg, sealed); err != nil {
+			} else if v, err = s.unseal(id, v.n, k.Profile, k.Alg, sealed); err != nil {
 				return err
 			}
 			k.versions = append(k.versions, v)

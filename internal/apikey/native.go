@@ -30,9 +30,11 @@ func readNative(r *Request, buf []byte) (c Claim, ok bool) {
 	if !ok1 || !ok2 {
 		return c, false
 	}
-	want := nativeBare
-	if len(r.Body) > 0 {
+	want, signsBody := nativeBare, len(r.Body) > 0 || r.Unseen && len(r.Header["Content-Digest"]) > 0
+	if signsBody {
 		want = nativeBody
+	} else {
+		r.Digest = emptyDigest
 	}
 	params, ok := strings.CutPrefix(input, want)
 	if !ok {
@@ -65,10 +67,10 @@ func readNative(r *Request, buf []byte) (c Claim, ok bool) {
 	buf = append(append(buf, "\n\"@authority\": "...), r.Authority...)
 	buf = append(append(buf, "\n\"@path\": "...), r.Path...)
 	buf = append(append(buf, "\n\"@query\": ?"...), r.Query...)
-	if len(r.Body) > 0 {
+	if signsBody {
 		kind, ok1 := r.one("Content-Type")
 		digest, ok2 := r.one("Content-Digest")
-		if !ok1 || !ok2 || !digestHolds(digest, r.Body) {
+		if !ok1 || !ok2 || !r.digested(digest) {
 			return c, false
 		}
 		buf = append(append(buf, "\n\"content-type\": "...), kind...)
@@ -85,15 +87,24 @@ func readNative(r *Request, buf []byte) (c Claim, ok bool) {
 	return c, true
 }
 
-// digestHolds compares the one spelling of RFC 9530 that is taken with the body that
-// arrived: a digest that was signed says nothing about a body nobody hashed.
-func digestHolds(digest string, body []byte) bool {
-	sum := sha256.Sum256(body)
-	var want [len("sha-256=::") + 44]byte
-	b := append(want[:0], "sha-256=:"...)
-	b = base64.StdEncoding.AppendEncode(b, sum[:])
-	return digest == string(append(b, ':'))
+// digested compares the one spelling of RFC 9530 that is taken with the body that
+// arrived: a digest that was signed says nothing about a body nobody hashed. Where the
+// front kept the body, the upstream is told the digest and compares.
+func (r *Request) digested(text string) bool {
+	digest, ok := strings.CutPrefix(text, "sha-256=:")
+	if !ok || len(digest) != 45 || digest[44] != ':' {
+		return false
+	}
+	var sum [33]byte
+	n, err := base64.StdEncoding.Strict().Decode(sum[:], []byte(digest[:44]))
+	if err != nil || n != 32 {
+		return false
+	}
+	r.Digest = [32]byte(sum[:32])
+	return r.Unseen || r.Digest == sha256.Sum256(r.Body)
 }
+
+var emptyDigest = sha256.Sum256(nil)
 
 // number cuts a parameter that is a whole number in its one spelling.
 func number(params *string, name string) (int64, bool) {

@@ -21,6 +21,11 @@ const (
 	// may be that a process which has just started cannot know about (the fence).
 	ahead = time.Second
 
+	// timelessLife: how long a request that says no time is remembered (Upbit's tokens
+	// have a nonce and nothing else). Whoever keeps one longer than this can use it again
+	// from the key's own addresses, which such keys must have.
+	timelessLife = 24 * time.Hour
+
 	defaultPerMinute = 1200
 	maxPerMinute     = 60_000
 

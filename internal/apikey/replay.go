@@ -49,3 +49,14 @@ func (r *replays) claim(id, decision [16]byte, now time.Time) (first [16]byte, t
 	sh.new[id] = decision
 	return first, false, true
 }
+
+// seen looks a request up without taking its place.
+func (r *replays) seen(id [16]byte) (first [16]byte, ok bool) {
+	sh := &r.shards[binary.LittleEndian.Uint64(id[:])%shards]
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if first, ok = sh.new[id]; !ok {
+		first, ok = sh.old[id]
+	}
+	return first, ok
+}

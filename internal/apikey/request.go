@@ -16,7 +16,12 @@ type Request struct {
 	Query     string // as sent, without the question mark
 	Header    http.Header
 	Body      []byte
+	Unseen    bool       // the front kept the body: only what was signed about it can be checked, and the upstream compares
 	Peer      netip.Addr // of the client, from configured proxies only
+
+	// Digest is SHA-256 of the body as it was signed. Set by Verify where the body was
+	// not seen; zero, which is the digest of nothing known, for profiles that sign none.
+	Digest [32]byte
 }
 
 // Alg is how a key signs. A key has exactly one: what a request claims must equal it

@@ -34,6 +34,8 @@ type Service struct {
 	keys    cache[ID, opened]
 	people  cache[account.ID, standing]
 	replays *replays
+	claims  *claims
+	shared  bool // other processes let requests in as well
 	tally   tally
 }
 
@@ -54,6 +56,7 @@ func New(p Parts) *Service {
 		started: p.DB.Now(), dummy: keyring.NewKeyed(hashOf(HMACSHA256), keyring.Random(32)), replays: newReplays(replayEntries)}
 	s.keys.init()
 	s.people.init()
+	s.claims, s.shared = &claims{db: p.DB}, p.DB.Dialect() == store.PostgreSQL
 	return s
 }
 
@@ -82,8 +85,8 @@ func (n NewKey) Checked() (NewKey, error) {
 	if n.Profile == "" {
 		n.Profile = Native
 	}
-	if n.Alg == "" {
-		n.Alg = Ed25519
+	if n.Alg == "" && len(signsWith[n.Profile]) > 0 {
+		n.Alg = signsWith[n.Profile][0]
 	}
 	if n.Life == 0 {
 		n.Life = defaultLife
@@ -97,12 +100,18 @@ func (n NewKey) Checked() (NewKey, error) {
 	switch {
 	case utf8.RuneCountInString(n.Purpose) < minPurpose || len(n.Purpose) > maxPurpose || !plain(n.Purpose) || len(n.Partner) > maxPurpose || !plain(n.Partner):
 		return n, ErrPurpose
-	case n.Profile != Native, n.Alg != Ed25519 && n.Alg != HMACSHA256:
+	case !n.Profile.signs(n.Alg):
 		return n, ErrPublic
 	case n.Alg == Ed25519 && (len(n.Public) != ed25519.PublicKeySize || weak(n.Public)), n.Alg != Ed25519 && len(n.Public) != 0:
 		return n, ErrPublic
 	case n.Life < time.Hour || n.Life > maxLife, n.Window < ahead || n.Window > maxWindow, n.PerMin < 1 || n.PerMin > maxPerMinute:
 		return n, ErrLife
+	}
+	if n.Profile.Unsigned() && n.Scopes&^Reading != 0 {
+		return n, ErrScopes // what such a client asks for in a body is not signed
+	}
+	if (n.Profile == Upbit || n.Profile == Bithumb) && len(n.Allow) == 0 {
+		return n, ErrNeedsPlaces // its requests say no time, so a place has to be said
 	}
 	return n, allowed(n.Alg, n.Scopes, n.Symbols, n.Allow, n.Deny, n.Sub, n.Partner)
 }
@@ -163,43 +172,56 @@ func (s *Service) add(tx *store.Tx, by By, n NewKey, proof device.Proof) (Create
 	if err := s.mayWiden(tx, by.Account); err != nil {
 		return Created{}, err
 	}
-	starts := n.Starts
-	if starts.Before(tx.Now) {
-		starts = tx.Now
-	}
-	c := Created{Key: Key{
-		ID: newID(n.Test), Account: by.Account, Sub: n.Sub, Purpose: n.Purpose, Profile: n.Profile, Alg: n.Alg, Scopes: n.Scopes, Symbols: n.Symbols,
-		Allow: n.Allow, Deny: n.Deny, Starts: starts, Expires: starts.Add(n.Life), Window: n.Window, PerMin: n.PerMin, Partner: n.Partner,
-		Made: Made{At: tx.Now, Addr: by.Addr, Agent: by.Agent, Device: by.Device}, Status: Active, Locked: n.Scopes&Withdraw != 0, Version: 1,
-	}}
-	var public, sealed any
-	if n.Alg == Ed25519 {
-		public = n.Public
-	} else {
-		c.Secret = newSecret(n.Test)
-		box, err := s.ring.Seal([]byte(c.Secret), "apikey_version", versionRow(c.ID, 1), "sealed")
-		if err != nil {
-			return Created{}, err
+	c := Created{Key: n.key(tx.Now, by, idFor(n.Profile, n.Test))}
+	if n.Alg != Ed25519 {
+		c.Secret = secretFor(n.Profile, n.Test)
+		if n.Profile.Passphrase() {
+			c.Passphrase = passphrase()
 		}
-		sealed = box
 	}
-	rows, err := tx.Exec(sqlInsert, string(c.ID), string(c.Account), c.Sub, c.Purpose, string(c.Profile), string(c.Alg), c.Scopes.String(), strings.Join(c.Symbols, " "),
-		joinPlaces(c.Allow), joinPlaces(c.Deny), store.Micros(c.Starts), store.Micros(c.Expires), c.Window.Milliseconds(), c.PerMin, c.Partner,
-		store.Micros(tx.Now), c.Made.Addr, c.Made.Agent, string(c.Made.Device), c.Locked, store.Micros(tx.Now), maxKeys)
-	if err != nil {
+	if err := s.insert(tx, c.Key, n.Public, boxed(c.Secret, c.Passphrase)); err != nil {
 		return Created{}, err
 	}
-	if rows == 0 {
-		return Created{}, ErrTooMany
-	}
-	if err := tx.Later(sqlInsertVersion, string(c.ID), 1, public, sealed, store.Micros(tx.Now)); err != nil {
-		return Created{}, err
-	}
-	_, err = s.log.Append(tx, audit.Event{
+	_, err := s.log.Append(tx, audit.Event{
 		Action: "apikey.added", Account: string(c.Account), Target: string(c.ID), Effects: effect(c.ID, 1),
 		Payload: map[string]string{"purpose": c.Purpose, "scopes": c.Scopes.String(), "from": joinPlaces(c.Allow), "agent": c.Made.Agent},
 	})
 	return c, err
+}
+
+// key is what a checked request for one becomes.
+func (n NewKey) key(now time.Time, by By, id ID) Key {
+	starts := n.Starts
+	if starts.Before(now) {
+		starts = now
+	}
+	return Key{
+		ID: id, Account: by.Account, Sub: n.Sub, Purpose: n.Purpose, Profile: n.Profile, Alg: n.Alg, Scopes: n.Scopes, Symbols: n.Symbols,
+		Allow: n.Allow, Deny: n.Deny, Starts: starts, Expires: starts.Add(n.Life), Window: n.Window, PerMin: n.PerMin, Partner: n.Partner,
+		Made: Made{At: now, Addr: by.Addr, Agent: by.Agent, Device: by.Device}, Status: Active, Locked: n.Scopes&Withdraw != 0, Version: 1,
+	}
+}
+
+// insert writes a key and its first version, the secret sealed for that row.
+func (s *Service) insert(tx *store.Tx, k Key, pub, box []byte) error {
+	var public, sealed any = pub, nil
+	if k.Alg != Ed25519 {
+		b, err := s.ring.Seal(box, "apikey_version", versionRow(k.ID, 1), "sealed")
+		if err != nil {
+			return err
+		}
+		public, sealed = nil, b
+	}
+	rows, err := tx.Exec(sqlInsert, string(k.ID), string(k.Account), k.Sub, k.Purpose, string(k.Profile), string(k.Alg), k.Scopes.String(), strings.Join(k.Symbols, " "),
+		joinPlaces(k.Allow), joinPlaces(k.Deny), store.Micros(k.Starts), store.Micros(k.Expires), k.Window.Milliseconds(), k.PerMin, k.Partner,
+		store.Micros(tx.Now), k.Made.Addr, k.Made.Agent, string(k.Made.Device), k.Locked, store.Micros(tx.Now), maxKeys)
+	if err != nil {
+		return err
+	}
+	if rows == 0 {
+		return ErrTooMany
+	}
+	return tx.Later(sqlInsertVersion, string(k.ID), 1, public, sealed, store.Micros(tx.Now))
 }
 
 // mayWiden refuses new power while the account is frozen, restricted, or held.
@@ -271,11 +293,3 @@ func effect(id ID, version int64) []audit.Effect {
 }
 
 func versionRow(id ID, n int64) string { return string(id) + "/" + strconv.FormatInt(n, 10) }
-
-func (s *Service) unseal(id ID, n int64, alg Alg, sealed []byte) (*keyring.Keyed, error) {
-	secret, err := s.ring.Open(sealed, "apikey_version", versionRow(id, n), "sealed")
-	if err != nil {
-		return nil, err
-	}
-	return keyring.NewKeyed(hashOf(alg), secret), nil
-}

@@ -1,5 +1,10 @@
 package apikey
 
+import (
+	"fmt"
+	"strings"
+)
+
 const keyCols = `k.id, k.account, k.sub, k.purpose, k.profile, k.alg, k.scopes, k.symbols, k.allow, k.deny, k.starts, k.expires, k.window_ms, k.per_min, k.partner,
  k.made_at, k.made_addr, k.made_agent, k.made_device, k.status, k.locked, k.version, k.used_at,
  COALESCE((SELECT u.addr FROM apikey_use u WHERE u.key_id = k.id AND u.code = '' ORDER BY u.minute DESC LIMIT 1), ''), k.ended_at, k.ended_why`
@@ -45,3 +50,32 @@ ON CONFLICT (key_id, minute, addr, class, code) DO UPDATE SET n = apikey_use.n +
 	sqlEraseKeys = `UPDATE apikey_key SET purpose = '', made_addr = '', made_agent = '', partner = '' WHERE account = $1`
 	sqlEraseUse  = `DELETE FROM apikey_use WHERE key_id IN (SELECT id FROM apikey_key WHERE account = $1)`
 )
+
+const (
+	sqlClaimed      = `SELECT decision FROM apikey_replay WHERE id = $1`
+	sqlClaimOne     = `INSERT INTO apikey_replay (id, decision, exp) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING`
+	sqlGrow         = `INSERT INTO apikey_nonce (key_id, high) VALUES ($1, $2) ON CONFLICT (key_id) DO UPDATE SET high = $2 WHERE apikey_nonce.high < $2`
+	sqlForgetClaims = `DELETE FROM apikey_replay WHERE exp < $1`
+)
+
+const (
+	fewClaimRows = 8
+	maxClaimRows = 128
+)
+
+// sqlClaim takes the places of many requests at once, in two sizes; rows without an id
+// fill a text up.
+var sqlClaim = manyClaims(`INSERT INTO apikey_replay (id, decision, exp) SELECT v.id, v.decision, v.exp
+FROM (VALUES %s) AS v(id, decision, exp) WHERE v.id IS NOT NULL ON CONFLICT (id) DO NOTHING RETURNING id`)
+
+func manyClaims(format string) (q struct{ few, many string }) {
+	list := func(n int) string {
+		rows := make([]string, n)
+		for i := range rows {
+			rows[i] = fmt.Sprintf("(CAST($%d AS BYTEA), CAST($%d AS BYTEA), CAST($%d AS BIGINT))", 3*i+1, 3*i+2, 3*i+3)
+		}
+		return fmt.Sprintf(format, strings.Join(rows, ", "))
+	}
+	q.few, q.many = list(fewClaimRows), list(maxClaimRows)
+	return q
+}

@@ -21,7 +21,7 @@ import (
 	"keyward/internal/storetest"
 )
 
-const authority = "api.example.com"
+const authority = signintest.API
 
 var (
 	home    = netip.MustParseAddr("203.0.113.7")
@@ -33,32 +33,6 @@ type owner struct {
 	t *testing.T
 	w *signintest.World
 	p *signintest.Person
-}
-
-func (o *owner) by() apikey.By {
-	ses := o.p.Session()
-	return apikey.By{Account: ses.Account, Session: string(ses.ID), Device: ses.Device, Agent: "Firefox on Linux", Addr: "203.0.113.9"}
-}
-
-// makes is a key that was touched for.
-func (o *owner) makes(n apikey.NewKey) (*softkey.Bot, apikey.Created) {
-	o.t.Helper()
-	bot := softkey.NewBot(authority)
-	if n.Alg == "" {
-		n.Public = bot.Public()
-	} else {
-		bot.Private = nil
-	}
-	if n.Purpose == "" {
-		n.Purpose = "Grid bot on my VPS"
-	}
-	checked, err := n.Checked()
-	o.w.Must(err)
-	o.p.Touch(checked.Act().Kind, checked.Act().Object)
-	c, err := o.w.BotKeys.Add(context.Background(), o.p.Cause(), o.by(), n)
-	o.w.Must(err)
-	bot.ID, bot.Secret = string(c.ID), c.Secret
-	return bot, c
 }
 
 // each runs a story over both databases, in a process that is older than any request.
@@ -124,7 +98,7 @@ func TestABotTrades(t *testing.T) {
 		for _, alg := range []apikey.Alg{"", apikey.HMACSHA256} {
 			n := trading
 			n.Alg = alg
-			bot, key := o.makes(n)
+			bot, key := o.p.Bot(n)
 			o.want(o.request(bot, balance), look, "")
 			r := o.request(bot, order)
 			d, refused := o.w.BotKeys.Verify(t.Context(), r, trade)
@@ -144,10 +118,10 @@ func TestABotTrades(t *testing.T) {
 
 func TestWhatIsRefusedBeforeAnythingIsProved(t *testing.T) {
 	each(t, func(t *testing.T, o *owner) {
-		bot, _ := o.makes(trading)
+		bot, _ := o.p.Bot(trading)
 		n := trading
 		n.Alg = apikey.HMACSHA256
-		secretive, _ := o.makes(n)
+		secretive, _ := o.p.Bot(n)
 		stranger := softkey.NewBot(authority)
 		stranger.ID = bot.ID
 		elsewhere := *bot
@@ -190,7 +164,7 @@ func TestWhatIsToldOnceTheSignatureHolds(t *testing.T) {
 	each(t, func(t *testing.T, o *owner) {
 		n := trading
 		n.Alg, n.Symbols, n.PerMin = apikey.HMACSHA256, []string{"BTC-USD"}, 6000
-		bot, _ := o.makes(n)
+		bot, _ := o.p.Bot(n)
 		late, early := *bot, *bot
 		late.Skew, early.Skew = -11*time.Second, 3*time.Second
 		browser := order
@@ -224,7 +198,7 @@ func TestAKeyThatLapsesCanStillCancel(t *testing.T) {
 	each(t, func(t *testing.T, o *owner) {
 		n := trading
 		n.Life = 24 * time.Hour
-		bot, _ := o.makes(n)
+		bot, _ := o.p.Bot(n)
 		o.w.Clock.Sleep(25 * time.Hour)
 		o.want(o.request(bot, order), trade, "EXIT_ONLY")
 		o.want(o.request(bot, balance), look, "")
@@ -236,7 +210,7 @@ func TestAKeyThatLapsesCanStillCancel(t *testing.T) {
 
 func TestWhatTheOwnerEndsIsRefusedAtOnce(t *testing.T) {
 	each(t, func(t *testing.T, o *owner) {
-		bot, key := o.makes(trading)
+		bot, key := o.p.Bot(trading)
 		o.want(o.request(bot, balance), look, "")
 		_, err := o.w.Contain.EndBotKey(t.Context(), o.p.Cause(), o.p.Account, key.ID)
 		o.w.Must(err)
@@ -251,7 +225,7 @@ func TestWhatTheOwnerEndsIsRefusedAtOnce(t *testing.T) {
 
 func TestAFreezeLeavesBotsTheWayOut(t *testing.T) {
 	each(t, func(t *testing.T, o *owner) {
-		bot, _ := o.makes(trading)
+		bot, _ := o.p.Bot(trading)
 		o.want(o.request(bot, order), trade, "")
 		_, err := o.w.Contain.Freeze(t.Context(), o.p.Cause(), o.p.Account, "page")
 		o.w.Must(err)
@@ -317,19 +291,19 @@ func TestAddressesAKeyCanBeTiedTo(t *testing.T) {
 
 func TestWideningTakesATouchAndNarrowingDoesNot(t *testing.T) {
 	each(t, func(t *testing.T, o *owner) {
-		bot, key := o.makes(trading)
+		bot, key := o.p.Bot(trading)
 		e := key.Edit()
 		e.Scopes = apikey.ReadAccount | apikey.TradeCancel
-		k, err := o.w.BotKeys.Change(t.Context(), o.p.Cause(), o.by(), key.ID, key.Version, e)
+		k, err := o.w.BotKeys.Change(t.Context(), o.p.Cause(), o.p.By(), key.ID, key.Version, e)
 		o.w.Must(err)
 		o.want(o.request(bot, order), trade, "SCOPE_MISSING")
 		e.Scopes |= apikey.TradeSpot
-		_, err = o.w.BotKeys.Change(t.Context(), o.p.Cause(), o.by(), key.ID, key.Version, e)
+		_, err = o.w.BotKeys.Change(t.Context(), o.p.Cause(), o.p.By(), key.ID, key.Version, e)
 		o.w.Refused(err, apikey.ErrChanged)
-		_, err = o.w.BotKeys.Change(t.Context(), o.p.Cause(), o.by(), key.ID, k.Version, e)
+		_, err = o.w.BotKeys.Change(t.Context(), o.p.Cause(), o.p.By(), key.ID, k.Version, e)
 		o.w.Refused(err, device.ErrStepUp)
 		o.p.Touch(device.ActBotKeyChange, string(key.ID))
-		_, err = o.w.BotKeys.Change(t.Context(), o.p.Cause(), o.by(), key.ID, k.Version, e)
+		_, err = o.w.BotKeys.Change(t.Context(), o.p.Cause(), o.p.By(), key.ID, k.Version, e)
 		o.w.Must(err)
 		o.want(o.request(bot, order), trade, "")
 	})
@@ -343,7 +317,7 @@ func TestATouchForOneKeyMakesNoOther(t *testing.T) {
 		o.p.Touch(checked.Act().Kind, checked.Act().Object)
 		wider := n
 		wider.Scopes, wider.Allow = apikey.TradeSpot, trading.Allow
-		_, err = o.w.BotKeys.Add(t.Context(), o.p.Cause(), o.by(), wider)
+		_, err = o.w.BotKeys.Add(t.Context(), o.p.Cause(), o.p.By(), wider)
 		o.w.Refused(err, device.ErrStepUp)
 		o.w.Must(o.w.DB.Update(t.Context(), o.p.Cause(), func(tx *store.Tx) error {
 			if _, err := o.w.Accounts.Hold(tx, o.p.Account, account.HoldKeys, tx.Now.Add(time.Hour), "A recovery is under way."); err != nil {
@@ -353,24 +327,24 @@ func TestATouchForOneKeyMakesNoOther(t *testing.T) {
 				Effects: []audit.Effect{{Kind: "account", ID: string(o.p.Account), Version: 9}}})
 			return err
 		}))
-		_, err = o.w.BotKeys.Add(t.Context(), o.p.Cause(), o.by(), n)
+		_, err = o.w.BotKeys.Add(t.Context(), o.p.Cause(), o.p.By(), n)
 		o.w.Refused(err, apikey.ErrHeld)
 	})
 }
 
 func TestWithdrawingIsBornLockedAndOpensOnASecondDevice(t *testing.T) {
 	each(t, func(t *testing.T, o *owner) {
-		bot, key := o.makes(apikey.NewKey{Scopes: apikey.Withdraw, Allow: trading.Allow})
+		bot, key := o.p.Bot(apikey.NewKey{Scopes: apikey.Withdraw, Allow: trading.Allow})
 		need := apikey.Need{Scope: apikey.Withdraw, Class: apikey.ClassWithdraw}
 		o.want(o.request(bot, order), need, "WITHDRAW_LOCKED")
 		o.p.Touch(device.ActBotKeyUnlock, string(key.ID))
-		_, err := o.w.BotKeys.Unlock(t.Context(), o.p.Cause(), o.by(), key.ID)
+		_, err := o.w.BotKeys.Unlock(t.Context(), o.p.Cause(), o.p.By(), key.ID)
 		o.w.Refused(err, apikey.ErrSecondDevice)
 		phone := &owner{t, o.w, o.p.Elsewhere().In()}
-		_, err = o.w.BotKeys.Unlock(t.Context(), phone.p.Cause(), phone.by(), key.ID)
+		_, err = o.w.BotKeys.Unlock(t.Context(), phone.p.Cause(), phone.p.By(), key.ID)
 		o.w.Refused(err, device.ErrStepUp)
 		phone.p.Touch(device.ActBotKeyUnlock, string(key.ID))
-		_, err = o.w.BotKeys.Unlock(t.Context(), phone.p.Cause(), phone.by(), key.ID)
+		_, err = o.w.BotKeys.Unlock(t.Context(), phone.p.Cause(), phone.p.By(), key.ID)
 		o.w.Must(err)
 		o.want(o.request(bot, order), need, "")
 	})
@@ -380,7 +354,7 @@ func TestTheStoryOfAKey(t *testing.T) {
 	each(t, func(t *testing.T, o *owner) {
 		n := trading
 		n.Alg = apikey.HMACSHA256
-		bot, key := o.makes(n)
+		bot, key := o.p.Bot(n)
 		for range 3 {
 			o.want(o.request(bot, balance), look, "")
 		}
@@ -415,7 +389,7 @@ func TestAProcessThatHasJustStartedTakesNoOrderItMightHaveTakenBefore(t *testing
 	w := signintest.New(t, db, nil)
 	o := &owner{t: t, w: w, p: w.NewPerson()}
 	w.Must(o.p.SignUp())
-	bot, _ := o.makes(trading)
+	bot, _ := o.p.Bot(trading)
 	o.want(o.request(bot, order), trade, "STARTING")
 	o.want(o.request(bot, balance), look, "")
 }

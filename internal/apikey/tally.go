@@ -2,6 +2,7 @@ package apikey
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"slices"
 	"strings"
@@ -144,7 +145,11 @@ func (s *Service) Run(ctx context.Context, report func(error)) {
 			}
 			return
 		case <-t.C:
-			if err := s.Flush(ctx); err != nil && ctx.Err() == nil {
+			err := errors.Join(s.Flush(ctx), s.db.Housekeeping(ctx, func(tx *store.Tx) error {
+				_, err := tx.Exec(sqlForgetClaims, store.Micros(tx.Now))
+				return err
+			}))
+			if err != nil && ctx.Err() == nil {
 				report(err)
 			}
 		}

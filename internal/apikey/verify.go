@@ -3,21 +3,26 @@ package apikey
 import (
 	"context"
 	"crypto/sha256"
-	"net/netip"
+	"math"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"keyward/internal/account"
 	"keyward/internal/keyring"
+	"keyward/internal/store"
 )
 
 // Need is what a request has to be allowed to do, as the gate's routes say.
 type Need struct {
-	Scope  Scopes // one right
+	Scope  Scopes // one right; 0: none, as for a key that asks about itself
 	Class  Class
 	Symbol string // "" when the route names none
 }
+
+// exits reports whether a key that is to trade no more may still do this.
+func (n Need) exits() bool { return n.Scope == 0 || Exiting.Has(n.Scope) }
 
 // Decision is a request that is let in.
 type Decision struct {
@@ -35,21 +40,11 @@ type Decision struct {
 // Refusal is a request that is not let in. Until Proved, Code is AuthFailed and says
 // nothing else: no oracle about keys, lists or states (section E6).
 type Refusal struct {
-	Code   Code
-	Proved bool
-	Key    ID // of a proved one
+	Code    Code
+	Proved  bool
+	Key     ID      // of a proved one
+	Profile Profile // that the request was made in; Native where it shows none
 	Facts
-}
-
-// Facts are what helps a bot's owner, when they are proved.
-type Facts struct {
-	RequestAt time.Time
-	ServerAt  time.Time
-	Window    time.Duration
-	Seen      netip.Addr
-	Scope     Scopes
-	First     string // the decision that a replay repeats
-	Retry     time.Duration
 }
 
 func (r *Refusal) Error() string { return "apikey: " + string(r.Code) }
@@ -63,43 +58,54 @@ func (s *Service) Verify(ctx context.Context, r *Request, need Need) (Decision, 
 	now := s.db.Now()
 	buf := buffers.Get().(*[]byte)
 	defer buffers.Put(buf)
-	c, ok := readNative(r, *buf)
+	profile, ok := profileOf(r)
+	if !ok {
+		return Decision{}, &Refusal{Code: AuthFailed, Profile: Native}
+	}
+	unproved := func(code Code) (Decision, *Refusal) { return Decision{}, &Refusal{Code: code, Profile: profile} }
+	if r.Unseen && profile != Native && !profile.Unsigned() {
+		r.Digest = emptyDigest // the others sign the body itself: it holds for an empty one or not at all
+	}
+	c, ok := read(profile, r, *buf)
 	if cap(c.Signed) > cap(*buf) && cap(c.Signed) < 64<<10 {
 		*buf = c.Signed[:0]
 	}
-	if !ok {
-		return Decision{}, &Refusal{Code: AuthFailed}
-	}
-	if !ourID(c.Key) {
-		return Decision{}, &Refusal{Code: AuthFailed} // a wrong checksum costs no lookup
+	if !ok || !mayBeID(profile, c.Key) {
+		return unproved(AuthFailed) // a wrong checksum costs no lookup
 	}
 	k, err := s.find(ctx, ID(c.Key))
 	if err != nil {
-		return Decision{}, &Refusal{Code: Unavailable}
+		return unproved(Unavailable)
 	}
-	if k == nil || k.Alg != c.Alg || k.Profile != c.Profile {
+	if k == nil || c.Alg != "" && k.Alg != c.Alg || k.Profile != profile {
 		s.dummy.Equal(c.Sig, c.Signed) // an unknown key takes as long as a known one
-		return Decision{}, &Refusal{Code: AuthFailed}
+		return unproved(AuthFailed)
 	}
 	here := within(r.Peer, k.Allow, k.Deny)
 	if !here && k.Alg == Ed25519 {
 		// 40 µs for whoever knows a key's name is a way to keep us busy; its owner reads
 		// the cause in the story.
 		s.count(k, r.Peer, need.Class, IPNotAllowed, now)
-		return Decision{}, &Refusal{Code: AuthFailed}
+		return unproved(AuthFailed)
 	}
 	v := slices.IndexFunc(k.versions, func(v verifier) bool { return v.holds(&c) })
 	if v < 0 {
 		s.count(k, r.Peer, need.Class, AuthFailed, now)
-		return Decision{}, &Refusal{Code: AuthFailed}
+		return unproved(AuthFailed)
 	}
-	d := Decision{Key: k.Key, Version: k.versions[v].n, Scopes: k.Scopes, At: now, Skew: c.At.Sub(now), NotAfter: c.At.Add(min(c.Window, k.Window)),
-		Remaining: int(k.Expires.Sub(now) / (24 * time.Hour))}
+	d := Decision{Key: k.Key, Version: k.versions[v].n, Scopes: k.Scopes, At: now, Remaining: int(k.Expires.Sub(now) / (24 * time.Hour))}
+	window := k.Window
+	if c.Window > 0 {
+		window = min(window, c.Window)
+	}
+	if !c.At.IsZero() {
+		d.Skew, d.NotAfter = c.At.Sub(now), c.At.Add(window)
+	}
 	code, facts := s.proved(ctx, k, &c, r, need, here, &d)
 	s.count(k, r.Peer, need.Class, code, now)
 	if code != "" {
-		facts.RequestAt, facts.ServerAt, facts.Window, facts.Seen = c.At, now, min(c.Window, k.Window), r.Peer
-		return Decision{}, &Refusal{Code: code, Proved: true, Key: k.ID, Facts: facts}
+		facts.RequestAt, facts.ServerAt, facts.Window, facts.Seen = c.At, now, window, r.Peer.Unmap()
+		return Decision{}, &Refusal{Code: code, Proved: true, Key: k.ID, Profile: profile, Facts: facts}
 	}
 	return d, nil
 }
@@ -114,14 +120,14 @@ func (s *Service) proved(ctx context.Context, k *opened, c *Claim, r *Request, n
 	if inBrowser(r) {
 		return KeyInBrowser, f
 	}
-	if now.After(d.NotAfter) || !c.At.Before(now.Add(ahead)) {
+	if !c.At.IsZero() && (now.After(d.NotAfter) || !c.At.Before(now.Add(ahead))) {
 		return OutsideWindow, f
 	}
 	status, err := s.standing(ctx, k.Account)
 	if err != nil {
 		return Unavailable, f
 	}
-	f.Scope = need.Scope
+	f.Needed = need.Scope.String()
 	switch state := k.State(now); {
 	case state == Finished:
 		return KeyExpired, f
@@ -131,22 +137,25 @@ func (s *Service) proved(ctx context.Context, k *opened, c *Claim, r *Request, n
 		return AccountFrozen, f
 	case status != account.Active:
 		d.ExitOnly = true
-		if !Exiting.Has(need.Scope) {
+		if !need.exits() {
 			return AccountFrozen, f
 		}
 	case k.Status == Quarantined:
 		d.ExitOnly = true
-		if !Exiting.Has(need.Scope) {
+		if !need.exits() {
 			return KeyQuarantined, f
 		}
 	case state == Leaving:
 		d.ExitOnly = true
-		if !Exiting.Has(need.Scope) {
+		if !need.exits() {
 			return ExitOnly, f
 		}
 	}
-	if !k.Scopes.Has(need.Scope) {
+	if need.Scope != 0 && !k.Scopes.Has(need.Scope) {
 		return ScopeMissing, f
+	}
+	if c.Profile.Unsigned() && !Reading.Has(need.Scope) {
+		return ScopeMissing, f // what a body asks for is not signed: anybody on the way could name the amount
 	}
 	if need.Scope == Withdraw && k.Locked {
 		return WithdrawLocked, f
@@ -155,28 +164,93 @@ func (s *Service) proved(ctx context.Context, k *opened, c *Claim, r *Request, n
 		return SymbolNotAllowed, f
 	}
 	if wait := k.take(now); wait > 0 {
-		f.Retry = wait
+		f.RetryAfter = wait
 		return RateLimited, f
 	}
 	id := [16]byte(keyring.Random(16))
-	if r.Mutating() {
-		// A process that has just started cannot know what was let in before: what could
-		// have been is refused until it is too old to be (the fence).
-		if !c.At.After(s.started.Add(ahead)) {
-			f.Retry = ahead
-			return Starting, f
+	if c.Counter != 0 {
+		if code := s.grows(ctx, k.ID, c.Counter); code != "" {
+			return code, f
 		}
-		first, taken, ok := s.replays.claim(c.replayID(k.Alg), id, now)
-		if taken {
-			f.First = decisionID(first)
-			return Replayed, f
-		}
-		if !ok {
-			return Unavailable, f
+	} else if r.Mutating() || c.Profile.Unrouted() {
+		if code := s.once(ctx, c, k.Alg, id, now, &f); code != "" {
+			return code, f
 		}
 	}
 	d.ID = decisionID(id)
 	return "", f
+}
+
+// once lets a request in a first time and never again.
+func (s *Service) once(ctx context.Context, c *Claim, alg Alg, decision [16]byte, now time.Time, f *Facts) Code {
+	id := c.replayID(alg)
+	life := replayLife
+	if c.At.IsZero() {
+		life = timelessLife // it says no time, so it could come again as long as we remember
+	}
+	if s.shared || c.At.IsZero() {
+		first, taken := s.replays.seen(id)
+		if !taken { // a repeat at the same gate costs the database nothing
+			var err error
+			if first, taken, err = s.claims.claim(ctx, id, decision, now.Add(life)); err != nil {
+				return Unavailable // nobody knows: fail closed
+			}
+			if taken {
+				s.replays.claim(id, first, now)
+			} else {
+				s.replays.claim(id, decision, now)
+			}
+		}
+		if taken {
+			f.First = decisionID(first)
+			return Replayed
+		}
+		return ""
+	}
+	// A process that has just started and remembers alone cannot know what was let in
+	// before: what could have been is refused until it is too old to be (the fence).
+	if !c.At.After(s.started.Add(ahead)) {
+		f.RetryAfter = ahead
+		return Starting
+	}
+	first, taken, ok := s.replays.claim(id, decision, now)
+	switch {
+	case taken:
+		f.First = decisionID(first)
+		return Replayed
+	case !ok:
+		return Unavailable
+	}
+	return ""
+}
+
+// grows takes a nonce that has to grow: one conditional statement, so that of two equal
+// ones one is taken, by whichever gate.
+func (s *Service) grows(ctx context.Context, id ID, counter uint64) Code {
+	if counter > math.MaxInt64 {
+		return NonceTooLow
+	}
+	var rows int64
+	err := s.db.Housekeeping(ctx, func(tx *store.Tx) (err error) {
+		rows, err = tx.Exec(sqlGrow, string(id), int64(counter))
+		return err
+	})
+	switch {
+	case err != nil:
+		return Unavailable
+	case rows == 0:
+		return NonceTooLow
+	}
+	return ""
+}
+
+// mayBeID reports whether something can be the id of a key: ours have a checksum, those
+// of other exchanges only a length.
+func mayBeID(p Profile, id string) bool {
+	if p == Native || strings.HasPrefix(id, "kwk_") {
+		return ourID(id)
+	}
+	return id != "" && len(id) <= 128
 }
 
 // replayID names a request. For a MAC it is the MAC, which is valid and so cannot be

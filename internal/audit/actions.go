@@ -341,6 +341,11 @@ var actions = map[Action]Spec{
 		say:   text{"You made an API key for “{purpose}” on {agent}. It may: {scopes}.", "“{agent}” 기기에서 “{purpose}” 용도의 API 키를 만들었어요. 권한: {scopes}."},
 		plain: text{"An API key was made.", "API 키가 만들어졌어요."},
 	},
+	"apikey.imported": {
+		Notice: Low, Mail: "bot_key_imported", Shown: true, OCSF: OCSF{ocsfEntity, 1},
+		say:   text{"The exchange moved your API key for “{purpose}” here. It may: {scopes}.", "거래소가 “{purpose}” 용도의 API 키를 여기로 옮겼어요. 권한: {scopes}."},
+		plain: text{"An API key was moved here.", "API 키가 여기로 옮겨졌어요."},
+	},
 	"apikey.narrowed": {
 		Shown: true, OCSF: OCSF{ocsfEntity, 3},
 		say:   text{"You took power from the API key for “{purpose}”, or renamed it. It may now: {scopes}.", "“{purpose}” 용도의 API 키 권한을 줄이거나 이름을 바꿨어요. 현재 권한: {scopes}."},

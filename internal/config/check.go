@@ -35,6 +35,7 @@ func (c Config) check() Faults {
 	k.sessions(c.Sessions)
 	k.mail(c, public)
 	k.backends(c.Backends)
+	k.gate(c)
 	k.oneOf("languages.default", c.Languages.Default, "en", "ko")
 	k.limits(c.Limits)
 	k.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")

@@ -30,6 +30,7 @@ type Config struct {
 	Sessions   Sessions  `yaml:"sessions"`
 	Mail       Mail      `yaml:"mail"`
 	Backends   []Backend `yaml:"backends"`
+	Gate       Gate      `yaml:"gate"`
 	Languages  Languages `yaml:"languages"`
 	PlaceFile  string    `yaml:"place_file"` // MaxMind DB; a place is a hint for people and decides nothing
 	Limits     Limits    `yaml:"limits"`
@@ -111,6 +112,24 @@ func (b Backend) Can(power string) bool {
 		}
 	}
 	return false
+}
+
+// Gate checks API keys in front of an exchange's own API. Without an address it is shut.
+type Gate struct {
+	Listen          string         `yaml:"listen"`
+	Authority       string         `yaml:"authority"`         // the API's public name, as clients sign it
+	Upstream        string         `yaml:"upstream"`          // where the API answers; "" for forward-auth alone
+	UpstreamKeyFile string         `yaml:"upstream_key_file"` // shared with it: decisions are signed under this
+	Peers           []netip.Prefix `yaml:"peers"`             // fronts that may ask for forward-auth
+	Routes          []GateRoute    `yaml:"routes"`
+}
+
+// GateRoute says what one kind of request takes.
+type GateRoute struct {
+	Method string `yaml:"method"`
+	Path   string `yaml:"path"`
+	Scope  string `yaml:"scope"`
+	Symbol string `yaml:"symbol"` // query:NAME or body:NAME
 }
 
 // Languages of pages and mails.

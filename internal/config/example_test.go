@@ -59,11 +59,11 @@ func exampleKeys(t *testing.T) map[string]string {
 		if len(open) > 0 {
 			path = open[len(open)-1].name + "." + path
 		}
-		path = strings.Replace(path, "backends.", "backends[].", 1)
+		path = strings.Replace(strings.Replace(path, "backends.", "backends[].", 1), "gate.routes.", "gate.routes[].", 1)
 		if !known[path] {
 			continue // a word with a colon in prose
 		}
-		open = append(open, level{indent, strings.Replace(path, "backends[]", "backends", 1)})
+		open = append(open, level{indent, strings.ReplaceAll(path, "[]", "")})
 		found[path] = strings.TrimSpace(m[6])
 	}
 	return found
@@ -99,6 +99,12 @@ func TestTheExampleShowsTheTrueDefaults(t *testing.T) {
 		switch lf.path {
 		case "rp.name", "mail.host", "mail.from":
 			continue // explained in words: they depend on other keys
+		}
+		if lf.value.Kind() == reflect.Slice {
+			if strings.TrimSpace(value) != "[]" || lf.value.Len() != 0 {
+				t.Errorf("%s: the example says %v, the default is %v", lf.path, value, lf.value)
+			}
+			continue
 		}
 		shown := reflect.New(lf.value.Type()).Elem()
 		if err := setText(shown, strings.Trim(strings.TrimSpace(value), `"`)); err != nil {

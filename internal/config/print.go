@@ -13,7 +13,7 @@ import (
 // written with [].
 func Keys() []string {
 	var c Config
-	c.Backends = make([]Backend, 1)
+	c.Backends, c.Gate.Routes = make([]Backend, 1), make([]GateRoute, 1)
 	var keys []string
 	for _, lf := range leaves(reflect.ValueOf(&c).Elem(), "") {
 		keys = append(keys, strings.ReplaceAll(lf.path, "[0]", "[]"))

@@ -14,11 +14,11 @@ const (
 	ActContactsChange = "contacts.change"
 	ActDevicesRemove  = "devices.remove" // object: the device
 	ActFreezeLift     = "freeze.lift"
-	ActApp            = "app.authorize" // object: the app that asks
+	ActApp            = "app.authorize"  // object: the app that asks
 	ActBotKeyAdd      = "botkeys.add"    // object: hash of all the key could do
 	ActBotKeyChange   = "botkeys.change" // object: the key
 	ActBotKeyUnlock   = "botkeys.unlock" // object: the key; on another device than the one that made it
-	ActConfirmMe      = "confirm.me"    // "it is still me": gives the session new secrets, kept for nothing
+	ActConfirmMe      = "confirm.me"     // "it is still me": gives the session new secrets, kept for nothing
 )
 
 // acts that a client may ask for by name; the value says whether an object

@@ -33,6 +33,7 @@ const (
 	CodesReplaced     Kind = "codes_replaced"
 	CodeUsed          Kind = "code_used"
 	BotKeyAdded       Kind = "bot_key_added"
+	BotKeyImported    Kind = "bot_key_imported"
 	BotKeyWidened     Kind = "bot_key_widened"
 	BotKeyUnlocked    Kind = "bot_key_unlocked"
 	BotKeyRevoked     Kind = "bot_key_revoked"
@@ -199,6 +200,10 @@ var sheets = map[Kind]sheet{
 	},
 	BotKeyAdded: {
 		title: "mail.bot_key_added.title", lead: "mail.bot_key_added.lead", facts: []fact{factPurpose, factScopes, factFrom, factDevice, factWhen, factWhere},
+		freeze: true, page: "nav.botkeys",
+	},
+	BotKeyImported: {
+		title: "mail.bot_key_imported.title", lead: "mail.bot_key_imported.lead", facts: []fact{factPurpose, factScopes, factFrom, factWhen},
 		freeze: true, page: "nav.botkeys",
 	},
 	BotKeyWidened: {

@@ -68,7 +68,7 @@ type World struct {
 	Devices  *device.Service
 	Sessions *session.Service
 	SignIn   *signin.Service
-	BotKeys *apikey.Service
+	BotKeys  *apikey.Service
 	Contain  *contain.Service
 	Logged   *Logged
 }

@@ -48,3 +48,16 @@ CREATE TABLE apikey_use (
   PRIMARY KEY (key_id, minute, addr, class, code)
 );
 CREATE INDEX apikey_use_minute ON apikey_use (minute);
+-- Requests that were let in, where several gates share one database. Kept as long as a
+-- request could come again.
+CREATE TABLE apikey_replay (
+  id       BYTEA PRIMARY KEY,           -- 16 bytes of the MAC, or of the hash of what was signed
+  decision BYTEA NOT NULL,
+  exp      BIGINT NOT NULL
+);
+CREATE INDEX apikey_replay_exp ON apikey_replay (exp);
+-- The highest nonce of each key whose profile has nonces that grow.
+CREATE TABLE apikey_nonce (
+  key_id TEXT PRIMARY KEY,
+  high   BIGINT NOT NULL
+);

@@ -1,0 +1,61 @@
+package apikey
+
+import (
+	"context"
+	"encoding/hex"
+	"strings"
+
+	"keyward/internal/account"
+	"keyward/internal/audit"
+	"keyward/internal/keyring"
+	"keyward/internal/store"
+)
+
+// Brought is a key that another system made: bots move without a new one. It keeps its
+// id and secret until it is first replaced.
+type Brought struct {
+	NewKey
+	ID         ID
+	Secret     string // as its bot has it; "" for Ed25519
+	Passphrase string
+}
+
+// Import takes a key over, on an operator's word. What it may do is held to the rules of
+// new keys, but no key comes in with the right to withdraw: that is given by its owner,
+// on a second device.
+func (s *Service) Import(ctx context.Context, cause store.Cause, acc account.ID, b Brought) (Key, error) {
+	n, err := b.NewKey.Checked()
+	if err != nil {
+		return Key{}, err
+	}
+	switch {
+	case n.Scopes&Withdraw != 0:
+		return Key{}, ErrWithdrawKey
+	case !mayBeID(n.Profile, string(b.ID)) || !plain(string(b.ID)) || strings.ContainsAny(b.Secret+b.Passphrase, "\n"), n.Profile.Passphrase() == (b.Passphrase == ""):
+		return Key{}, ErrPublic
+	}
+	if n.Alg != Ed25519 {
+		if _, err := secretKey(n.Profile, b.Secret); err != nil {
+			return Key{}, ErrPublic.Because(err)
+		}
+	}
+	var k Key
+	err = s.db.Update(ctx, cause, func(tx *store.Tx) error {
+		if _, err := s.accounts.ByID(tx, acc); err != nil {
+			return err
+		}
+		k = n.key(tx.Now, By{Account: acc}, b.ID)
+		if err := s.insert(tx, k, n.Public, boxed(b.Secret, b.Passphrase)); err != nil {
+			return err
+		}
+		_, err = s.log.Append(tx, audit.Event{
+			Action: "apikey.imported", Account: string(acc), Target: string(k.ID), Effects: effect(k.ID, 1),
+			Payload: map[string]string{"purpose": k.Purpose, "scopes": k.Scopes.String(), "from": joinPlaces(k.Allow), "profile": string(k.Profile)},
+		})
+		return err
+	})
+	return k, err
+}
+
+// passphrase is a second secret for the profiles that want one.
+func passphrase() string { return hex.EncodeToString(keyring.Random(16)) }

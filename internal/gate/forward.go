@@ -1,0 +1,79 @@
+package gate
+
+import (
+	"net/http"
+	"net/netip"
+	"slices"
+
+	"keyward/internal/apikey"
+	"keyward/internal/edge"
+)
+
+// Where fronts write what they were asked: nginx as configured by our page, Caddy and
+// Traefik by themselves.
+const (
+	originalMethod, originalTarget = "X-Original-Method", "X-Original-Uri"
+	forwardMethod, forwardTarget   = "X-Forwarded-Method", "X-Forwarded-Uri"
+)
+
+// Check answers a front that asks whether a request may pass (forward-auth): 200 with
+// the headers that go to the upstream, or a refusal. The body stays with the front, so
+// what is checked is the digest that was signed; the decision token carries it on, and
+// the upstream compares.
+func (g *Gate) Check() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a := asked{header: r.Header, unseen: true, id: requestID(g)}
+		front := peerOf(r)
+		if !slices.ContainsFunc(g.Peers, func(p netip.Prefix) bool { return p.Contains(front.Unmap()) }) {
+			// Anybody else could put words into a client's mouth.
+			g.Logger.WarnContext(r.Context(), "a front that is not configured asked", "addr", front)
+			g.refuse(w, &a, &refused{code: apikey.AuthFailed}, func(int) int { return http.StatusForbidden })
+			return
+		}
+		a.peer = edge.ClientAddr(r, g.Peers)
+		status := same
+		var ok bool
+		if a.method, a.target, ok = said(r.Header, originalMethod, originalTarget); ok {
+			status = nginx
+		} else if a.method, a.target, ok = said(r.Header, forwardMethod, forwardTarget); !ok {
+			g.refuse(w, &a, &refused{code: apikey.BadRequest}, nginx)
+			return
+		}
+		if claims(r.Header) {
+			// A front passes the client's headers on to the upstream, past us. Whoever sends
+			// one in our name wants it to arrive.
+			g.refuse(w, &a, &refused{code: apikey.BadRequest}, status)
+			return
+		}
+		gr, no := g.decide(r.Context(), &a)
+		if no != nil {
+			g.refuse(w, &a, no, status)
+			return
+		}
+		gr.told(w.Header(), a.id)
+		stamp(w.Header(), g.Now())
+		w.Header().Set("X-Key-Expires-At", gr.Key.Expires.UTC().Format(http.TimeFormat))
+		w.WriteHeader(http.StatusOK)
+	})
+}
+
+// said reads method and target from one pair of headers; a second pair beside it is
+// somebody's try to be read twice.
+func said(h http.Header, method, target string) (string, string, bool) {
+	other := [2]string{originalMethod, originalTarget}
+	if method == originalMethod {
+		other = [2]string{forwardMethod, forwardTarget}
+	}
+	if len(h[method]) != 1 || len(h[target]) != 1 || method == forwardMethod && (len(h[other[0]]) > 0 || len(h[other[1]]) > 0) {
+		return "", "", false
+	}
+	return h[method][0], h[target][0], true
+}
+
+// nginx knows 2xx, 401 and 403; anything else becomes its own 500.
+func nginx(status int) int {
+	if status == http.StatusUnauthorized {
+		return status
+	}
+	return http.StatusForbidden
+}

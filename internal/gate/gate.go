@@ -1,0 +1,180 @@
+package gate
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+
+	"keyward/gatekit"
+	"keyward/internal/apikey"
+	"keyward/internal/edge"
+)
+
+// Parts are what a gate works with.
+type Parts struct {
+	BotKeys *apikey.Service
+	Now     func() time.Time
+	Logger  *slog.Logger
+}
+
+// Settings are how a gate stands.
+type Settings struct {
+	Authority string         // public name of the API, as clients sign it
+	Upstream  *url.URL       // nil: only forward-auth
+	Key       gatekit.Key    // shared with the upstream
+	Peers     []netip.Prefix // fronts that may ask, and whose word on addresses counts
+	Proxies   []netip.Prefix // in front of the proxy
+	Routes    []Route
+	BodyLimit int64
+	Transport http.RoundTripper // to the upstream; nil: the usual one
+}
+
+// Gate lets requests through, or not.
+type Gate struct {
+	Parts
+	Settings
+	routes routes
+	signer *gatekit.Signer
+}
+
+// New checks the settings and makes a gate.
+func New(p Parts, s Settings) (*Gate, error) {
+	rs, err := parseRoutes(s.Routes)
+	if err != nil {
+		return nil, err
+	}
+	if s.Authority == "" || s.Authority != strings.ToLower(s.Authority) || s.Key == (gatekit.Key{}) || s.BodyLimit <= 0 {
+		return nil, errors.New("gate: it takes a name in small letters, a key and a limit for bodies")
+	}
+	return &Gate{Parts: p, Settings: s, routes: rs, signer: gatekit.NewSigner(s.Key)}, nil
+}
+
+// asked is a request as its front saw it.
+type asked struct {
+	method string
+	target string // path and query, byte for byte
+	header http.Header
+	body   []byte
+	unseen bool // the front kept the body; what was signed about it is all there is
+	peer   netip.Addr
+	id     string // of the request, for its owner and for us
+}
+
+// granted is what the upstream is told.
+type granted struct {
+	apikey.Decision
+	token string
+}
+
+// refused is what the client is told.
+type refused struct {
+	code    apikey.Code
+	facts   apikey.Facts
+	key     apikey.ID // of a proved one
+	profile apikey.Profile
+}
+
+// decide is the one place where a request is let in.
+func (g *Gate) decide(ctx context.Context, a *asked) (granted, *refused) {
+	path, query, _ := strings.Cut(a.target, "?")
+	if !canonical(path) || strings.ContainsAny(query, "#\r\n\x00 ") {
+		return granted{}, &refused{code: apikey.BadRequest}
+	}
+	r, ok := g.routes.find(a.method, path)
+	if a.method == http.MethodGet && a.target == whoami {
+		r, ok = &aboutItself, true
+	}
+	if !ok {
+		return granted{}, &refused{code: apikey.RouteUnknown}
+	}
+	need := r.need
+	if r.symbol.name != "" {
+		if r.symbol.body && a.unseen {
+			return granted{}, &refused{code: apikey.BadRequest} // refused at the start, too: New's caller says so
+		}
+		// Read before anything is proved, told only after: a request without a market
+		// that a route needs is refused whoever sends it.
+		if need.Symbol, ok = symbolOf(r.symbol, query, a.body); !ok {
+			return granted{}, &refused{code: apikey.BadRequest}
+		}
+	}
+	q := apikey.Request{Method: a.method, Authority: g.Authority, Path: path, Query: query, Header: a.header, Body: a.body, Unseen: a.unseen, Peer: a.peer}
+	d, no := g.BotKeys.Verify(ctx, &q, need)
+	if no != nil {
+		return granted{}, &refused{code: no.Code, facts: no.Facts, key: no.Key, profile: no.Profile}
+	}
+	sum := q.Digest
+	if !a.unseen {
+		sum = sha256.Sum256(a.body)
+	}
+	token := g.signer.Append(nil, gatekit.Decision{
+		ID: d.ID, Method: a.method, Target: a.target, Body: sum, Account: string(d.Key.Account), Sub: d.Key.Sub, Credential: "key:" + string(d.Key.ID),
+		Scopes: d.Scopes.String(), ExitOnly: d.ExitOnly, Issued: d.At.Truncate(time.Millisecond),
+	})
+	if len(token) == 0 {
+		return granted{}, &refused{code: apikey.Unavailable} // a decision that cannot be said is none
+	}
+	return granted{d, string(token)}, nil
+}
+
+// told writes what the upstream may believe into headers, and nothing else that looks
+// like it. The headers beside the token are for people who read logs.
+func (gr *granted) told(h http.Header, id string) {
+	h.Set(gatekit.Header, gr.token)
+	h.Set(gatekit.HeaderAccount, string(gr.Key.Account))
+	if gr.Key.Sub != "" {
+		h.Set(gatekit.HeaderSub, gr.Key.Sub)
+	}
+	h.Set(gatekit.HeaderKey, "key:"+string(gr.Key.ID))
+	h.Set(gatekit.HeaderScopes, gr.Scopes.String())
+	h.Set(gatekit.HeaderRequestID, id)
+}
+
+// ours reports whether a header's name speaks in our name, however it is spelled:
+// servers turn underscores and case into the same variable (CGI, WSGI), so
+// "X_Keyward_Account" would reach the upstream as ours.
+func ours(name string) bool {
+	if len(name) < len("x-keyward-") {
+		return false
+	}
+	for i, want := range []byte("x-keyward-") {
+		c := name[i]
+		if c >= 'A' && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		if c == '_' {
+			c = '-'
+		}
+		if c != want {
+			return false
+		}
+	}
+	return true
+}
+
+// strip removes what a client said in our name.
+func strip(h http.Header) {
+	for name := range h {
+		if ours(name) {
+			delete(h, name)
+		}
+	}
+}
+
+// claims reports whether a client said anything in our name.
+func claims(h http.Header) bool {
+	for name := range h {
+		if ours(name) {
+			return true
+		}
+	}
+	return false
+}
+
+func peerOf(r *http.Request) netip.Addr { return edge.ClientAddr(r, nil) }

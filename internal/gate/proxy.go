@@ -1,0 +1,85 @@
+package gate
+
+import (
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+
+	"keyward/internal/apikey"
+	"keyward/internal/edge"
+	"keyward/internal/keyring"
+)
+
+// Proxy stands in front of an upstream.
+func (g *Gate) Proxy() http.Handler {
+	forward := &httputil.ReverseProxy{
+		Rewrite:   func(p *httputil.ProxyRequest) { g.rewrite(p) },
+		Transport: g.Transport,
+		ErrorLog:  slog.NewLogLogger(g.Logger.Handler(), slog.LevelWarn),
+		ModifyResponse: func(r *http.Response) error {
+			strip(r.Header) // an upstream that echoes must not hand a decision to the client
+			stamp(r.Header, g.Now())
+			return nil
+		},
+		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
+			g.Logger.WarnContext(r.Context(), "the upstream did not answer", "cause", err)
+			stamp(w.Header(), g.Now())
+			w.WriteHeader(http.StatusBadGateway)
+		},
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a := asked{method: r.Method, target: r.RequestURI, header: r.Header, peer: edge.ClientAddr(r, g.Proxies), id: requestID(g)}
+		if g.itself(w, r, &a) {
+			return
+		}
+		// The whole body before the first byte goes on: it is signed, and an upstream must
+		// not begin with what may turn out to be changed.
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, g.BodyLimit))
+		if err != nil {
+			var large *http.MaxBytesError
+			if errors.As(err, &large) {
+				g.refuse(w, &a, &refused{code: apikey.BadRequest}, func(int) int { return http.StatusRequestEntityTooLarge })
+				return
+			}
+			g.refuse(w, &a, &refused{code: apikey.BadRequest}, same)
+			return
+		}
+		a.body = body
+		gr, no := g.decide(r.Context(), &a)
+		if no != nil {
+			g.refuse(w, &a, no, same)
+			return
+		}
+		if a.target == whoami {
+			g.introduce(w, &a, gr)
+			return
+		}
+		out := r.Clone(r.Context())
+		out.Body, out.ContentLength, out.TransferEncoding = io.NopCloser(strings.NewReader(string(body))), int64(len(body)), nil
+		if len(body) == 0 {
+			out.Body = http.NoBody
+		}
+		strip(out.Header)
+		gr.told(out.Header, a.id)
+		w.Header().Set("X-Key-Expires-At", gr.Key.Expires.UTC().Format(http.TimeFormat))
+		w.Header().Set("X-Request-Id", a.id)
+		forward.ServeHTTP(w, out)
+	})
+}
+
+// rewrite points a request at the upstream and leaves every byte of path and query as
+// it was signed.
+func (g *Gate) rewrite(p *httputil.ProxyRequest) {
+	path, query, _ := strings.Cut(p.In.RequestURI, "?")
+	// Opaque goes onto the wire as it stands; Path would be decoded and encoded again. It
+	// begins with one slash, or it would not have been let in.
+	p.Out.URL = &url.URL{Scheme: g.Upstream.Scheme, Host: g.Upstream.Host, Opaque: path, RawQuery: query, ForceQuery: query == "" && len(path) < len(p.In.RequestURI)}
+	p.Out.Host = g.Authority
+	p.SetXForwarded()
+}
+
+func requestID(g *Gate) string { return keyring.NewID("req_", g.Now()) }

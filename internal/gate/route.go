@@ -1,0 +1,184 @@
+package gate
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"keyward/internal/apikey"
+)
+
+// Route says what one kind of request takes.
+type Route struct {
+	Method string
+	Path   string // "/v1/orders/{id}": a segment in braces is any one; "{rest...}" at the end is all that follows
+	Scope  string // one right of a key
+	Symbol string // where the market stands: "query:symbol" or "body:symbol" (a member of the JSON object); "" for none
+}
+
+type route struct {
+	method   string
+	segments []string
+	rest     bool
+	need     apikey.Need
+	symbol   place
+}
+
+// place is where a request names its market.
+type place struct {
+	body bool
+	name string // "" for none
+}
+
+// routes in the order they were written: the first that matches decides.
+type routes []route
+
+var errRoute = errors.New("gate: route")
+
+func parseRoutes(list []Route) (out routes, err error) {
+	for _, r := range list {
+		p, err := parseRoute(r)
+		if err != nil {
+			return nil, fmt.Errorf("%w %s %s: %w", errRoute, r.Method, r.Path, err)
+		}
+		out = append(out, p)
+	}
+	return out, nil
+}
+
+// ParseRoute reports what is wrong with a route, nil when it can be used.
+func ParseRoute(r Route) error {
+	_, err := parseRoute(r)
+	return err
+}
+
+func parseRoute(r Route) (out route, err error) {
+	switch r.Method {
+	case http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete:
+	default:
+		return out, errors.New("the method is GET, POST, PUT, PATCH or DELETE")
+	}
+	if !canonical(strings.NewReplacer("{", "", "}", "", "...", "").Replace(r.Path)) {
+		return out, errors.New("the path is not one a client could send")
+	}
+	scope, ok := apikey.ScopeByName(r.Scope)
+	if !ok {
+		return out, errors.New("the scope is no right of a key")
+	}
+	out = route{method: r.Method, segments: strings.Split(r.Path[1:], "/"), need: apikey.Need{Scope: scope, Class: classOf(scope)}}
+	for i, s := range out.segments {
+		open, shut := strings.HasPrefix(s, "{"), strings.HasSuffix(s, "}")
+		switch {
+		case open != shut, strings.ContainsAny(strings.Trim(s, "{}"), "{}"):
+			return out, errors.New("a brace is open or stands inside a segment")
+		case open && strings.HasSuffix(s, "...}"):
+			if i != len(out.segments)-1 {
+				return out, errors.New("{rest...} stands at the end")
+			}
+			out.rest = true
+		case open:
+			out.segments[i] = "{}"
+		}
+	}
+	if out.rest {
+		out.segments = out.segments[:len(out.segments)-1]
+	}
+	if r.Symbol != "" {
+		where, name, _ := strings.Cut(r.Symbol, ":")
+		if name == "" || where != "query" && where != "body" {
+			return out, errors.New("symbol is query:NAME or body:NAME")
+		}
+		out.symbol = place{where == "body", name}
+	}
+	return out, nil
+}
+
+func classOf(s apikey.Scopes) apikey.Class {
+	switch {
+	case s&apikey.Reading != 0:
+		return apikey.ClassRead
+	case s&apikey.TradeCancel != 0:
+		return apikey.ClassCancel
+	case s&apikey.Trading != 0:
+		return apikey.ClassTrade
+	case s&apikey.TransferInternal != 0:
+		return apikey.ClassTransfer
+	case s&apikey.Withdraw != 0:
+		return apikey.ClassWithdraw
+	}
+	return apikey.ClassKey
+}
+
+// find is the first route that matches. A path is matched as it was sent: there is no
+// second spelling that a route could miss and an upstream could take.
+func (rs routes) find(method, path string) (*route, bool) {
+	for i := range rs {
+		if r := &rs[i]; r.method == method && r.matches(path[1:]) {
+			return r, true
+		}
+	}
+	return nil, false
+}
+
+func (r *route) matches(path string) bool {
+	for i, want := range r.segments {
+		segment, rest, more := strings.Cut(path, "/")
+		last := i == len(r.segments)-1
+		if want != segment && (want != "{}" || segment == "") || last && more && !r.rest || !last && !more {
+			return false
+		}
+		path = rest
+	}
+	return !r.rest || path != ""
+}
+
+// canonical refuses paths that two programs could read as different places: dot
+// segments, doubled slashes, and percent forms of what needs none. Whoever signs such
+// a path wants a route to see one thing and the upstream another.
+func canonical(path string) bool {
+	if path == "" || path[0] != '/' || len(path) > 2048 {
+		return false
+	}
+	for i := 0; i < len(path); i++ {
+		switch c := path[i]; {
+		case c == '/' && i+1 < len(path) && path[i+1] == '/':
+			return false
+		case c == '%':
+			if i+2 >= len(path) {
+				return false
+			}
+			v, ok := unhex(path[i+1], path[i+2])
+			// Upper case only, and nothing that is safe as it stands (RFC 3986 §6.2.2).
+			if !ok || v < 0x20 || v == 0x7f || plainInPath(v) || v == '/' || v == '\\' || v == '.' {
+				return false
+			}
+			i += 2
+		case !plainInPath(c) && c != '/':
+			return false
+		}
+	}
+	return !slices.ContainsFunc(strings.Split(path, "/"), func(s string) bool { return s == "." || s == ".." })
+}
+
+// plainInPath: unreserved, and the delimiters that exchanges use in paths. No
+// semicolon: some servers cut a segment there.
+func plainInPath(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("-._~:@$+,=", c) >= 0
+}
+
+func unhex(a, b byte) (byte, bool) {
+	digit := func(c byte) (byte, bool) {
+		switch {
+		case c >= '0' && c <= '9':
+			return c - '0', true
+		case c >= 'A' && c <= 'F':
+			return c - 'A' + 10, true
+		}
+		return 0, false
+	}
+	hi, ok1 := digit(a)
+	lo, ok2 := digit(b)
+	return hi<<4 | lo, ok1 && ok2
+}
