@@ -243,14 +243,14 @@ func (c *core) build(ctx context.Context, logger *slog.Logger, x extras) (*app, 
 	}
 	a.web = web.NewServer(web.Parts{
 		DB: c.db, Ring: c.ring, Log: c.log, Accounts: a.accounts, Devices: a.devices, Sessions: a.sessions, SignIn: a.signin,
-		OAuth: a.oauth, Contain: a.contain, Notify: a.notify, Limiter: a.edge.Limiter, Renderer: render, Places: places, Logger: logger,
+		OAuth: a.oauth, Contain: a.contain, BotKeys: a.botKeys, Notify: a.notify, Limiter: a.edge.Limiter, Renderer: render, Places: places, Logger: logger,
 	}, pageSettings(c.cfg, x.demo))
 
 	mux := http.NewServeMux()
 	a.web.Routes(mux, a.edge)
 	apiServer := api.New(api.Parts{
 		DB: c.db, Ring: c.ring, Log: c.log, Accounts: a.accounts, Devices: a.devices, Sessions: a.sessions, SignIn: a.signin,
-		Contain: a.contain, OAuth: a.oauth, Limiter: a.edge.Limiter, Logger: logger,
+		Contain: a.contain, OAuth: a.oauth, BotKeys: a.botKeys, Limiter: a.edge.Limiter, Logger: logger,
 	}, api.Settings{PublicURL: c.cfg.PublicURL, Backends: c.cfg.Backends})
 	apiServer.Routes(mux, a.edge)
 	api.NewOAuth(apiServer, a.oauth).Routes(mux, a.edge)

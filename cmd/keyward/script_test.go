@@ -33,12 +33,13 @@ func TestMain(m *testing.M) {
 //	flip FILE 'text'                flip one bit of the first byte of the text
 //	life FOLDER                     a database with the whole tour behind it, its key and its anchor
 //	served                          one start of keyward serve and its stop, both clean
+//	bot                             somebody with an API key: $ACCOUNT and $KEY
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "capture": capture, "flip": flip, "life": life, "served": served,
+			"exits": exits, "capture": capture, "flip": flip, "life": life, "served": served, "bot": bot,
 		},
 	})
 }

@@ -29,12 +29,14 @@ func TestAnothersObjectsLookLikeNone(t *testing.T) {
 		"devices":  {devices.Items[0].ID, "dev_" + never, "devices.remove"},
 		"sessions": {bob.tokens.Session, "ses_" + never, ""},
 		"apps":     {w.grant(bob, "openid read").ID, "grt_" + never, ""},
+		"keys":     {w.botKey(bob, "read.account").ID, "kwk_live_0000000000000000000000000000", ""},
 		"contacts": {contacts.Items[0].ID, "cnt_" + never, "contacts.change"},
 	}
-	bodies := map[string]any{"PATCH": map[string]string{"name": "Mine now"}, "PATCH apps": map[string][]string{"scopes": {"read"}}}
+	bodies := map[string]any{"PATCH": map[string]string{"name": "Mine now"}, "PATCH apps": map[string][]string{"scopes": {"read"}},
+		"PATCH keys": map[string]any{"version": 1, "purpose": "Mine now"}}
 	holdings := func() string {
 		var all []string
-		for _, path := range []string{"/passkeys", "/devices", "/contacts", "/sessions", "/apps"} {
+		for _, path := range []string{"/passkeys", "/devices", "/contacts", "/sessions", "/apps", "/keys"} {
 			var v any
 			bob.get("/api/v1"+path, &v)
 			raw, _ := json.Marshal(v)
@@ -94,7 +96,7 @@ func TestAnothersObjectsLookLikeNone(t *testing.T) {
 			})
 		}
 	}
-	equal(t, "routes with an object", tried, 11)
+	equal(t, "routes with an object", tried, 16)
 	equal(t, "what Bob has", holdings(), before)
 	equal(t, "what Bob was told", len(w.actions(bob.tokens.Account)), history)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"keyward/internal/account"
+	"keyward/internal/apikey"
 	"keyward/internal/audit"
 	"keyward/internal/config"
 	"keyward/internal/contain"
@@ -34,6 +35,7 @@ type Parts struct {
 	SignIn   *signin.Service
 	Contain  *contain.Service
 	OAuth    *oauth.Service
+	BotKeys  *apikey.Service
 	Limiter  *edge.Limiter
 	Logger   *slog.Logger
 }
@@ -75,6 +77,7 @@ func (s *Server) Routes(mux *http.ServeMux, _ *edge.Edge) {
 	s.devices()
 	s.sessions()
 	s.apps()
+	s.keys()
 	s.codes()
 	s.contacts()
 	s.activity()

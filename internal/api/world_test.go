@@ -128,7 +128,7 @@ func (w *world) serve(options ...option) {
 	mux := http.NewServeMux()
 	api.New(api.Parts{
 		DB: w.db, Ring: w.ring, Log: w.log, Accounts: w.accounts, Devices: devices, Sessions: w.sessions, SignIn: w.signin, Contain: w.contain,
-		OAuth: w.oauth, Limiter: e.Limiter, Logger: logger,
+		OAuth: w.oauth, BotKeys: w.botKeys, Limiter: e.Limiter, Logger: logger,
 	}, api.Settings{PublicURL: public, Backends: backends()}).Routes(mux, e)
 	w.handler = e.Handler(edge.Routes(mux))
 	srv := httptest.NewServer(w.handler)

@@ -44,7 +44,7 @@ func (s *Server) home(v *visit) error {
 				view.Unanswered = append(view.Unanswered, d)
 			}
 		}
-		return nil
+		return s.homeBotKeys(tx, v, view)
 	})
 	if err != nil {
 		return err

@@ -54,7 +54,7 @@ func deskIn(t *testing.T, w *signintest.World, bound bool, change ...func(*Parts
 	}
 	w.Must(d.p.SignUp())
 	parts := Parts{
-		DB: w.DB, Ring: w.Ring, Log: w.Log, Accounts: w.Accounts, Devices: w.Devices, Sessions: w.Sessions, SignIn: w.SignIn, Contain: w.Contain,
+		DB: w.DB, Ring: w.Ring, Log: w.Log, Accounts: w.Accounts, Devices: w.Devices, Sessions: w.Sessions, SignIn: w.SignIn, Contain: w.Contain, BotKeys: w.BotKeys,
 		Renderer: renderer(t), Logger: slog.New(slog.DiscardHandler),
 	}
 	d.oauth = oauth.New(oauth.Parts{DB: w.DB, Log: w.Log, Accounts: w.Accounts, Sessions: w.Sessions, SignIn: w.SignIn,

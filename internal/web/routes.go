@@ -64,6 +64,17 @@ func (s *Server) Routes(mux *http.ServeMux, e *edge.Edge) {
 	in("GET /apps/{id}/narrow", s.appNarrowPage)
 	in("POST /apps/{id}/narrow", s.appNarrow)
 
+	in("GET /keys", s.botKeys)
+	in("GET /keys/new", s.botKeyNewPage)
+	in("POST /keys/new", s.botKeyNew)
+	in("GET /keys/{id}", s.botKeyPage)
+	in("POST /keys/{id}", s.botKeyChange)
+	in("POST /keys/{id}/place", s.botKeyPlace)
+	in("POST /keys/{id}/unlock", s.botKeyUnlock)
+	in("GET /keys/{id}/used", s.botKeyUsed)
+	in("GET /keys/{id}/end", s.botKeyEndPage)
+	in("POST /keys/{id}/end", s.botKeyEnd)
+
 	in("GET /codes", s.codes)
 	in("GET /codes/new", s.codesNewPage)
 	in("POST /codes/new", s.codesNew)

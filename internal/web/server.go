@@ -8,6 +8,7 @@ import (
 	_ "time/tzdata" // a server without zone files still writes the reader's time
 
 	"keyward/internal/account"
+	"keyward/internal/apikey"
 	"keyward/internal/audit"
 	"keyward/internal/contain"
 	"keyward/internal/device"
@@ -33,6 +34,7 @@ type Parts struct {
 	SignIn   *signin.Service
 	OAuth    *oauth.Service
 	Contain  *contain.Service
+	BotKeys  *apikey.Service
 	Notify   *notify.Service
 	Limiter  *edge.Limiter
 	Renderer *Renderer

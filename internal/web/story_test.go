@@ -27,7 +27,7 @@ func newFront(t *testing.T, w *signintest.World) front {
 	set := Settings{PublicURL: signintest.Origin, Product: "Exchange"}
 	s := NewServer(Parts{
 		DB: w.DB, Ring: w.Ring, Log: w.Log, Accounts: w.Accounts, Devices: w.Devices, Sessions: w.Sessions,
-		SignIn: w.SignIn, Contain: w.Contain, Renderer: renderer(t), Logger: slog.New(slog.DiscardHandler),
+		SignIn: w.SignIn, Contain: w.Contain, BotKeys: w.BotKeys, Renderer: renderer(t), Logger: slog.New(slog.DiscardHandler),
 	}, set)
 	e, err := edge.New(edge.Options{Now: w.DB.Now, PublicURL: set.PublicURL, Pages: s.Problem, Logger: slog.New(slog.DiscardHandler)})
 	w.Must(err)

@@ -122,7 +122,11 @@ const (
 	DidConfirmCodes   Did = "confirm-codes"   // Count (codes there are)
 	DidFreeze         Did = "freeze"          // Count
 	DidLiftFreeze     Did = "lift-freeze"
-	DidEndApp         Did = "end-app"     // Name
-	DidNarrowApp      Did = "narrow-app"  // Name
-	DidSendVerifyMail Did = "send-verify" // Name (the address)
+	DidEndApp         Did = "end-app"          // Name
+	DidNarrowApp      Did = "narrow-app"       // Name
+	DidChangeBotKey   Did = "change-botkey"    // Name
+	DidAddBotKeyPlace Did = "add-botkey-place" // Name
+	DidUnlockBotKey   Did = "unlock-botkey"    // Name
+	DidEndBotKey      Did = "end-botkey"       // Name
+	DidSendVerifyMail Did = "send-verify"      // Name (the address)
 )

@@ -9,7 +9,7 @@ import (
 //
 //	GET  /
 //	POST /mail/verify/send  ()
-//	Links: /passkeys, /passkeys/add, /devices, /apps, /codes, /codes/new, /activity, /freeze, /lost-phone, /official
+//	Links: /passkeys, /passkeys/add, /devices, /keys, /apps, /codes, /codes/new, /activity, /freeze, /lost-phone, /official
 type Home struct {
 	Base
 	Changed      time.Time // the last change to what protects the account
@@ -22,6 +22,8 @@ type Home struct {
 	CodesMade    time.Time // zero: none were ever made
 	CodesChecked time.Time // zero: none was typed back
 	MailVerified bool
+	BotKeys      int       // API keys in use
+	BotKeyNames  string    // what the first few are for
 	Apps         int       // that may do something for the account
 	AppNames     string    // the first few
 	AppSuspect   string    // name of one whose token was shown without its key; "" for none

@@ -2,6 +2,7 @@ package web
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"keyward/internal/edge"
@@ -73,7 +74,7 @@ var (
 	}
 )
 
-var fixtures = []fixture{
+var fixtures = slices.Concat(botKeyFixtures, []fixture{
 	{"signin", func(c string) View {
 		return &SignIn{Base: out(c, "/signin"), SessionFor: 12 * time.Hour, RememberFor: 30 * 24 * time.Hour}
 	}},
@@ -108,7 +109,7 @@ var fixtures = []fixture{
 	}},
 	{"codes-none", func(c string) View { return &Codes{Base: in(c, "/codes"), Total: 10} }},
 	{"home", func(c string) View {
-		return &Home{Base: in(c, "/"), Changed: at(9, 8, 12), Passkeys: []Passkey{galaxy}, Devices: 3, Sessions: 4, NewestDevice: at(7, 3, 20), CodesLeft: 8, CodesMade: at(3, 10, 20), CodesChecked: at(4, 9, 0), MailVerified: true, Apps: 2, AppNames: "Portfolio View, Tax helper", Latest: at(12, 14, 2), Events: 12}
+		return &Home{Base: in(c, "/"), Changed: at(9, 8, 12), Passkeys: []Passkey{galaxy}, Devices: 3, Sessions: 4, NewestDevice: at(7, 3, 20), CodesLeft: 8, CodesMade: at(3, 10, 20), CodesChecked: at(4, 9, 0), MailVerified: true, BotKeys: 4, BotKeyNames: "Grid trading, BTC and ETH, Yearly tax export, Arbitrage, April", Apps: 2, AppNames: "Portfolio View, Tax helper", Latest: at(12, 14, 2), Events: 12}
 	}},
 	{"home-good", func(c string) View {
 		return &Home{Base: in(c, "/"), Changed: at(9, 8, 12), Passkeys: []Passkey{galaxy, stick}, Devices: 1, Sessions: 1, CodesLeft: 10, CodesMade: at(3, 10, 20), CodesChecked: at(4, 9, 0), MailVerified: true}
@@ -290,7 +291,7 @@ var fixtures = []fixture{
 		return &MailMessage{Base: demo(c, "/demo/mail/1"), Mail: Mail{ID: "1", To: "owner@mail.example", Subject: "Confirm your mail address", At: at(12, 13, 58)}, From: "security@localhost", Origin: "http://localhost:7480", HasHTML: true,
 			Text: "Is this your mail address?\n\nConfirm it here:\nhttp://localhost:7480/mail/verify?t=cnt_01jp5b0a3v8qk2m9x7c4d6e1f1.Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXV4\n\nThe link only confirms. It signs nobody in.\nNot ours: http://evil.example/"}
 	}},
-}
+})
 
 func demo(code, path string) Base {
 	return with(out(code, path), func(b *Base) { b.Demo, b.Host, b.Domain, b.RequestID = true, "localhost:7480", "", "D3M0-11" })

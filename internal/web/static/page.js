@@ -81,7 +81,7 @@ document.addEventListener('click', async ({ target }) => {
     setTimeout(() => URL.revokeObjectURL(url), 10_000);
   }
   if (button.dataset.copy) {
-    await navigator.clipboard.writeText(lines(button.dataset.copy));
+    await navigator.clipboard.writeText(lines(button.dataset.copy).trimEnd());
     const label = button.querySelector('[data-label]');
     const done = button.querySelector('[data-done]');
     label.hidden = true;
