@@ -277,7 +277,7 @@ func (d *demoRun) tour(e *env, curl bool) error {
 		return errors.Join(err, <-stopped)
 	}
 	err = demo.Tour(ctx, demo.TourParts{
-		Out: e.stdout, Origin: d.origin, Exchange: d.exchangeOrigin, ExchangeAddr: d.exchangeL.Addr().String(),
+		Out: e.stdout, Origin: d.origin, Exchange: d.exchangeOrigin, Gate: d.gateOrigin, ExchangeAddr: d.exchangeL.Addr().String(),
 		App: string(app.ID), AppBack: appBack, Catcher: d.catcher, Transport: d.across, Curl: curl, Now: d.app.db.Now,
 		Verify: func(ctx context.Context) (demo.Proof, error) { return d.proof(ctx) },
 	})

@@ -74,9 +74,9 @@ func gateHandler(g *gate.Gate) http.Handler {
 }
 
 // gateServer has the bounds of the public door.
-func gateServer(g *gate.Gate, logger *slog.Logger) *http.Server {
+func gateServer(h http.Handler, logger *slog.Logger) *http.Server {
 	return &http.Server{
-		Handler: gateHandler(g), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 60 * time.Second, IdleTimeout: 2 * time.Minute,
+		Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 60 * time.Second, IdleTimeout: 2 * time.Minute,
 		MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
 	}
 }
@@ -137,7 +137,7 @@ func (c *core) runGate(ctx context.Context, logger *slog.Logger) error {
 		d.botKeys.Run(bg, report)
 		<-watching
 	}()
-	server := gateServer(g, logger)
+	server := gateServer(gateHandler(g), logger)
 	failed := make(chan error, 1)
 	go func() { failed <- serveHTTP(server, listener, nil) }()
 	logger.Info("gate", "authority", c.cfg.Gate.Authority, "listen", listener.Addr().String(), "upstream", c.cfg.Gate.Upstream)

@@ -21,6 +21,7 @@ type TourParts struct {
 	Out          io.Writer
 	Origin       string
 	Exchange     string          // origin of the demo exchange
+	Gate         string          // origin of the exchange's API for bots
 	ExchangeAddr string          // where its name leads: resolvers other than a browser's do not know *.localhost
 	App          string          // client id of the demo's wallet app
 	AppBack      string          // the address it registered
@@ -93,13 +94,16 @@ type story struct {
 	app                                             *visitor // a wallet app on the tablet: no cookies, its own key
 	wallet                                          wallet
 
-	link   string   // of a mail
-	spent  []string // refresh tokens of the laptop that were turned over
-	codes  []string // recovery codes
-	pushed string   // where the exchange sent the tablet, at Keyward
-	ask    string   // the request it waits with there
-	way    string   // where Keyward sent the tablet back to
-	key    string   // id of a passkey
+	link     string   // of a mail
+	spent    []string // refresh tokens of the laptop that were turned over
+	codes    []string // recovery codes
+	pushed   string   // where the exchange sent the tablet, at Keyward
+	ask      string   // the request it waits with there
+	bot      *softkey.Bot
+	captured *http.Request // an order that a thief read along
+
+	way string // where Keyward sent the tablet back to
+	key string // id of a passkey
 
 	names  names
 	proofs map[string]string // who made a proof
@@ -113,7 +117,7 @@ func Tour(ctx context.Context, p TourParts) error { return play(ctx, p, steps())
 // steps of the story, in order. It grows with every capability.
 func steps() []step {
 	var all []step
-	for _, chapter := range [][]step{signUp(), rotation(), theft(), unbound(), exchanges(), apps(), connected(), codes(), passkeys(), forgeries(), freeze()} {
+	for _, chapter := range [][]step{signUp(), rotation(), theft(), unbound(), exchanges(), apps(), connected(), codes(), passkeys(), bots(), forgeries(), freeze()} {
 		all = append(all, chapter...)
 	}
 	return all
