@@ -3,6 +3,7 @@ package apikey
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
 	"math"
 	"slices"
 	"strings"
@@ -10,7 +11,6 @@ import (
 	"time"
 
 	"keyward/internal/account"
-	"keyward/internal/keyring"
 	"keyward/internal/store"
 )
 
@@ -26,7 +26,7 @@ func (n Need) exits() bool { return n.Scope == 0 || Exiting.Has(n.Scope) }
 
 // Decision is a request that is let in.
 type Decision struct {
-	ID        string // "dec_…"
+	ID        DecisionID
 	Key       Key
 	Version   int64 // of the key, that signed
 	Scopes    Scopes
@@ -170,7 +170,7 @@ func (s *Service) proved(ctx context.Context, k *opened, c *Claim, r *Request, n
 		f.RetryAfter = wait
 		return RateLimited, f
 	}
-	id := [16]byte(keyring.Random(16))
+	id := s.serial.Next()
 	if c.Counter != 0 {
 		if code := s.grows(ctx, k.ID, c.Counter); code != "" {
 			return code, f
@@ -180,7 +180,7 @@ func (s *Service) proved(ctx context.Context, k *opened, c *Claim, r *Request, n
 			return code, f
 		}
 	}
-	d.ID = decisionID(id)
+	d.ID = id
 	return "", f
 }
 
@@ -205,7 +205,7 @@ func (s *Service) once(ctx context.Context, c *Claim, alg Alg, decision [16]byte
 			}
 		}
 		if taken {
-			f.First = decisionID(first)
+			f.First = DecisionID(first).String()
 			return Replayed
 		}
 		return ""
@@ -219,7 +219,7 @@ func (s *Service) once(ctx context.Context, c *Claim, alg Alg, decision [16]byte
 	first, taken, ok := s.replays.claim(id, decision, now)
 	switch {
 	case taken:
-		f.First = decisionID(first)
+		f.First = DecisionID(first).String()
 		return Replayed
 	case !ok:
 		return Unavailable
@@ -267,14 +267,13 @@ func (c *Claim) replayID(alg Alg) (id [16]byte) {
 	return [16]byte(c.Sig[:16])
 }
 
-func decisionID(id [16]byte) string {
-	const hexDigits = "0123456789abcdef"
-	out := make([]byte, 0, 4+32)
-	out = append(out, "dec_"...)
-	for _, b := range id {
-		out = append(out, hexDigits[b>>4], hexDigits[b&15])
-	}
-	return string(out)
+// DecisionID names a decision.
+type DecisionID [16]byte
+
+// String is the name as it travels: "dec_…".
+func (id DecisionID) String() string {
+	out := make([]byte, 0, len("dec_")+32)
+	return string(hex.AppendEncode(append(out, "dec_"...), id[:]))
 }
 
 // inBrowser reports marks that only a browser sets. Sec-Fetch-Mode alone is none: server

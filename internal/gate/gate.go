@@ -114,7 +114,7 @@ func (g *Gate) decide(ctx context.Context, a *asked) (granted, *refused) {
 		sum = sha256.Sum256(a.body)
 	}
 	token := g.signer.Append(nil, gatekit.Decision{
-		ID: d.ID, Method: a.method, Target: a.target, Body: sum, Account: string(d.Key.Account), Sub: d.Key.Sub, Credential: "key:" + string(d.Key.ID),
+		ID: d.ID.String(), Method: a.method, Target: a.target, Body: sum, Account: string(d.Key.Account), Sub: d.Key.Sub, Credential: "key:" + string(d.Key.ID),
 		Scopes: d.Scopes.String(), ExitOnly: d.ExitOnly, Issued: d.At.Truncate(time.Millisecond),
 	})
 	if len(token) == 0 {
