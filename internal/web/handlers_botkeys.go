@@ -59,7 +59,7 @@ func botKeyOf(v *visit, k apikey.Key, names map[device.ID]string) BotKey {
 		Locked: k.Locked && k.Scopes.Has(apikey.Withdraw), Signs: k.Alg == apikey.Ed25519 || k.Alg == apikey.ES256,
 		Rights: rightsOf(k.Scopes), Symbols: k.Symbols, Allow: places(k.Allow), Deny: places(k.Deny),
 		Starts: k.Starts, Expires: k.Expires, Stops: stopsAt(k), PerMin: k.PerMin,
-		Made: k.Made.At, MadeAddr: k.Made.Addr, MadeHere: k.Made.Device == v.ses.Device,
+		Made: k.Made.At, MadeAddr: k.Made.Addr, MadeHere: k.Made.Device == v.ses.Device, Brought: k.Made.Device == "",
 		Used: k.UsedAt, UsedAddr: k.UsedAddr, UsedPlace: v.place(k.UsedAddr), EndedAt: k.EndedAt,
 	}
 	if k.Profile != apikey.Native {
@@ -149,6 +149,9 @@ func (s *Server) homeBotKeys(tx *store.Tx, v *visit, home *Home) error {
 		if k.State(v.base.Now) != apikey.Finished {
 			home.BotKeys++
 			purposes = append(purposes, k.Purpose)
+			if k.Status == apikey.Quarantined && home.BotKeySuspect == "" {
+				home.BotKeySuspect = k.Purpose
+			}
 		}
 	}
 	home.BotKeyNames = strings.Join(purposes[:min(len(purposes), 3)], ", ")
@@ -269,6 +272,11 @@ func (s *Server) botKeyPlace(v *visit) error {
 		return apikey.ErrChanged // it works everywhere by now: an address would take the rest away
 	}
 	e.Allow = append(append([]netip.Prefix(nil), e.Allow...), more...)
+	if !k.Widens(e) { // it is there already: without this a copied cookie could lock withdrawing again and again
+		if err := v.proved(); err != nil {
+			return err
+		}
+	}
 	if _, err := s.BotKeys.Change(v.r.Context(), v.cause, v.by(), k.ID, version, e); err != nil {
 		return err
 	}

@@ -398,6 +398,9 @@ func TestKeysOfBotsUnderAttack(t *testing.T) {
 	if w := d.form("/keys/"+string(id), d.changed(d.keys()[0])...); w.Code != 401 {
 		t.Errorf("narrowing: %d", w.Code)
 	}
+	if w := d.form("/keys/"+string(id)+"/place", "addr", "203.0.113.7", "version", "1"); w.Code != 401 {
+		t.Errorf("an address that is there already: %d", w.Code)
+	}
 	pairs := wish(t)
 	d.touchFor(d.form("/keys/new", pairs...))
 	w.SetStatus(d.p.Account, account.Frozen)
@@ -452,7 +455,8 @@ func TestASuspectedKeyIsReleasedWithATouch(t *testing.T) {
 		return err
 	}))
 	path := BotKey{ID: id}.Path()
-	d.says(d.open("/keys"), "Can only look and cancel", `href="`+path+`"`)
+	d.says(d.open("/"), "may have leaked")
+	d.says(d.open("/keys"), "Can only look and cancel", "Brought in by the exchange", `href="`+path+`"`)
 	d.says(d.open(path), "It may have leaked", "Our database was restored", `action="`+path+`/release"`, `data-object="`+id+`"`)
 	if w := d.form(path, d.changed(d.keys()[0])...); w.Code != 409 {
 		t.Errorf("changing it: %d", w.Code)

@@ -44,6 +44,7 @@ type BotKey struct {
 	MadeOn    string // the device, as its owner calls it; "" is unknown
 	MadeAddr  string
 	MadeHere  bool      // on the device that looks: it cannot unlock what it made
+	Brought   bool      // by the exchange, from where it was before; nobody made it here
 	Used      time.Time // zero: never
 	UsedAddr  string
 	UsedPlace string // approximate; "" is unknown
@@ -82,6 +83,9 @@ func (k BotKey) Days(now time.Time) int {
 	return int(max(k.Expires.Sub(now), 0)+24*time.Hour-1) / int(24*time.Hour)
 }
 
+// Over says whether its time has run out: from then on it looks and cancels, and then ends.
+func (k BotKey) Over(now time.Time) bool { return !now.Before(k.Expires) }
+
 // Open says whether whoever copies the key can use it from any place.
 func (k BotKey) Open() bool { return len(k.Allow) == 0 }
 
@@ -104,6 +108,11 @@ const (
 
 // Hygiene lists what could be better, what matters most first.
 func (v *BotKeys) Hygiene() (hints []Hint) {
+	for _, k := range v.Keys {
+		if k.Suspected {
+			hints = append(hints, Hint{k, text("botkeys.hint.suspected")})
+		}
+	}
 	for _, k := range v.Keys {
 		if k.State == KeyWorks && k.Open() {
 			hints = append(hints, Hint{k, text("botkeys.hint.open")})

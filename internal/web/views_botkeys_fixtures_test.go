@@ -69,6 +69,7 @@ var botKeyFixtures = []fixture{
 	{"botkey-suspected", func(c string) View {
 		k := lapsedBot
 		k.ID, k.Expires, k.Stops, k.Suspected, k.InBrowser, k.Signs, k.Profile = "organizations/3f2504e0-4f89-11d3-9a0c-0305e82c3301/apiKeys/6ba7b810-9dad-11d1-80b4-00c04fd430c8", at(28, 9, 0), at(30, 9, 0), true, true, false, "Coinbase Exchange"
+		k.Brought, k.MadeOn, k.MadeAddr = true, "", ""
 		return &BotKeyPage{Base: in(c, "/keys/x"), Key: k}
 	}},
 	{"botkey-ended", func(c string) View {
