@@ -14,14 +14,20 @@ import (
 type Route struct {
 	Method string
 	Path   string // "/v1/orders/{id}": a segment in braces is any one; "{rest...}" at the end is all that follows
-	Scope  string // one right of a key
+	Scope  string // one right of a key, or Public
 	Symbol string // where the market stands: "query:symbol" or "body:symbol" (a member of the JSON object); "" for none
 }
+
+// Public is the scope of a route that takes no key: what an exchange tells everybody,
+// such as its markets and its clock. Nothing is checked there and nothing is decided, so
+// the upstream is told nothing: no decision, no account.
+const Public = "public"
 
 type route struct {
 	method   string
 	segments []string
 	rest     bool
+	public   bool // need says nothing
 	need     apikey.Need
 	symbol   place
 }
@@ -64,10 +70,19 @@ func parseRoute(r Route) (out route, err error) {
 		return out, errors.New("the path is not one a client could send")
 	}
 	scope, ok := apikey.ScopeByName(r.Scope)
-	if !ok {
-		return out, errors.New("the scope is no right of a key")
+	switch {
+	case r.Scope == Public:
+		// A change that nobody signed is never let through by a slip in a list of routes.
+		if r.Method != http.MethodGet || r.Symbol != "" {
+			return out, errors.New("a public route is a GET without a symbol")
+		}
+	case !ok:
+		return out, errors.New("the scope is no right of a key and not public")
 	}
-	out = route{method: r.Method, segments: strings.Split(r.Path[1:], "/"), need: apikey.Need{Scope: scope, Class: classOf(scope)}}
+	out = route{method: r.Method, segments: strings.Split(r.Path[1:], "/"), public: r.Scope == Public}
+	if !out.public {
+		out.need = apikey.Need{Scope: scope, Class: classOf(scope)}
+	}
 	for i, s := range out.segments {
 		open, shut := strings.HasPrefix(s, "{"), strings.HasSuffix(s, "}")
 		switch {
