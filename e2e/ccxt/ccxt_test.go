@@ -17,25 +17,26 @@ type venue struct {
 	profile apikey.Profile
 	alg     apikey.Alg
 	under   string // path of the base address
-	symbol  string
-	clock   bool // has a time to ask for
+	symbol  string // of ccxt
+	market  string // the same, as the exchange calls it
+	clock   bool   // has a time to ask for
 
-	secret, slow, address, again string // class; "" for none
-	word                         string // in the answer to a request that came before
-	anew                         bool   // ccxt takes that for a moment's trouble and may sign the request anew
+	secret, slow, address, other, again string // class; "" for none
+	word                                string // in the answer to a request that came before
+	anew                                bool   // ccxt takes that for a moment's trouble and may sign the request anew
 }
 
 var venues = []venue{
-	{profile: apikey.Binance, alg: apikey.HMACSHA256, symbol: "BTC/USDT", clock: true,
-		secret: "AuthenticationError", slow: "InvalidNonce", address: "AuthenticationError", again: "InvalidOrder", word: `"code":-2010`},
-	{profile: apikey.OKX, alg: apikey.HMACSHA256, symbol: "BTC/USDT", clock: true,
-		secret: "AuthenticationError", slow: "InvalidNonce", address: "PermissionDenied", again: "InvalidOrder", word: `"code":"51016"`},
-	{profile: apikey.Bybit, alg: apikey.HMACSHA256, symbol: "BTC/USDT", clock: true,
-		secret: "AuthenticationError", slow: "InvalidNonce", address: "PermissionDenied", again: "BadRequest", word: `"retCode":10014`},
-	{profile: apikey.Kraken, alg: apikey.HMACSHA512, symbol: "BTC/USDT", clock: true,
-		secret: "AuthenticationError", slow: "InvalidNonce", address: "PermissionDenied", again: "InvalidNonce", word: `"EAPI:Invalid nonce"`, anew: true},
-	{profile: apikey.Upbit, alg: apikey.HMACSHA256, under: "/upbit", symbol: "BTC/KRW",
-		secret: "AuthenticationError", slow: "", address: "ExchangeError", again: "ExchangeError", word: `"nonce_used"`},
+	{profile: apikey.Binance, alg: apikey.HMACSHA256, symbol: "BTC/USDT", market: "BTCUSDT", clock: true,
+		secret: "AuthenticationError", slow: "InvalidNonce", address: "AuthenticationError", other: "BadSymbol", again: "InvalidOrder", word: `"code":-2010`},
+	{profile: apikey.OKX, alg: apikey.HMACSHA256, symbol: "BTC/USDT", market: "BTC-USDT", clock: true,
+		secret: "AuthenticationError", slow: "InvalidNonce", address: "PermissionDenied", other: "BadSymbol", again: "InvalidOrder", word: `"code":"51016"`},
+	{profile: apikey.Bybit, alg: apikey.HMACSHA256, symbol: "BTC/USDT", market: "BTCUSDT", clock: true,
+		secret: "AuthenticationError", slow: "InvalidNonce", address: "PermissionDenied", other: "PermissionDenied", again: "BadRequest", word: `"retCode":10014`},
+	{profile: apikey.Kraken, alg: apikey.HMACSHA512, symbol: "BTC/USDT", market: "XBTUSDT", clock: true,
+		secret: "AuthenticationError", slow: "InvalidNonce", address: "PermissionDenied", other: "PermissionDenied", again: "InvalidNonce", word: `"EAPI:Invalid nonce"`, anew: true},
+	{profile: apikey.Upbit, alg: apikey.HMACSHA256, under: "/upbit", symbol: "BTC/KRW", market: "KRW-BTC",
+		secret: "AuthenticationError", slow: "", address: "ExchangeError", other: "PermissionDenied", again: "ExchangeError", word: `"nonce_used"`},
 }
 
 // version of ccxt that all of this was seen with.
@@ -114,7 +115,7 @@ func TestCCXTPlacesABatchAtOKX(t *testing.T) {
 
 func TestWhatCCXTThrowsWhenRefused(t *testing.T) {
 	each(t, func(t *testing.T, e venue, p plan) {
-		var said struct{ Secret, Clock, Address thrown }
+		var said struct{ Secret, Clock, Address, Market thrown }
 		runScript(t, "refused.mjs", p, &said)
 		for _, row := range []struct {
 			sentence string
@@ -124,13 +125,14 @@ func TestWhatCCXTThrowsWhenRefused(t *testing.T) {
 			{"the secret of another key", said.Secret, e.secret},
 			{"a clock that is a minute slow", said.Clock, e.slow},
 			{"a key for another address", said.Address, e.address},
+			{"a key for another market", said.Market, e.other},
 		} {
 			if row.got.Class != row.class {
 				t.Errorf("%s: %s, not %q: %s", row.sentence, row.got.Class, row.class, row.got.Text)
 			}
 			t.Logf("%s: %s (again: %v)", row.sentence, row.got.Class, row.got.Again)
 		}
-		if said.Secret.Again || said.Address.Again {
+		if said.Secret.Again || said.Address.Again || said.Market.Again {
 			t.Error("a bot would go on with a key that does not work")
 		}
 	})

@@ -1,5 +1,5 @@
-// Three bots that are refused: one with the secret of another key, one whose clock is a minute slow, and one whose key is for
-// another address.
+// Four bots that are refused: one with the secret of another key, one whose clock is a minute slow, one whose key is for another
+// address, and one whose key is for another market.
 
 import { client, order, plan, say, thrown } from './exchange.mjs';
 
@@ -16,4 +16,7 @@ if (id !== undefined) await slow.cancelOrder(id, plan.symbol); // nothing in the
 
 const elsewhere = client(plan.foreign);
 const address = await thrown(() => elsewhere.createOrder(...order));
-say({ secret, clock, address });
+
+const limited = client(plan.limited);
+const market = await thrown(() => limited.createOrder(...order));
+say({ secret, clock, address, market });

@@ -21,14 +21,13 @@ import (
 type yard struct {
 	bots *exchange.Bots
 	gate string // its address
-	p    *signintest.Person
+	w    *signintest.World
 }
 
 func newYard(t *testing.T) *yard {
 	t.Helper()
 	w := signintest.New(t, storetest.SQLite(t), nil)
-	y := &yard{p: w.NewPerson()}
-	w.Must(y.p.SignUp())
+	y := &yard{w: w}
 	key := gatekit.Key{1, 2, 3}
 	y.bots = exchange.NewBots(key)
 	upstream := httptest.NewServer(y.bots)
@@ -57,6 +56,7 @@ type plan struct {
 	Symbol   string      `json:"symbol"`
 	Good     credentials `json:"good"`
 	Foreign  credentials `json:"foreign"` // of a key that is for another address
+	Limited  credentials `json:"limited"` // of a key that is for another market
 }
 
 type credentials struct {
@@ -65,12 +65,16 @@ type credentials struct {
 	Passphrase string `json:"passphrase"`
 }
 
-// plan makes the keys of one exchange.
+// plan makes the keys for one exchange, in an account of its own: all shapes share one
+// book, and an account sees all of its orders.
 func (y *yard) plan(e venue) plan {
-	made := func(from string) credentials {
-		_, c := y.p.Bot(apikey.NewKey{Profile: e.profile, Alg: e.alg, Scopes: apikey.ReadAccount | apikey.ReadOrders | apikey.TradeSpot | apikey.TradeCancel,
-			Allow: []netip.Prefix{netip.MustParsePrefix(from)}})
+	p := y.w.NewPerson()
+	y.w.Must(p.SignUp())
+	made := func(from string, markets ...string) credentials {
+		_, c := p.Bot(apikey.NewKey{Profile: e.profile, Alg: e.alg, Scopes: apikey.ReadAccount | apikey.ReadOrders | apikey.TradeSpot | apikey.TradeCancel,
+			Allow: []netip.Prefix{netip.MustParsePrefix(from)}, Symbols: markets})
 		return credentials{string(c.ID), c.Secret, c.Passphrase}
 	}
-	return plan{Exchange: string(e.profile), Base: y.gate + e.under, Symbol: e.symbol, Good: made("127.0.0.1/32"), Foreign: made("203.0.113.7/32")}
+	const here = "127.0.0.1/32"
+	return plan{Exchange: string(e.profile), Base: y.gate + e.under, Symbol: e.symbol, Good: made(here, e.market), Foreign: made("203.0.113.7/32"), Limited: made(here, "ETHUSDT")}
 }

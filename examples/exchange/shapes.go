@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"keyward/gatekit"
@@ -140,7 +141,7 @@ func value(d *json.Decoder) error {
 				return err
 			}
 			text, _ := name.(string)
-			folded := string(bytes.ToLower([]byte(text)))
+			folded := strings.ToLower(strings.ToUpper(text)) // of all that look alike to encoding/json, one
 			if seen[folded] {
 				return errTwice
 			}

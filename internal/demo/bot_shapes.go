@@ -6,9 +6,8 @@ import (
 )
 
 // ShapeRoutes are the ways in which the demo exchange speaks to clients of binance, okx,
-// bybit, kraken and upbit. A batch of okx names its markets inside of an array, and the
-// orders of binance and kraken are forms: no rule of the gate finds a market there, so a
-// key that is limited to some markets is not limited on those.
+// bybit, kraken and upbit. A key that is limited to some markets names them as the
+// exchange of its profile does: BTCUSDT, BTC-USDT, XBTUSDT, KRW-BTC.
 func ShapeRoutes() []config.GateRoute {
 	return []config.GateRoute{
 		{Method: "GET", Path: "/api/v3/time", Scope: gate.Public},
@@ -20,7 +19,7 @@ func ShapeRoutes() []config.GateRoute {
 		{Method: "GET", Path: "/sapi/v1/margin/isolated/allPairs", Scope: "read.account"},
 		{Method: "GET", Path: "/api/v3/account", Scope: "read.account"},
 		{Method: "GET", Path: "/api/v3/openOrders", Scope: "read.orders"},
-		{Method: "POST", Path: "/api/v3/order", Scope: "trade.spot"},
+		{Method: "POST", Path: "/api/v3/order", Scope: "trade.spot", Symbol: "form:symbol"},
 		{Method: "DELETE", Path: "/api/v3/order", Scope: "trade.cancel"},
 
 		{Method: "GET", Path: "/api/v5/public/time", Scope: gate.Public},
@@ -29,7 +28,7 @@ func ShapeRoutes() []config.GateRoute {
 		{Method: "GET", Path: "/api/v5/account/balance", Scope: "read.account"},
 		{Method: "GET", Path: "/api/v5/trade/orders-pending", Scope: "read.orders"},
 		{Method: "POST", Path: "/api/v5/trade/order", Scope: "trade.spot", Symbol: "body:instId"},
-		{Method: "POST", Path: "/api/v5/trade/batch-orders", Scope: "trade.spot"},
+		{Method: "POST", Path: "/api/v5/trade/batch-orders", Scope: "trade.spot", Symbol: "each:instId"},
 		{Method: "POST", Path: "/api/v5/trade/cancel-order", Scope: "trade.cancel"},
 
 		{Method: "GET", Path: "/v5/market/time", Scope: gate.Public},
@@ -47,7 +46,7 @@ func ShapeRoutes() []config.GateRoute {
 		{Method: "GET", Path: "/0/public/AssetPairs", Scope: gate.Public},
 		{Method: "POST", Path: "/0/private/BalanceEx", Scope: "read.account"},
 		{Method: "POST", Path: "/0/private/OpenOrders", Scope: "read.orders"},
-		{Method: "POST", Path: "/0/private/AddOrder", Scope: "trade.spot"},
+		{Method: "POST", Path: "/0/private/AddOrder", Scope: "trade.spot", Symbol: "form:pair"},
 		{Method: "POST", Path: "/0/private/CancelOrder", Scope: "trade.cancel"},
 
 		{Method: "GET", Path: "/upbit/v1/market/all", Scope: gate.Public},

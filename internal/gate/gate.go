@@ -102,7 +102,7 @@ func (g *Gate) decide(ctx context.Context, a *asked) (granted, *refused) {
 	}
 	need := r.need
 	if r.symbol.name != "" {
-		if r.symbol.body && a.unseen {
+		if r.symbol.body() && a.unseen {
 			return granted{}, &refused{code: apikey.BadRequest} // refused at the start, too: New's caller says so
 		}
 		// Read before anything is proved, told only after: a request without a market

@@ -15,7 +15,7 @@ type Route struct {
 	Method string
 	Path   string // "/v1/orders/{id}": a segment in braces is any one; "{rest...}" at the end is all that follows
 	Scope  string // one right of a key, or Public
-	Symbol string // where the market stands: "query:symbol" or "body:symbol" (a member of the JSON object); "" for none
+	Symbol string // where the market stands: "query:symbol", "form:symbol" (a form in the body), "body:symbol" (a member of a JSON object) or "each:symbol" (of each object of a JSON array, alike in all); "" for none
 }
 
 // Public is the scope of a route that takes no key: what an exchange tells everybody,
@@ -34,9 +34,19 @@ type route struct {
 
 // place is where a request names its market.
 type place struct {
-	body bool
+	in   string
 	name string // "" for none
 }
+
+const (
+	inQuery = "query"
+	inForm  = "form"
+	inBody  = "body"
+	inEach  = "each"
+)
+
+// body reports whether the market stands in the body, which fronts that ask keep.
+func (p place) body() bool { return p.name != "" && p.in != inQuery }
 
 // routes in the order they were written: the first that matches decides.
 type routes []route
@@ -102,10 +112,10 @@ func parseRoute(r Route) (out route, err error) {
 	}
 	if r.Symbol != "" {
 		where, name, _ := strings.Cut(r.Symbol, ":")
-		if name == "" || where != "query" && where != "body" {
-			return out, errors.New("symbol is query:NAME or body:NAME")
+		if name == "" || where != inQuery && where != inForm && where != inBody && where != inEach {
+			return out, errors.New("symbol is query:NAME, form:NAME, body:NAME or each:NAME")
 		}
-		out.symbol = place{where == "body", name}
+		out.symbol = place{where, name}
 	}
 	return out, nil
 }
