@@ -58,7 +58,8 @@ type listed struct {
 }
 
 // each tells a story at every exchange, side by side.
-func each(t *testing.T, story func(t *testing.T, e venue, p plan)) *yard {
+func each(t *testing.T, story func(t *testing.T, e venue, p plan)) {
+	t.Parallel() // ccxt paces itself: most of the time is waiting
 	node(t)
 	y := newYard(t)
 	t.Run("as", func(t *testing.T) {
@@ -70,7 +71,6 @@ func each(t *testing.T, story func(t *testing.T, e venue, p plan)) *yard {
 	if n := y.bots.Open(); n != 0 && !t.Failed() {
 		t.Errorf("%d orders are open that nobody knows of", n)
 	}
-	return y
 }
 
 func TestCCXTPlacesListsAndCancels(t *testing.T) {
@@ -103,6 +103,7 @@ func TestCCXTPlacesListsAndCancels(t *testing.T) {
 }
 
 func TestCCXTPlacesABatchAtOKX(t *testing.T) {
+	t.Parallel()
 	node(t)
 	y := newYard(t)
 	okx := venues[slices.IndexFunc(venues, func(e venue) bool { return e.profile == apikey.OKX })]
