@@ -20,7 +20,8 @@ type Route struct {
 
 // Public is the scope of a route that takes no key: what an exchange tells everybody,
 // such as its markets and its clock. Nothing is checked there and nothing is decided, so
-// the upstream is told nothing: no decision, no account.
+// the upstream is told nothing: no decision, no account. Nothing is counted either: how
+// much everybody may ask is for the upstream, or a front, to bound.
 const Public = "public"
 
 type route struct {
