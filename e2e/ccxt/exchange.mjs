@@ -6,9 +6,9 @@ import ccxt from 'ccxt';
 /** Which exchange, where it is, and its keys. */
 export const plan = JSON.parse(readFileSync(process.argv[2], 'utf8'));
 
-/** A client as a bot makes it. Its addresses change places, and nothing else does but what a venue of the test says. */
+/** A client as a bot makes it. Its addresses change places, and nothing else does. */
 export function client({ key, secret, passphrase } = plan.good) {
-  const exchange = new ccxt[plan.exchange]({ apiKey: key, secret, password: passphrase || undefined, options: plan.options ?? {} });
+  const exchange = new ccxt[plan.exchange]({ apiKey: key, secret, password: passphrase || undefined });
   exchange.urls.api = moved(exchange.urls.api);
   return exchange;
 }

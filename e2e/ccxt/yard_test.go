@@ -54,14 +54,10 @@ type plan struct {
 	Exchange string      `json:"exchange"`
 	Base     string      `json:"base"`
 	Symbol   string      `json:"symbol"`
-	Options  options     `json:"options"`
 	Good     credentials `json:"good"`
 	Foreign  credentials `json:"foreign"` // of a key that is for another address
 	Limited  credentials `json:"limited"` // of a key that is for another market
 }
-
-// options of a ccxt client.
-type options map[string]any
 
 type credentials struct {
 	Key        string `json:"key"`
@@ -80,5 +76,5 @@ func (y *yard) plan(e venue) plan {
 		return credentials{string(c.ID), c.Secret, c.Passphrase}
 	}
 	const here = "127.0.0.1/32"
-	return plan{Exchange: string(e.profile), Base: y.gate + e.under, Symbol: e.symbol, Options: e.options, Good: made(here, e.market), Foreign: made("203.0.113.7/32"), Limited: made(here, "ETHUSDT")}
+	return plan{Exchange: string(e.profile), Base: y.gate + e.under, Symbol: e.symbol, Good: made(here, e.market), Foreign: made("203.0.113.7/32"), Limited: made(here, "ETHUSDT")}
 }
