@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strings"
 	"time"
 
 	"keyward/gatekit"
@@ -43,7 +44,7 @@ func newGate(cfg config.Config, botKeys *apikey.Service, now func() time.Time, l
 		if err := gate.ParseRoute(route); err != nil {
 			return nil, config.Faults{{Key: fmt.Sprintf("gate.routes[%d]", i), What: err.Error(), Why: "a route that matches nothing, or too much, is worse than none", Fix: "keyward.example.yaml shows routes"}}
 		}
-		if len(g.Peers) > 0 && r.Symbol != "" && r.Symbol[:4] == "body" {
+		if len(g.Peers) > 0 && r.Symbol != "" && !strings.HasPrefix(r.Symbol, "query:") {
 			return nil, config.Faults{{Key: fmt.Sprintf("gate.routes[%d].symbol", i), What: "stands in the body, which fronts that ask do not hand over",
 				Why: "such requests could never pass through them", Fix: "use query:NAME, or the proxy alone (no gate.peers)"}}
 		}
