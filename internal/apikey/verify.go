@@ -255,7 +255,7 @@ func (s *Service) grows(ctx context.Context, key ID, c *Claim, alg Alg, decision
 		return Unavailable
 	case rows == 0:
 		if first, taken := s.replays.seen(request); taken {
-			f.First = decisionID(first)
+			f.First = DecisionID(first).String()
 			return Replayed
 		}
 		return NonceTooLow
