@@ -78,7 +78,7 @@ func TestAnOrderOfKrakenThatComesAgainIsToldSo(t *testing.T) {
 	if no != nil {
 		t.Fatalf("%+v", no)
 	}
-	if _, no := w.BotKeys.Verify(t.Context(), asks("10", "1"), trade); no == nil || no.Code != apikey.Replayed || no.First != first.ID {
+	if _, no := w.BotKeys.Verify(t.Context(), asks("10", "1"), trade); no == nil || no.Code != apikey.Replayed || no.First != first.ID.String() {
 		t.Errorf("the same order: %+v", no)
 	}
 	// Another request with a nonce that was used is not the same one, and was not carried out.
