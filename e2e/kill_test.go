@@ -287,8 +287,9 @@ func (a *app) must(err error) {
 
 // refusal is an answer that said no.
 type refusal struct {
-	status int
-	code   string
+	status  int
+	code    string
+	purpose map[string]string // of the touch that is missing
 }
 
 func (r *refusal) Error() string { return fmt.Sprintf("%d %s", r.status, r.code) }
@@ -337,10 +338,11 @@ func (a *app) once(method, path, token string, by *softkey.BindingKey, in, out a
 	}
 	if res.StatusCode >= 300 {
 		var p struct {
-			Code string `json:"code"`
+			Code    string            `json:"code"`
+			Purpose map[string]string `json:"purpose"`
 		}
 		_ = json.Unmarshal(answer, &p)
-		return &refusal{res.StatusCode, p.Code}
+		return &refusal{res.StatusCode, p.Code, p.Purpose}
 	}
 	if out == nil {
 		return nil
