@@ -163,7 +163,9 @@ func (s *Service) proved(ctx context.Context, k *opened, c *Claim, r *Request, n
 	if need.Scope == Withdraw && k.Locked {
 		return WithdrawLocked, f
 	}
-	if need.Symbol != "" && len(k.Symbols) > 0 && need.Scope&Trading != 0 && !slices.Contains(k.Symbols, need.Symbol) {
+	// A route that names no market names none on the list either: what such an order
+	// trades, nobody here can say.
+	if len(k.Symbols) > 0 && need.Scope&Trading != 0 && !slices.Contains(k.Symbols, need.Symbol) {
 		return SymbolNotAllowed, f
 	}
 	if wait := k.take(now); wait > 0 {
