@@ -177,7 +177,7 @@ func (s *Service) proved(ctx context.Context, k *opened, c *Claim, r *Request, n
 		if code := s.grows(ctx, k.ID, c.Counter); code != "" {
 			return code, f
 		}
-	} else if r.Mutating() || c.Profile.Unrouted() {
+	} else if r.Mutating() || need.Scope&^Reading != 0 || c.Profile.Unrouted() { // some exchanges trade by GET
 		if code := s.once(ctx, c, k.Alg, id, now, &f); code != "" {
 			return code, f
 		}
