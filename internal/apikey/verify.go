@@ -259,12 +259,16 @@ func mayBeID(p Profile, id string) bool {
 }
 
 // replayID names a request. For a MAC it is the MAC, which is valid and so cannot be
-// another for the same request; for a signature it is what was signed, because some
-// signatures have a second spelling.
+// another for the same request; for a signature it is who signed and what, because some
+// signatures have a second spelling. Who: the profile of binance signs no name of a key,
+// and with a key of one's own one could take the place of what another account sends.
 func (c *Claim) replayID(alg Alg) (id [16]byte) {
 	if alg == Ed25519 || alg == ES256 {
-		sum := sha256.Sum256(c.Signed)
-		return [16]byte(sum[:16])
+		h := sha256.New()
+		h.Write([]byte(c.Key))
+		h.Write([]byte{0}) // stands in no id
+		h.Write(c.Signed)
+		return [16]byte(h.Sum(nil))
 	}
 	return [16]byte(c.Sig[:16])
 }
