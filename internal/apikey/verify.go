@@ -120,11 +120,13 @@ func (s *Service) proved(ctx context.Context, k *opened, c *Claim, r *Request, n
 	if !here {
 		return IPNotAllowed, f
 	}
-	if inBrowser(r) {
-		return KeyInBrowser, f
-	}
 	if !c.At.IsZero() && (now.After(d.NotAfter) || !c.At.Before(now.Add(ahead))) {
 		return OutsideWindow, f
+	}
+	// After the window: the mark is not signed, and a request out of an old log with one
+	// put on it must not end what the key may do.
+	if inBrowser(r) {
+		return KeyInBrowser, f
 	}
 	status, err := s.standing(ctx, k.Account)
 	if err != nil {
