@@ -140,6 +140,9 @@ func (s *Service) find(ctx context.Context, id ID) (*opened, error) {
 	k, err := s.open(ctx, id)
 	switch {
 	case err != nil:
+		if place != nil {
+			s.keys.forget(id) // a client that hangs up must not leave an invented id either
+		}
 		return nil, err
 	case k == nil || k.Status == Revoked:
 		if place != nil {
