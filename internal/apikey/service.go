@@ -71,12 +71,18 @@ const (
 // was given for a reading key makes no trading one.
 func (n NewKey) Act() device.Act {
 	var b []byte
+	starts := "" // at once
+	if !n.Starts.IsZero() {
+		starts = strconv.FormatInt(store.Micros(n.Starts), 10)
+	}
 	for _, part := range []string{n.Purpose, n.Sub, string(n.Profile), string(n.Alg), string(n.Public), n.Scopes.String(), strings.Join(n.Symbols, " "),
-		joinPlaces(n.Allow), joinPlaces(n.Deny), n.Life.String(), strconv.Itoa(n.PerMin), n.Partner, strconv.FormatBool(n.Test)} {
+		joinPlaces(n.Allow), joinPlaces(n.Deny), n.Life.String(), starts, n.Window.String(), strconv.Itoa(n.PerMin), n.Partner, strconv.FormatBool(n.Test)} {
 		b = append(binary.BigEndian.AppendUint32(b, uint32(len(part))), part...)
 	}
+	// All of the hash: half of it would let whoever makes both halves of a pair show one
+	// key and add the other after 2^64 tries.
 	sum := keyring.Hash(string(b))
-	return device.Act{Kind: ActAdd, Object: base64.RawURLEncoding.EncodeToString(sum[:16])}
+	return device.Act{Kind: ActAdd, Object: base64.RawURLEncoding.EncodeToString(sum[:])}
 }
 
 // Checked is n with its defaults, or why there can be no such key.
@@ -204,6 +210,9 @@ func (n NewKey) key(now time.Time, by By, id ID) Key {
 
 // insert writes a key and its first version, the secret sealed for that row.
 func (s *Service) insert(tx *store.Tx, k Key, pub, box []byte) error {
+	if k.Expires.After(tx.Now.Add(maxLife)) {
+		return ErrLife // one that begins late ends no later: what sleeps for years nobody remembers
+	}
 	var public, sealed any = pub, nil
 	if k.Alg != Ed25519 {
 		b, err := s.ring.Seal(box, "apikey_version", versionRow(k.ID, 1), "sealed")
