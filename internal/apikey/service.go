@@ -204,7 +204,7 @@ func (n NewKey) key(now time.Time, by By, id ID) Key {
 	return Key{
 		ID: id, Account: by.Account, Sub: n.Sub, Purpose: n.Purpose, Profile: n.Profile, Alg: n.Alg, Scopes: n.Scopes, Symbols: n.Symbols,
 		Allow: n.Allow, Deny: n.Deny, Starts: starts, Expires: starts.Add(n.Life), Window: n.Window, PerMin: n.PerMin, Partner: n.Partner,
-		Made: Made{At: now, Addr: by.Addr, Agent: by.Agent, Device: by.Device}, Status: Active, Locked: n.Scopes&Withdraw != 0, Version: 1,
+		Made: Made{At: now, Addr: by.Addr, Agent: by.Agent, Device: by.Device}, Status: Active, Locked: n.Scopes&Withdraw != 0, Version: 1, lockedBy: by.Device,
 	}
 }
 

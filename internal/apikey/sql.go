@@ -7,16 +7,16 @@ import (
 
 const keyCols = `k.id, k.account, k.sub, k.purpose, k.profile, k.alg, k.scopes, k.symbols, k.allow, k.deny, k.starts, k.expires, k.window_ms, k.per_min, k.partner,
  k.made_at, k.made_addr, k.made_agent, k.made_device, k.status, k.locked, k.version, k.used_at,
- COALESCE((SELECT u.addr FROM apikey_use u WHERE u.key_id = k.id AND u.code = '' ORDER BY u.minute DESC LIMIT 1), ''), k.ended_at, k.ended_why, k.browser_at`
+ COALESCE((SELECT u.addr FROM apikey_use u WHERE u.key_id = k.id AND u.code = '' ORDER BY u.minute DESC LIMIT 1), ''), k.ended_at, k.ended_why, k.browser_at, k.locked_by`
 
 const (
 	// The bound is part of the statement, so that two requests at once cannot both slip
 	// under it.
 	sqlInsert = `INSERT INTO apikey_key (id, account, sub, purpose, profile, alg, scopes, symbols, allow, deny, starts, expires, window_ms, per_min, partner,
- made_at, made_addr, made_agent, made_device, status, locked, version, used_at, ended_at, ended_why, browser_at)
+ made_at, made_addr, made_agent, made_device, status, locked, version, used_at, ended_at, ended_why, browser_at, locked_by)
 SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), CAST($3 AS TEXT), CAST($4 AS TEXT), CAST($5 AS TEXT), CAST($6 AS TEXT), CAST($7 AS TEXT), CAST($8 AS TEXT), CAST($9 AS TEXT), CAST($10 AS TEXT),
  CAST($11 AS BIGINT), CAST($12 AS BIGINT), CAST($13 AS BIGINT), CAST($14 AS BIGINT), CAST($15 AS TEXT), CAST($16 AS BIGINT), CAST($17 AS TEXT), CAST($18 AS TEXT), CAST($19 AS TEXT),
- 'active', CAST($20 AS BOOLEAN), 1, 0, 0, '', 0
+ 'active', CAST($20 AS BOOLEAN), 1, 0, 0, '', 0, CAST($19 AS TEXT)
 WHERE (SELECT COUNT(*) FROM apikey_key o WHERE o.account = $2 AND o.status <> 'revoked' AND o.expires > $21) < $22`
 
 	sqlInsertVersion = `INSERT INTO apikey_version (key_id, n, public, sealed, made_at, ends_at) VALUES ($1, $2, $3, $4, $5, 0)`
@@ -32,9 +32,9 @@ WHERE (SELECT COUNT(*) FROM apikey_key o WHERE o.account = $2 AND o.status <> 'r
 	sqlDropSecrets = `UPDATE apikey_version SET sealed = NULL, ends_at = $2 WHERE key_id = $1 AND (ends_at = 0 OR ends_at > $2)`
 
 	// The version that was read is a condition: two changes at once are not one wide one.
-	sqlChange = `UPDATE apikey_key SET purpose = $4, scopes = $5, symbols = $6, allow = $7, deny = $8, expires = $9, per_min = $10, locked = $11, version = version + 1
+	sqlChange = `UPDATE apikey_key SET purpose = $4, scopes = $5, symbols = $6, allow = $7, deny = $8, expires = $9, per_min = $10, locked = $11, locked_by = $12, version = version + 1
 WHERE account = $1 AND id = $2 AND version = $3 AND status = 'active' RETURNING version`
-	sqlUnlock = `UPDATE apikey_key SET locked = FALSE, version = version + 1 WHERE account = $1 AND id = $2 AND locked AND status = 'active' AND made_device <> $3 RETURNING version`
+	sqlUnlock = `UPDATE apikey_key SET locked = FALSE, version = version + 1 WHERE account = $1 AND id = $2 AND locked AND status = 'active' AND locked_by <> $3 RETURNING version`
 
 	sqlInBrowser         = `UPDATE apikey_key SET browser_at = $1, version = version + 1 WHERE id = $2 AND browser_at = 0 AND status = 'active' AND CAST($3 AS BIGINT) > 0 RETURNING version`
 	sqlQuarantineExposed = `UPDATE apikey_key SET status = 'quarantined', ended_why = 'in_browser', version = version + 1
