@@ -194,25 +194,53 @@ func (s *Service) open(ctx context.Context, id ID) (*opened, error) {
 }
 
 // standing is what the account of a key may do.
-type standing struct{ status account.Status }
+type standing struct {
+	status account.Status
+	held   map[account.What]time.Time // what is held, until when
+}
 
-func (s *Service) standing(ctx context.Context, acc account.ID) (account.Status, error) {
+// holds reports how long a right waits because what it does is held (DESIGN §5: refused
+// if frozen or held); 0: it does not.
+func (st *standing) holds(need Scopes, now time.Time) time.Duration {
+	var wait time.Duration
+	if need&Withdraw != 0 {
+		wait = st.held[account.HoldWithdraw].Sub(now)
+	}
+	if need&TransferInternal != 0 {
+		wait = max(wait, st.held[account.HoldTransfer].Sub(now))
+	}
+	return max(wait, 0)
+}
+
+func (s *Service) standing(ctx context.Context, acc account.ID) (*standing, error) {
 	trusted := s.fresh == nil || s.fresh()
 	var place *atomic.Pointer[standing]
 	if trusted {
 		if st := s.people.get(acc); st != nil {
-			return st.status, nil
+			return st, nil
 		}
 		place = s.people.reserve(acc)
 	}
-	var a account.Account
-	if err := s.db.View(ctx, func(tx *store.Tx) (err error) { a, err = s.accounts.ByID(tx, acc); return err }); err != nil {
-		return "", err
+	var st *standing
+	err := s.db.View(ctx, func(tx *store.Tx) error {
+		a, err := s.accounts.ByID(tx, acc)
+		if err != nil {
+			return err
+		}
+		holds, err := s.accounts.Holds(tx, acc)
+		st = &standing{status: a.Status, held: map[account.What]time.Time{}}
+		for _, h := range holds {
+			st.held[h.What] = h.Until
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
 	if place != nil {
-		place.Store(&standing{a.Status})
+		place.Store(st)
 	}
-	return a.Status, nil
+	return st, nil
 }
 
 // Heard takes in what the log tells: a key or its account has changed.

@@ -128,11 +128,12 @@ func (s *Service) proved(ctx context.Context, k *opened, c *Claim, r *Request, n
 	if inBrowser(r) {
 		return KeyInBrowser, f
 	}
-	status, err := s.standing(ctx, k.Account)
+	st, err := s.standing(ctx, k.Account)
 	if err != nil {
 		return Unavailable, f
 	}
 	f.Needed = need.Scope.String()
+	status := st.status
 	switch state := k.State(now); {
 	case state == Finished:
 		return KeyExpired, f
@@ -161,6 +162,10 @@ func (s *Service) proved(ctx context.Context, k *opened, c *Claim, r *Request, n
 	}
 	if c.Profile.Unsigned() && !Reading.Has(need.Scope) {
 		return ScopeMissing, f // what a body asks for is not signed: anybody on the way could name the amount
+	}
+	if wait := st.holds(need.Scope, now); wait > 0 {
+		f.RetryAfter = wait
+		return AccountFrozen, f
 	}
 	if need.Scope == Withdraw && k.Locked {
 		return WithdrawLocked, f
