@@ -85,12 +85,12 @@ func (s *Service) Verify(ctx context.Context, r *Request, need Need) (Decision, 
 	if !here && k.Alg == Ed25519 {
 		// 40 µs for whoever knows a key's name is a way to keep us busy; its owner reads
 		// the cause in the story.
-		s.count(k, r.Peer, need.Class, IPNotAllowed, now)
+		s.count(k, r.Peer, need.Class, IPNotAllowed, false, now)
 		return unproved(AuthFailed)
 	}
 	v := slices.IndexFunc(k.versions, func(v verifier) bool { return v.holds(&c) })
 	if v < 0 {
-		s.count(k, r.Peer, need.Class, AuthFailed, now)
+		s.count(k, r.Peer, need.Class, AuthFailed, false, now)
 		return unproved(AuthFailed)
 	}
 	d := Decision{Key: k.Key, Version: k.versions[v].n, Scopes: k.Scopes, At: now, Remaining: int(k.Expires.Sub(now) / (24 * time.Hour))}
@@ -102,7 +102,7 @@ func (s *Service) Verify(ctx context.Context, r *Request, need Need) (Decision, 
 		d.Skew, d.NotAfter = c.At.Sub(now), c.At.Add(window)
 	}
 	code, facts := s.proved(ctx, k, &c, r, need, here, &d)
-	s.count(k, r.Peer, need.Class, code, now)
+	s.count(k, r.Peer, need.Class, code, true, now)
 	if code == KeyInBrowser {
 		s.exposed(ctx, k, r.Peer, now)
 	}
