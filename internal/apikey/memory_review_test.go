@@ -47,7 +47,7 @@ func TestReviewAClaimOutlivesTheClockOfTheSlowestGate(t *testing.T) {
 		}
 		// Our own clock says now+62s+ε; the clock of another gate is three seconds behind.
 		if err := db.Housekeeping(t.Context(), func(tx *store.Tx) error {
-			_, err := tx.Exec(sqlForgetClaims, store.Micros(now.Add(replayLife+time.Millisecond)))
+			_, err := tx.Exec(sqlForgetClaims, store.Micros(now.Add(replayLife+time.Millisecond-clocksApart))) // as Run does
 			return err
 		}); err != nil {
 			t.Fatal(err)

@@ -155,7 +155,7 @@ func (s *Service) Run(ctx context.Context, report func(error)) {
 			return
 		case <-t.C:
 			err := errors.Join(s.Flush(ctx), s.db.Housekeeping(ctx, func(tx *store.Tx) error {
-				_, err := tx.Exec(sqlForgetClaims, store.Micros(tx.Now))
+				_, err := tx.Exec(sqlForgetClaims, store.Micros(tx.Now.Add(-clocksApart)))
 				return err
 			}))
 			if err != nil && ctx.Err() == nil {
