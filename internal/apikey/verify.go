@@ -63,8 +63,10 @@ func (s *Service) Verify(ctx context.Context, r *Request, need Need) (Decision, 
 		return Decision{}, &Refusal{Code: AuthFailed, Profile: Native}
 	}
 	unproved := func(code Code) (Decision, *Refusal) { return Decision{}, &Refusal{Code: code, Profile: profile} }
-	if r.Unseen && profile != Native && !profile.Unsigned() {
-		r.Digest = emptyDigest // the others sign the body itself: it holds for an empty one or not at all
+	if r.Unseen && profile != Native {
+		// The others sign the body itself, so it holds for an empty one or not at all; and
+		// one that signs none may only read, for which there is no body.
+		r.Digest = emptyDigest
 	}
 	c, ok := read(profile, r, *buf)
 	if cap(c.Signed) > cap(*buf) && cap(c.Signed) < 64<<10 {

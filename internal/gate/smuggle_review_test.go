@@ -2,6 +2,8 @@ package gate
 
 import (
 	"bufio"
+	"crypto/ed25519"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"net"
@@ -16,6 +18,7 @@ import (
 	"keyward/gatekit"
 	"keyward/internal/apikey"
 	"keyward/internal/signin/signintest"
+	"keyward/internal/softkey"
 )
 
 // raw sends a request byte for byte and returns the status line and what followed.
@@ -210,16 +213,30 @@ func TestReviewOneMarketForAllReaders(t *testing.T) {
 	}
 }
 
-// Through a front that asks, a key of the profile cdp-jwt gets a decision that no upstream
-// takes, because its digest is of nothing.
+// Through a front that asks, a key of the profile cdp-jwt gets a decision that its upstream
+// takes: a digest of nothing known is the digest of no request at all.
 func TestReviewAnUnsignedProfileThroughAFrontThatAsks(t *testing.T) {
-	if (apikey.Profile("cdp-jwt")).Unsigned() {
-		d := [32]byte{} // what Verify leaves for such a profile
-		tok := testKey.Sign(gatekit.Decision{ID: "dec_x", Method: "GET", Target: "/v1/balance", Body: d, Account: "acc_1", Credential: "key:k", Issued: time.UnixMilli(1_700_000_000_000)})
-		if _, err := gatekit.NewVerifier(testKey).Check(tok, "GET", "/v1/balance", nil, time.UnixMilli(1_700_000_000_000)); err != nil {
-			t.Errorf("a GET without a body: %v", err)
-		}
+	y := newYard(t)
+	bot := softkey.NewBot(signintest.API)
+	n := apikey.NewKey{Purpose: "portfolio", Profile: apikey.CDP, Public: bot.Public(), Scopes: apikey.ReadAccount}
+	c, err := n.Checked()
+	y.w.Must(err)
+	y.p.Touch(c.Act().Kind, c.Act().Object)
+	key, err := y.w.BotKeys.Add(t.Context(), y.p.Cause(), y.p.By(), n)
+	y.w.Must(err)
+	now := y.w.DB.Now().Unix()
+	enc := base64.RawURLEncoding.EncodeToString
+	text := enc(fmt.Appendf(nil, `{"alg":"EdDSA","typ":"JWT","kid":%q,"nonce":"abc"}`, key.ID)) + "." +
+		enc(fmt.Appendf(nil, `{"iss":"cdp","sub":%q,"nbf":%d,"exp":%d,"uri":"GET %s/v1/balance"}`, key.ID, now, now+60, signintest.API))
+	r, err := http.NewRequest("GET", y.check.URL+"/gate/check", nil)
+	y.w.Must(err)
+	r.Header.Set("Authorization", "Bearer "+text+"."+enc(ed25519.Sign(bot.Private, []byte(text))))
+	r.Header[originalMethod], r.Header[originalTarget] = []string{"GET"}, []string{"/v1/balance"}
+	res, code := y.does(r)
+	if res.StatusCode != http.StatusOK {
+		t.Fatalf("%d %s", res.StatusCode, code)
+	}
+	if _, err := gatekit.NewVerifier(testKey).Check(res.Header.Get(gatekit.Header), "GET", "/v1/balance", nil, y.w.DB.Now()); err != nil {
+		t.Errorf("the upstream: %v", err)
 	}
 }
-
-var _ = signintest.API
