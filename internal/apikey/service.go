@@ -289,12 +289,16 @@ func (s *Service) Revoke(tx *store.Tx, acc account.ID, id ID, why string) ([]aud
 	return effect(id, version), tx.Later(sqlDropSecrets, string(id), store.Micros(tx.Now))
 }
 
-// Erase takes what is personal out of an account's keys.
+// Erase ends an account's keys and takes out what is personal and what is secret. Requests
+// are refused at once, because the account is closed in the same transaction.
 func (s *Service) Erase(tx *store.Tx, acc account.ID) error {
 	if err := tx.Later(sqlEraseUse, string(acc)); err != nil {
 		return err
 	}
-	return tx.Later(sqlEraseKeys, string(acc))
+	if err := tx.Later(sqlEraseSecrets, string(acc)); err != nil {
+		return err
+	}
+	return tx.Later(sqlEraseKeys, string(acc), store.Micros(tx.Now))
 }
 
 func effect(id ID, version int64) []audit.Effect {

@@ -46,7 +46,11 @@ WHERE id = $2 AND status = 'active' AND browser_at > 0 AND browser_at <= $3 AND 
 
 	sqlUsed = `UPDATE apikey_key SET used_at = $1 WHERE id = $2 AND used_at < $1`
 
-	sqlTally = `INSERT INTO apikey_use (key_id, minute, addr, class, code, n) VALUES ($1, $2, $3, $4, $5, $6)
+	// Not for a key whose account was erased, which has no purpose left: what is counted in
+	// memory would write its addresses again.
+	sqlTally = `INSERT INTO apikey_use (key_id, minute, addr, class, code, n)
+SELECT CAST($1 AS TEXT), CAST($2 AS BIGINT), CAST($3 AS TEXT), CAST($4 AS TEXT), CAST($5 AS TEXT), CAST($6 AS BIGINT)
+WHERE EXISTS (SELECT 1 FROM apikey_key k WHERE k.id = $1 AND k.purpose <> '')
 ON CONFLICT (key_id, minute, addr, class, code) DO UPDATE SET n = apikey_use.n + $6`
 	sqlStory = `SELECT minute, addr, class, code, n FROM apikey_use WHERE key_id = $1 AND minute >= $2 AND minute < $3 ORDER BY minute DESC, addr, class, code LIMIT 2000`
 
@@ -55,8 +59,11 @@ ON CONFLICT (key_id, minute, addr, class, code) DO UPDATE SET n = apikey_use.n +
 
 	sqlForgetUse = `DELETE FROM apikey_use WHERE minute < $1`
 
-	sqlEraseKeys = `UPDATE apikey_key SET purpose = '', made_addr = '', made_agent = '', partner = '' WHERE account = $1`
-	sqlEraseUse  = `DELETE FROM apikey_use WHERE key_id IN (SELECT id FROM apikey_key WHERE account = $1)`
+	// Ended too: without its places a key would work from everywhere.
+	sqlEraseKeys = `UPDATE apikey_key SET purpose = '', made_addr = '', made_agent = '', partner = '', sub = '', allow = '', deny = '', version = version + 1,
+ ended_at = CASE WHEN status = 'revoked' THEN ended_at ELSE $2 END, ended_why = CASE WHEN status = 'revoked' THEN ended_why ELSE 'erased' END, status = 'revoked' WHERE account = $1`
+	sqlEraseSecrets = `UPDATE apikey_version SET sealed = NULL WHERE key_id IN (SELECT id FROM apikey_key WHERE account = $1)`
+	sqlEraseUse     = `DELETE FROM apikey_use WHERE key_id IN (SELECT id FROM apikey_key WHERE account = $1)`
 )
 
 const (
