@@ -89,7 +89,7 @@ func (c *cache[K, V]) forgetAll() {
 type opened struct {
 	Key
 	versions []verifier // the newest first
-	tat      atomic.Int64
+	tat      *atomic.Int64 // of the key, not of this reading of it
 }
 
 // verifier is one version of what signs: one of the two.
@@ -190,7 +190,20 @@ func (s *Service) open(ctx context.Context, id ID) (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
+	k.tat = s.speed(id)
 	return &k, nil
+}
+
+// speed is where a key stands in its requests a minute. It outlives what was read of the
+// key: while the log is not heard every request reads it anew, and would find the speed of
+// a key that rested.
+func (s *Service) speed(id ID) *atomic.Int64 {
+	if tat := s.speeds.get(id); tat != nil {
+		return tat
+	}
+	tat := new(atomic.Int64)
+	s.speeds.reserve(id).Store(tat) // of two at once one counts in vain, for one request
+	return tat
 }
 
 // standing is what the account of a key may do.

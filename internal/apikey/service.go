@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -33,6 +34,7 @@ type Service struct {
 	dummy   *keyring.Keyed // what an unknown key is checked with
 	keys    cache[ID, opened]
 	people  cache[account.ID, standing]
+	speeds  cache[ID, atomic.Int64]
 	replays *replays
 	claims  *claims
 	shared  bool // other processes let requests in as well
@@ -56,6 +58,7 @@ func New(p Parts) *Service {
 		started: p.DB.Now(), dummy: keyring.NewKeyed(hashOf(HMACSHA256), keyring.Random(32)), replays: newReplays(replayEntries)}
 	s.keys.init()
 	s.people.init()
+	s.speeds.init()
 	s.claims, s.shared = &claims{db: p.DB}, p.DB.Dialect() == store.PostgreSQL
 	return s
 }
