@@ -210,9 +210,9 @@ func (s *Service) once(ctx context.Context, c *Claim, alg Alg, decision [16]byte
 				return Unavailable // nobody knows: fail closed
 			}
 			if taken {
-				s.replays.claim(id, first, now)
+				s.replays.claim(id, first, now, now)
 			} else {
-				s.replays.claim(id, decision, now)
+				s.replays.claim(id, decision, now, now)
 			}
 		}
 		if taken {
@@ -227,7 +227,7 @@ func (s *Service) once(ctx context.Context, c *Claim, alg Alg, decision [16]byte
 		f.RetryAfter = ahead
 		return Starting
 	}
-	first, taken, ok := s.replays.claim(id, decision, now)
+	first, taken, ok := s.replays.claim(id, decision, c.At, now)
 	switch {
 	case taken:
 		f.First = decisionID(first)
