@@ -129,6 +129,14 @@ func (s *Service) Unlock(ctx context.Context, cause store.Cause, by By, id ID) (
 		if by.Device == "" || by.Device == k.lockedBy {
 			return ErrSecondDevice
 		}
+		// A private window is a device too, and the same passkey signs in there. Only one
+		// that was known before counts as another (DESIGN §5).
+		switch d, err := s.devices.Device(tx, by.Account, by.Device); {
+		case err != nil:
+			return err
+		case tx.Now.Sub(d.FirstSeen) < knownFor:
+			return ErrSecondDevice
+		}
 		proof, err := s.devices.Need(tx, by.Session, by.Account, act)
 		if err != nil {
 			return err

@@ -30,6 +30,9 @@ const (
 	// that is further behind refuses every honest bot, and so is noticed.
 	clocksApart = time.Minute
 
+	// knownFor: how long a device is known before it may unlock withdrawing.
+	knownFor = 24 * time.Hour
+
 	defaultPerMinute = 1200
 	maxPerMinute     = 60_000
 

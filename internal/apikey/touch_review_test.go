@@ -19,8 +19,8 @@ var thief = netip.MustParsePrefix("198.51.100.9/32")
 // adds the right to withdraw, and unlocks it.
 func TestReviewOneDeviceAddsTheRightToWithdrawAndUnlocksIt(t *testing.T) {
 	each(t, func(t *testing.T, o *owner) {
+		there := &owner{t, o.w, o.knownPhone()}
 		_, key := o.p.Bot(trading)
-		there := &owner{t, o.w, o.p.Elsewhere().In()}
 		e := key.Edit()
 		e.Scopes |= apikey.Withdraw
 		e.Allow = append(e.Allow, thief)
@@ -118,8 +118,8 @@ func TestReviewAKeyDoesNotOutliveAYear(t *testing.T) {
 // DESIGN §5: "refused if frozen or held".
 func TestReviewAHoldOnWithdrawingHoldsKeysToo(t *testing.T) {
 	each(t, func(t *testing.T, o *owner) {
+		phone := o.knownPhone()
 		bot, key := o.p.Bot(apikey.NewKey{Scopes: apikey.Withdraw | apikey.TransferInternal, Allow: trading.Allow})
-		phone := o.p.Elsewhere().In()
 		phone.Touch(device.ActBotKeyUnlock, string(key.ID))
 		_, err := o.w.BotKeys.Unlock(t.Context(), phone.Cause(), phone.By(), key.ID)
 		o.w.Must(err)
