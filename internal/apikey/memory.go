@@ -88,7 +88,7 @@ func (c *cache[K, V]) forgetAll() {
 // opened is a key as it is checked with: its secrets opened once, into keyed states.
 type opened struct {
 	Key
-	versions []verifier // the newest first
+	versions []verifier    // the newest first
 	tat      *atomic.Int64 // of the key, not of this reading of it
 }
 
