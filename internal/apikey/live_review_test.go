@@ -224,3 +224,24 @@ func TestReviewAnUnknownKeyTakesAsLongAsAKnownOne(t *testing.T) {
 		}
 	})
 }
+
+// The page offers its owner to add the address of a refused call with one touch. Of an
+// Ed25519 key anybody who knows its name can have an address offered: nothing is proved.
+func TestReviewAStrangerHasNoAddressOffered(t *testing.T) {
+	each(t, func(t *testing.T, o *owner) {
+		bot, key := o.p.Bot(trading)
+		stranger := softkey.NewBot(authority)
+		stranger.ID = bot.ID
+		o.want(o.request(stranger, call{method: "GET", path: "/v1/balance", peer: foreign}), look, "(AUTH_FAILED)")
+		o.w.Must(o.w.BotKeys.Flush(t.Context()))
+		o.w.Must(o.w.DB.View(t.Context(), func(tx *store.Tx) error {
+			lines, err := o.w.BotKeys.Refusals(tx, key.Key, o.w.DB.Now().Add(-time.Hour))
+			for _, l := range lines {
+				if l.Code == apikey.IPNotAllowed && l.Addr == foreign.String() {
+					t.Errorf("%s is offered, and nobody proved to have the key", l.Addr)
+				}
+			}
+			return err
+		}))
+	})
+}
