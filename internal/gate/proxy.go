@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"slices"
 	"strings"
 
 	"keyward/internal/apikey"
@@ -91,10 +92,18 @@ func (g *Gate) rewrite(p *httputil.ProxyRequest) {
 // The others name another method or path than the line of the request, to frameworks
 // that believe them, or another client.
 func lead(h http.Header) {
-	for _, name := range []string{"Connection", "Upgrade", "Http2-Settings", "X-Http-Method-Override", "X-Http-Method", "X-Method-Override", "X-Original-Url", "X-Rewrite-Url",
-		originalMethod, originalTarget, forwardMethod, forwardTarget, "X-Forwarded-Prefix", "X-Real-Ip", "True-Client-Ip"} {
+	for _, name := range append([]string{"Connection", "Upgrade", "Http2-Settings", originalMethod, originalTarget, forwardMethod, forwardTarget,
+		"X-Forwarded-Prefix", "X-Real-Ip", "True-Client-Ip"}, otherwise...) {
 		delete(h, name)
 	}
+}
+
+// otherwise are headers by which frameworks take another method or path than the line of
+// the request says. No front writes them.
+var otherwise = []string{"X-Http-Method-Override", "X-Http-Method", "X-Method-Override", "X-Original-Url", "X-Rewrite-Url"}
+
+func misleads(h http.Header) bool {
+	return slices.ContainsFunc(otherwise, func(name string) bool { return len(h[name]) > 0 })
 }
 
 func requestID(g *Gate) string { return keyring.NewID("req_", g.Now()) }
