@@ -37,7 +37,7 @@ WHERE account = $1 AND id = $2 AND version = $3 AND status = 'active' RETURNING 
 	sqlUnlock = `UPDATE apikey_key SET locked = FALSE, version = version + 1 WHERE account = $1 AND id = $2 AND locked AND status = 'active' AND locked_by <> $3 RETURNING version`
 
 	sqlInBrowser         = `UPDATE apikey_key SET browser_at = $1, version = version + 1 WHERE id = $2 AND browser_at = 0 AND status = 'active' AND CAST($3 AS BIGINT) > 0 RETURNING version`
-	sqlQuarantineExposed = `UPDATE apikey_key SET status = 'quarantined', ended_why = 'in_browser', version = version + 1
+	sqlQuarantineExposed = `UPDATE apikey_key SET status = 'quarantined', ended_why = 'in_browser', locked = CASE WHEN scopes LIKE '%withdraw%' THEN TRUE ELSE FALSE END, version = version + 1
 WHERE id = $2 AND status = 'active' AND browser_at > 0 AND browser_at <= $3 AND CAST($1 AS BIGINT) > 0 RETURNING version`
 
 	// Which keys were ended after the backup nobody knows any more.

@@ -140,3 +140,24 @@ func TestReviewAHoldOnWithdrawingHoldsKeysToo(t *testing.T) {
 		}
 	})
 }
+
+// The key of a bot that lay open in a web page comes out of quarantine as it was: with one
+// touch on one device it withdraws again.
+func TestReviewWhatWasExposedIsUnlockedAnew(t *testing.T) {
+	each(t, func(t *testing.T, o *owner) {
+		phone := o.knownPhone()
+		bot, key := o.p.Bot(apikey.NewKey{Scopes: apikey.Withdraw, Allow: trading.Allow})
+		phone.Touch(device.ActBotKeyUnlock, string(key.ID))
+		_, err := o.w.BotKeys.Unlock(t.Context(), phone.Cause(), phone.By(), key.ID)
+		o.w.Must(err)
+		need := apikey.Need{Scope: apikey.Withdraw, Class: apikey.ClassWithdraw}
+		for range 2 {
+			o.want(o.request(bot, with(order, "Origin", "https://portfolio.example")), need, "KEY_IN_BROWSER")
+			o.w.Clock.Sleep(2 * time.Minute)
+		}
+		o.p.Touch(device.ActBotKeyChange, string(key.ID))
+		_, err = o.w.BotKeys.Release(t.Context(), o.p.Cause(), o.p.By(), key.ID)
+		o.w.Must(err)
+		o.want(o.request(bot, order), need, "WITHDRAW_LOCKED")
+	})
+}
