@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs what the tests need on a Debian machine, as root or with sudo, without
 # asking: PostgreSQL, nginx, Chromium with fonts, systemd's unit checker, a C
-# compiler for the race detector, npm with the clients of e2e/clients, a JDK,
-# Python's cryptography and curl for the bots of examples/clients, and staticcheck.
+# compiler for the race detector, npm with the clients of e2e/clients and e2e/ccxt, a
+# JDK, Python's cryptography and curl for the bots of examples/clients, and staticcheck.
 # What is there stays as it is, and nothing that comes with a package is started.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -54,10 +54,11 @@ tool staticcheck >/dev/null
 # The npm clients, exactly those of the lock file. Nothing of them runs while they
 # are installed, and the tests know by the copy whether they are the right ones.
 clients() (
-  cd e2e/clients
+  cd "$1"
   cmp -s package-lock.json node_modules/.installed && return
-  echo "setup: npm ci in e2e/clients"
+  echo "setup: npm ci in $1"
   npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
   cp package-lock.json node_modules/.installed
 )
-clients
+clients e2e/clients
+clients e2e/ccxt

@@ -19,7 +19,6 @@ import (
 	"keyward/internal/contain"
 	"keyward/internal/device"
 	"keyward/internal/edge"
-	"keyward/internal/gate"
 	"keyward/internal/job"
 	"keyward/internal/keyring"
 	"keyward/internal/notify"
@@ -169,8 +168,8 @@ type app struct {
 	ops      *edge.Ops
 	public   http.Handler
 
-	operators *operators // nil: they have no door here
-	gate      *gate.Gate // nil: bots have no door here
+	operators *operators   // nil: they have no door here
+	bots      http.Handler // the gate; nil: bots have no door here
 }
 
 // extras are what a demo adds to the server it runs.
@@ -261,8 +260,12 @@ func (c *core) build(ctx context.Context, logger *slog.Logger, x extras) (*app, 
 	if a.operators, err = a.newOperators(render); err != nil {
 		return nil, err
 	}
-	if a.gate, err = newGate(c.cfg, a.botKeys, c.db.Now, logger); err != nil {
+	g, err := newGate(c.cfg, a.botKeys, c.db.Now, logger)
+	if err != nil {
 		return nil, err
+	}
+	if g != nil {
+		a.bots = gateHandler(g)
 	}
 	a.ops = edge.NewOps(logger, a.metrics, a.checks()...)
 	return a, nil

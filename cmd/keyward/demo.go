@@ -218,7 +218,7 @@ func (d *demoRun) config(cmd demoCmd, upstreamKey string) (config.Config, error)
 		}},
 		Gate: config.Gate{
 			Listen: d.gateL.Addr().String(), Authority: fmt.Sprintf("localhost:%d", port(d.gateL)), Upstream: "http://" + d.botsL.Addr().String(), UpstreamKeyFile: upstreamKey,
-			Routes: demo.BotRoutes(),
+			Routes: append(demo.BotRoutes(), demo.ShapeRoutes()...),
 		},
 		Limits: config.Limits{RateFactor: 20, RequestTimeout: 25 * time.Second}, // one machine plays many people
 	}

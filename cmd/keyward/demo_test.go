@@ -103,25 +103,7 @@ func TestTour(t *testing.T) {
 func TestTourCatchesAServerThatRefusesNothing(t *testing.T) {
 	t.Parallel()
 	d := demoFor(t, demoCmd{})
-	honest := d.app.public
-	d.app.public = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		rec := httptest.NewRecorder()
-		honest.ServeHTTP(rec, r)
-		refused := rec.Code >= 400 && !strings.Contains(rec.Body.String(), `"use_dpop_nonce"`)
-		if refused {
-			rec.Header().Del("Content-Length")
-			rec.Header().Set("Content-Type", "application/json")
-		}
-		for k, v := range rec.Header() {
-			w.Header()[k] = v
-		}
-		if refused {
-			io.WriteString(w, "{}")
-			return
-		}
-		w.WriteHeader(rec.Code)
-		w.Write(rec.Body.Bytes())
-	})
+	d.app.public, d.app.bots = yesMan(d.app.public), yesMan(d.app.bots)
 	var out bytes.Buffer
 	d.env.stdout = &out
 	err := d.tour(d.env, false)
@@ -142,6 +124,28 @@ func TestTourCatchesAServerThatRefusesNothing(t *testing.T) {
 	if refusals < 25 {
 		t.Errorf("only %d lines want a refusal\n%s", refusals, out.String())
 	}
+}
+
+// yesMan turns each refusal into a yes.
+func yesMan(honest http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		rec := httptest.NewRecorder()
+		honest.ServeHTTP(rec, r)
+		refused := rec.Code >= 400 && !strings.Contains(rec.Body.String(), `"use_dpop_nonce"`)
+		if refused {
+			rec.Header().Del("Content-Length")
+			rec.Header().Set("Content-Type", "application/json")
+		}
+		for k, v := range rec.Header() {
+			w.Header()[k] = v
+		}
+		if refused {
+			io.WriteString(w, "{}")
+			return
+		}
+		w.WriteHeader(rec.Code)
+		w.Write(rec.Body.Bytes())
+	})
 }
 
 // visitor of the stage: somebody who opens the page and presses its buttons.

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strings"
 	"time"
 
 	"keyward/gatekit"
@@ -43,7 +44,7 @@ func newGate(cfg config.Config, botKeys *apikey.Service, now func() time.Time, l
 		if err := gate.ParseRoute(route); err != nil {
 			return nil, config.Faults{{Key: fmt.Sprintf("gate.routes[%d]", i), What: err.Error(), Why: "a route that matches nothing, or too much, is worse than none", Fix: "keyward.example.yaml shows routes"}}
 		}
-		if len(g.Peers) > 0 && r.Symbol != "" && r.Symbol[:4] == "body" {
+		if len(g.Peers) > 0 && r.Symbol != "" && !strings.HasPrefix(r.Symbol, "query:") {
 			return nil, config.Faults{{Key: fmt.Sprintf("gate.routes[%d].symbol", i), What: "stands in the body, which fronts that ask do not hand over",
 				Why: "such requests could never pass through them", Fix: "use query:NAME, or the proxy alone (no gate.peers)"}}
 		}
@@ -74,9 +75,9 @@ func gateHandler(g *gate.Gate) http.Handler {
 }
 
 // gateServer has the bounds of the public door.
-func gateServer(g *gate.Gate, logger *slog.Logger) *http.Server {
+func gateServer(h http.Handler, logger *slog.Logger) *http.Server {
 	return &http.Server{
-		Handler: gateHandler(g), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 60 * time.Second, IdleTimeout: 2 * time.Minute,
+		Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 60 * time.Second, IdleTimeout: 2 * time.Minute,
 		MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
 	}
 }
@@ -137,7 +138,7 @@ func (c *core) runGate(ctx context.Context, logger *slog.Logger) error {
 		d.botKeys.Run(bg, report)
 		<-watching
 	}()
-	server := gateServer(g, logger)
+	server := gateServer(gateHandler(g), logger)
 	failed := make(chan error, 1)
 	go func() { failed <- serveHTTP(server, listener, nil) }()
 	logger.Info("gate", "authority", c.cfg.Gate.Authority, "listen", listener.Addr().String(), "upstream", c.cfg.Gate.Upstream)

@@ -109,7 +109,7 @@ func (a *app) serveOn(ctx context.Context, logger *slog.Logger, publicL, opsL, o
 	}
 	bots := new(http.Server)
 	if gateL != nil {
-		bots = gateServer(a.gate, logger)
+		bots = gateServer(a.bots, logger)
 		go func() { failed <- serveHTTP(bots, gateL, cert) }()
 		logger.Info("gate", "authority", a.cfg.Gate.Authority, "listen", gateL.Addr().String(), "upstream", a.cfg.Gate.Upstream)
 	}

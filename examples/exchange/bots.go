@@ -3,16 +3,17 @@ package exchange
 import (
 	"encoding/json"
 	"net/http"
-	"sort"
-	"strconv"
 	"sync"
+	"time"
 
 	"keyward/gatekit"
 )
 
 // Bots is the exchange's API for programs. It stands behind Keyward's gate and takes
 // nothing that does not carry the gate's decision about exactly this request: whose it
-// is and what it may do comes from there and from nowhere else.
+// is and what it may do comes from there and from nowhere else. Beside its own shapes it
+// speaks, as far as a bot needs that places, lists and cancels, those of five exchanges.
+// What these tell everybody, their markets and their clocks, takes no decision.
 type Bots struct {
 	http.Handler
 
@@ -28,6 +29,9 @@ type botOrder struct {
 	Quantity string `json:"quantity"`
 	Price    string `json:"price"`
 
+	number  int
+	own     string // what its client calls it, "" for nothing
+	at      time.Time
 	account string
 }
 
@@ -42,7 +46,12 @@ func NewBots(key gatekit.Key) *Bots {
 	mux.HandleFunc("POST /v1/withdrawals", b.withdraw)
 	verifier := gatekit.NewVerifier(key)
 	verifier.RememberFor(100_000) // a decision is good for one call, not for five seconds of them
-	b.Handler = verifier.Middleware(mux, 64<<10)
+	everybody := http.NewServeMux()
+	for _, shape := range []func(private, public *http.ServeMux){b.binance, b.okx, b.bybit, b.kraken, b.upbit} {
+		shape(mux, everybody)
+	}
+	everybody.Handle("/", verifier.Middleware(mux, 64<<10)) // whatever is not named above
+	b.Handler = everybody
 	return b
 }
 
@@ -53,16 +62,7 @@ func (b *Bots) balance(w http.ResponseWriter, r *http.Request) {
 
 func (b *Bots) list(w http.ResponseWriter, r *http.Request) {
 	d, _ := gatekit.FromContext(r.Context())
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	open := []botOrder{}
-	for _, o := range b.orders {
-		if o.account == d.Account {
-			open = append(open, o)
-		}
-	}
-	sort.Slice(open, func(i, j int) bool { return open[i].ID < open[j].ID })
-	answer(w, open)
+	answer(w, b.of(d.Account))
 }
 
 func (b *Bots) place(w http.ResponseWriter, r *http.Request) {
@@ -74,34 +74,19 @@ func (b *Bots) place(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, `{"code":"ORDER_INVALID"}`, http.StatusBadRequest)
 		return
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.last++
-	o.ID, o.account = "ord_"+strconv.Itoa(b.last), d.Account
-	b.orders[o.ID] = o
-	answer(w, o)
+	answer(w, b.put(d.Account, o))
 }
 
 func (b *Bots) cancel(w http.ResponseWriter, r *http.Request) {
 	d, _ := gatekit.FromContext(r.Context())
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	o, ok := b.orders[r.PathValue("id")]
-	if !ok || o.account != d.Account {
+	o, ok := b.drop(d.Account, r.PathValue("id"))
+	if !ok {
 		http.Error(w, `{"code":"ORDER_UNKNOWN"}`, http.StatusNotFound)
 		return
 	}
-	delete(b.orders, o.ID)
 	answer(w, map[string]string{"cancelled": o.ID})
 }
 
 func (b *Bots) withdraw(w http.ResponseWriter, r *http.Request) {
 	answer(w, map[string]string{"withdrawal": "accepted"})
-}
-
-// Open is how many orders there are, of anybody.
-func (b *Bots) Open() int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return len(b.orders)
 }

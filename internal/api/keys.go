@@ -42,6 +42,11 @@ func (s *Server) keys() {
 		about: "Needs a touch for botkeys.unlock with this id, on another device than the one that made the key.",
 	}, s.keyUnlock)
 	add(s, operation{
+		id: "keys-release", call: "POST /keys/{id}/release", tag: "keys", access: holder, limit: edge.ClassAPI,
+		codes: "apikey_unknown apikey_changed" + widens, summary: "Let a suspected API key work again",
+		about: "Needs a touch for botkeys.change with this id: a thief would say the same.",
+	}, s.keyRelease)
+	add(s, operation{
 		id: "keys-story", call: "GET /keys/{id}/story", tag: "keys", access: holder, limit: edge.ClassAPI,
 		codes: "apikey_unknown", summary: "What an API key did, by minute",
 		about: "The newest first, at most 2000 lines; ask for a shorter time to see older ones. The last minute may be missing.",
@@ -116,7 +121,12 @@ func (s *Server) ownKey(ctx context.Context, id string) (k apikey.Key, err error
 	return k, err
 }
 
-func (s *Server) keyRead(ctx context.Context, in *idIn) (*keyOut, error) {
+// keyIDIn: a key that was brought in keeps the id it has always had.
+type keyIDIn struct {
+	ID string `path:"id" maxLength:"128"`
+}
+
+func (s *Server) keyRead(ctx context.Context, in *keyIDIn) (*keyOut, error) {
 	k, err := s.ownKey(ctx, in.ID)
 	if err != nil {
 		return nil, err
@@ -137,7 +147,8 @@ func by(ctx context.Context) apikey.By {
 type keyCreateIn struct {
 	Body struct {
 		Purpose   string   `json:"purpose" maxLength:"800" doc:"What it is for, in the owner's words."`
-		Alg       string   `json:"alg,omitempty" doc:"ed25519 when left out, or hmac-sha256."`
+		Profile   string   `json:"profile,omitempty" doc:"How its client signs: keyward-v1 when left out, or the way of another exchange, as binance, okx or upbit."`
+		Alg       string   `json:"alg,omitempty" doc:"The best that the profile has when left out: ed25519 with keyward-v1."`
 		PublicKey string   `json:"public_key,omitempty" maxLength:"100" doc:"With ed25519: its 32 bytes in base64. Never the private half."`
 		Scopes    []string `json:"scopes" nullable:"false" maxItems:"32"`
 		Symbols   []string `json:"symbols,omitempty" nullable:"false" maxItems:"200" doc:"That it may trade; empty: all."`
@@ -155,7 +166,9 @@ type keyCreateIn struct {
 // CreatedKey is a new key with what is shown once.
 type CreatedKey struct {
 	Key    APIKey `json:"key"`
-	Secret string `json:"secret,omitempty" doc:"With hmac-sha256, here and nowhere else."`
+	Secret string `json:"secret,omitempty" doc:"Of a shared one, here and nowhere else."`
+
+	Passphrase string `json:"passphrase,omitempty" doc:"A second secret that clients of some profiles send along."`
 }
 
 // String keeps the secret out of logs even when somebody prints the answer.
@@ -166,7 +179,7 @@ type keyCreatedOut struct{ Body CreatedKey }
 func (s *Server) keyCreate(ctx context.Context, in *keyCreateIn) (*keyCreatedOut, error) {
 	b := in.Body
 	n := apikey.NewKey{
-		Purpose: b.Purpose, Sub: b.Sub, Alg: apikey.Alg(b.Alg), Symbols: b.Symbols, Life: time.Duration(b.Days) * 24 * time.Hour,
+		Purpose: b.Purpose, Sub: b.Sub, Profile: apikey.Profile(b.Profile), Alg: apikey.Alg(b.Alg), Symbols: b.Symbols, Life: time.Duration(b.Days) * 24 * time.Hour,
 		Window: time.Duration(b.WindowMS) * time.Millisecond, PerMin: b.PerMinute, Test: b.Test,
 	}
 	// Numbers that leave the range of a duration must not come back into it.
@@ -199,7 +212,7 @@ func (s *Server) keyCreate(ctx context.Context, in *keyCreateIn) (*keyCreatedOut
 	if err != nil {
 		return nil, err
 	}
-	return &keyCreatedOut{CreatedKey{keyOf(c.Key, s.DB.Now()), c.Secret}}, nil
+	return &keyCreatedOut{CreatedKey{Key: keyOf(c.Key, s.DB.Now()), Secret: c.Secret, Passphrase: c.Passphrase}}, nil
 }
 
 // scopesOf reads rights, one to each string: "read.account trade.spot" is no right.
@@ -219,7 +232,7 @@ func placesOf(list []string) ([]netip.Prefix, error) {
 }
 
 type keyChangeIn struct {
-	ID   string `path:"id" maxLength:"64"`
+	ID   string `path:"id" maxLength:"128"`
 	Body struct {
 		Version   int64      `json:"version" doc:"That was read: when the key has changed since, nothing is done."`
 		Purpose   *string    `json:"purpose,omitempty" maxLength:"800"`
@@ -271,7 +284,7 @@ func (s *Server) keyChange(ctx context.Context, in *keyChangeIn) (*keyOut, error
 	return &keyOut{keyOf(k, s.DB.Now())}, nil
 }
 
-func (s *Server) keyEnd(ctx context.Context, in *idIn) (*effectOut, error) {
+func (s *Server) keyEnd(ctx context.Context, in *keyIDIn) (*effectOut, error) {
 	e, err := s.Contain.EndBotKey(ctx, cause(ctx), caller(ctx).Account, apikey.ID(in.ID))
 	if err != nil {
 		return nil, err
@@ -279,7 +292,7 @@ func (s *Server) keyEnd(ctx context.Context, in *idIn) (*effectOut, error) {
 	return &effectOut{effectOf(e)}, nil
 }
 
-func (s *Server) keyUnlock(ctx context.Context, in *idIn) (*keyOut, error) {
+func (s *Server) keyUnlock(ctx context.Context, in *keyIDIn) (*keyOut, error) {
 	k, err := s.BotKeys.Unlock(ctx, cause(ctx), by(ctx), apikey.ID(in.ID))
 	if err != nil {
 		return nil, err
@@ -287,8 +300,16 @@ func (s *Server) keyUnlock(ctx context.Context, in *idIn) (*keyOut, error) {
 	return &keyOut{keyOf(k, s.DB.Now())}, nil
 }
 
+func (s *Server) keyRelease(ctx context.Context, in *keyIDIn) (*keyOut, error) {
+	k, err := s.BotKeys.Release(ctx, cause(ctx), by(ctx), apikey.ID(in.ID))
+	if err != nil {
+		return nil, err
+	}
+	return &keyOut{keyOf(k, s.DB.Now())}, nil
+}
+
 type keyStoryIn struct {
-	ID   string    `path:"id" maxLength:"64"`
+	ID   string    `path:"id" maxLength:"128"`
 	From time.Time `query:"from" doc:"Seven days ago when left out. Stories are kept for 90 days."`
 	To   time.Time `query:"to" doc:"Now when left out."`
 }

@@ -168,3 +168,15 @@ func TestAnotherDeviceOpensTheLock(t *testing.T) {
 	phone.send("POST", path, nil).want(200, &k)
 	equal(t, "locked after it", k.Locked, false)
 }
+
+func TestASecretOfAnotherExchangeComesWithItsPassphrase(t *testing.T) {
+	w := newWorld(t)
+	alice := w.app().signUp("alice@example.org")
+	c := alice.made(wish("read.account", "profile", "okx", "public_key", nil))
+	equal(t, "profile", c.Key.Profile, "okx")
+	if c.Secret == "" || c.Passphrase == "" || strings.Contains(c.String(), c.Passphrase) {
+		t.Errorf("%q %q", c.Secret, c.Passphrase)
+	}
+	alice.send("POST", "/api/v1/keys", wish("read.account", "profile", "nobody")).refused(400, "apikey_public")
+	alice.touch("botkeys.change", c.Key.ID).send("POST", "/api/v1/keys/"+c.Key.ID+"/release", nil).refused(409, "apikey_changed")
+}

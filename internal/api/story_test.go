@@ -122,6 +122,7 @@ func TestStory(t *testing.T) {
 		phone.send("POST", "/api/v1/contacts", map[string]string{"mail": "alice@EXAMPLE.net"}).want(201, &c)
 		equal(t, "value", c.Value, "alice@example.net")
 		equal(t, "verified", c.VerifiedAt.IsZero(), true)
+		w.clock.pass(time.Millisecond) // the ids of events are ordered by the millisecond
 		link := w.accounts.VerifyToken(c.ID, w.clock.now())
 		var done api.Confirmed
 		w.do(request{method: "POST", path: "/api/v1/contacts/confirm", body: map[string]string{"token": link}}).want(200, &done)

@@ -114,7 +114,7 @@ func (p Profile) Unsigned() bool { return p == CDP }
 // Unrouted reports whether a profile leaves the method and the path out of what it
 // signs. The bytes of a read are then those of a change as well: a GET of an order that
 // somebody saw comes back as a DELETE of it, under a signature that holds. With such a
-// profile reads have to be remembered against replay like changes.
+// profile reads have to be remembered, so that no change comes in with their bytes.
 func (p Profile) Unrouted() bool {
 	return p == Binance || p == Bybit || p == Upbit || p == Bithumb
 }

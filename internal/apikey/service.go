@@ -35,6 +35,7 @@ type Service struct {
 	keys    cache[ID, opened]
 	people  cache[account.ID, standing]
 	speeds  cache[ID, atomic.Int64]
+	serial  *keyring.Serial // of decisions
 	replays *replays
 	claims  *claims
 	shared  bool // other processes let requests in as well
@@ -55,7 +56,7 @@ type Parts struct {
 // New wires the service.
 func New(p Parts) *Service {
 	s := &Service{db: p.DB, ring: p.Ring, log: p.Log, accounts: p.Accounts, devices: p.Devices, fresh: p.Fresh, gates: p.Gates,
-		started: p.DB.Now(), dummy: keyring.NewKeyed(hashOf(HMACSHA256), keyring.Random(32)), replays: newReplays(replayEntries)}
+		started: p.DB.Now(), dummy: keyring.NewKeyed(hashOf(HMACSHA256), keyring.Random(32)), replays: newReplays(replayEntries), serial: keyring.NewSerial()}
 	s.keys.init()
 	s.people.init()
 	s.speeds.init()

@@ -102,11 +102,11 @@ func TestABotTrades(t *testing.T) {
 			o.want(o.request(bot, balance), look, "")
 			r := o.request(bot, order)
 			d, refused := o.w.BotKeys.Verify(t.Context(), r, trade)
-			if refused != nil || d.Key.ID != key.ID || !strings.HasPrefix(d.ID, "dec_") {
+			if refused != nil || d.Key.ID != key.ID || !strings.HasPrefix(d.ID.String(), "dec_") {
 				t.Fatalf("%+v, %v", d, refused)
 			}
 			_, again := o.w.BotKeys.Verify(t.Context(), r, trade)
-			if again == nil || again.Code != apikey.Replayed || again.First != d.ID {
+			if again == nil || again.Code != apikey.Replayed || again.First != d.ID.String() {
 				t.Errorf("the same order again: %+v, want REPLAYED of %s", again, d.ID)
 			}
 			same := o.request(bot, balance)

@@ -31,7 +31,7 @@ func TestACapturedOrderIsTakenOnceByAllGatesTogether(t *testing.T) {
 				switch d, no := w.BotKeys.Verify(t.Context(), &copied, trade); {
 				case no == nil:
 					in.Add(1)
-					first.Store("let in", d.ID)
+					first.Store("let in", d.ID.String())
 				case no.Code == apikey.Replayed:
 					replayed.Add(1)
 					first.Store(no.First, true)

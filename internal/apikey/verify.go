@@ -3,6 +3,7 @@ package apikey
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
 	"math"
 	"slices"
 	"strings"
@@ -10,7 +11,6 @@ import (
 	"time"
 
 	"keyward/internal/account"
-	"keyward/internal/keyring"
 	"keyward/internal/store"
 )
 
@@ -26,7 +26,7 @@ func (n Need) exits() bool { return n.Scope == 0 || Exiting.Has(n.Scope) }
 
 // Decision is a request that is let in.
 type Decision struct {
-	ID        string // "dec_…"
+	ID        DecisionID
 	Key       Key
 	Version   int64 // of the key, that signed
 	Scopes    Scopes
@@ -181,18 +181,27 @@ func (s *Service) proved(ctx context.Context, k *opened, c *Claim, r *Request, n
 		f.RetryAfter = wait
 		return RateLimited, f
 	}
-	id := [16]byte(keyring.Random(16))
+	id := s.serial.Next()
 	if c.Counter != 0 {
-		if code := s.grows(ctx, k.ID, c.Counter); code != "" {
+		if code := s.grows(ctx, k.ID, c, k.Alg, id, now, &f); code != "" {
 			return code, f
 		}
 	} else if r.Mutating() || need.Scope&^Reading != 0 || c.Profile.Unrouted() { // some exchanges trade by GET
-		if code := s.once(ctx, c, k.Alg, id, now, &f); code != "" {
+		if code := s.once(ctx, c, k.Alg, id, now, &f); code != "" && !(code == Replayed && c.readsAgain(r, need)) {
 			return code, f
 		}
 	}
-	d.ID = decisionID(id)
+	d.ID = id
 	return "", f
+}
+
+// readsAgain reports whether a request whose bytes were here before may pass as a read.
+// Where neither method nor path is signed, two reads without parameters that are signed
+// in one millisecond are the same bytes: clients of binance send such pairs when they
+// start. The read still takes its place, so that it cannot come back as a change, and
+// one that says no time stays single.
+func (c *Claim) readsAgain(r *Request, need Need) bool {
+	return !r.Mutating() && !c.At.IsZero() && (need.Scope == 0 || Reading.Has(need.Scope))
 }
 
 // once lets a request in a first time and never again.
@@ -216,7 +225,7 @@ func (s *Service) once(ctx context.Context, c *Claim, alg Alg, decision [16]byte
 			}
 		}
 		if taken {
-			f.First = decisionID(first)
+			f.First = DecisionID(first).String()
 			return Replayed
 		}
 		return ""
@@ -230,7 +239,7 @@ func (s *Service) once(ctx context.Context, c *Claim, alg Alg, decision [16]byte
 	first, taken, ok := s.replays.claim(id, decision, c.At, now)
 	switch {
 	case taken:
-		f.First = decisionID(first)
+		f.First = DecisionID(first).String()
 		return Replayed
 	case !ok:
 		return Unavailable
@@ -239,22 +248,30 @@ func (s *Service) once(ctx context.Context, c *Claim, alg Alg, decision [16]byte
 }
 
 // grows takes a nonce that has to grow: one conditional statement, so that of two equal
-// ones one is taken, by whichever gate.
-func (s *Service) grows(ctx context.Context, id ID, counter uint64) Code {
-	if counter > math.MaxInt64 {
+// ones one is taken, by whichever gate. What this gate remembers to have let in is told
+// that it came before and not that its nonce is low: of the latter a bot makes a new
+// request, and an order stands twice. Where nobody remembers, the nonce keeps it out.
+func (s *Service) grows(ctx context.Context, key ID, c *Claim, alg Alg, decision [16]byte, now time.Time, f *Facts) Code {
+	if c.Counter > math.MaxInt64 {
 		return NonceTooLow
 	}
 	var rows int64
 	err := s.db.Housekeeping(ctx, func(tx *store.Tx) (err error) {
-		rows, err = tx.Exec(sqlGrow, string(id), int64(counter))
+		rows, err = tx.Exec(sqlGrow, string(key), int64(c.Counter))
 		return err
 	})
+	request := c.replayID(alg)
 	switch {
 	case err != nil:
 		return Unavailable
 	case rows == 0:
+		if first, taken := s.replays.seen(request); taken {
+			f.First = DecisionID(first).String()
+			return Replayed
+		}
 		return NonceTooLow
 	}
+	s.replays.claim(request, decision, now, now) // no room is no harm: the nonce has grown
 	return ""
 }
 
@@ -282,14 +299,13 @@ func (c *Claim) replayID(alg Alg) (id [16]byte) {
 	return [16]byte(c.Sig[:16])
 }
 
-func decisionID(id [16]byte) string {
-	const hexDigits = "0123456789abcdef"
-	out := make([]byte, 0, 4+32)
-	out = append(out, "dec_"...)
-	for _, b := range id {
-		out = append(out, hexDigits[b>>4], hexDigits[b&15])
-	}
-	return string(out)
+// DecisionID names a decision.
+type DecisionID [16]byte
+
+// String is the name as it travels: "dec_…".
+func (id DecisionID) String() string {
+	out := make([]byte, 0, len("dec_")+32)
+	return string(hex.AppendEncode(append(out, "dec_"...), id[:]))
 }
 
 // inBrowser reports marks that only a browser sets. Sec-Fetch-Mode alone is none: server

@@ -54,7 +54,7 @@ func bots() []step {
 			}
 			return a, nil
 		}},
-		told(notify.BotKeyAdded),
+		once(notify.BotKeyAdded),
 		{"bot", "asks what its key is seen as", want{200, "", "its address, its rights, its clock"}, func(ctx context.Context, s *story) (*answer, error) {
 			a, err := s.asBot(ctx, botCall{method: "GET", path: "/v1/whoami"})
 			return a, errors.Join(err, seen(a, botHome), seen(a, "trade.spot"))
@@ -92,7 +92,7 @@ func bots() []step {
 		{"a page", "signs with the secret in its script", want{403, "KEY_IN_BROWSER", ""}, func(ctx context.Context, s *story) (*answer, error) {
 			return s.asBot(ctx, botCall{method: "POST", path: "/v1/orders", body: order, edit: func(r *http.Request) { r.Header.Set("Origin", "https://portfolio.example") }})
 		}},
-		told(notify.BotKeyInBrowser),
+		once(notify.BotKeyInBrowser),
 		{"phone", "ends the key", want{200, "", "refused everywhere, in ms"}, func(ctx context.Context, s *story) (*answer, error) {
 			return s.phone.api(ctx, http.MethodDelete, "/keys/"+s.bot.ID, nil)
 		}},
@@ -100,6 +100,19 @@ func bots() []step {
 			return s.asBot(ctx, botCall{method: "GET", path: "/v1/balance"})
 		}},
 	}
+}
+
+// once there is a key, its owner is told; without one nobody waits for the mail.
+func once(kind notify.Kind) step {
+	st := told(kind)
+	wait := st.do
+	st.do = func(ctx context.Context, s *story) (*answer, error) {
+		if s.bot == nil || s.bot.ID == "" {
+			return nil, errors.New("there is no key to be told of")
+		}
+		return wait(ctx, s)
+	}
+	return st
 }
 
 // botHome is where the bot runs: an address that its owner named.

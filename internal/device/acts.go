@@ -31,10 +31,19 @@ var acts = map[string]bool{
 
 var errBadAct = edge.E("bad_request")
 
+// longest bounds an object. Ours are short; an API key that was brought in keeps the id
+// it has always had.
+func longest(kind string) int {
+	if kind == ActBotKeyChange || kind == ActBotKeyUnlock {
+		return 128
+	}
+	return 64
+}
+
 // ParseAct checks an act named by a client.
 func ParseAct(kind, object string) (Act, error) {
 	wants, ok := acts[kind]
-	if !ok || wants != (object != "") || len(object) > 64 {
+	if !ok || wants != (object != "") || len(object) > longest(kind) {
 		return Act{}, errBadAct
 	}
 	return Act{Kind: kind, Object: object}, nil

@@ -13,6 +13,13 @@ func stamp(h http.Header, now time.Time) {
 	h.Set("X-Server-Time-Ms", strconv.FormatInt(now.UnixMilli(), 10))
 }
 
+// until says on an answer how long the key is good for, where there is one.
+func (gr *granted) until(h http.Header) {
+	if !gr.public {
+		h.Set("X-Key-Expires-At", gr.Key.Expires.UTC().Format(http.TimeFormat))
+	}
+}
+
 // refuse tells a client why. Nothing but the code is said before a signature held.
 func (g *Gate) refuse(w http.ResponseWriter, a *asked, no *refused, status func(int) int) {
 	now := g.Now()

@@ -52,7 +52,7 @@ func (g *Gate) Check() http.Handler {
 		}
 		gr.told(w.Header(), a.id)
 		stamp(w.Header(), g.Now())
-		w.Header().Set("X-Key-Expires-At", gr.Key.Expires.UTC().Format(http.TimeFormat))
+		gr.until(w.Header())
 		w.WriteHeader(http.StatusOK)
 	})
 }

@@ -66,10 +66,11 @@ type asked struct {
 	id     string // of the request, for its owner and for us
 }
 
-// granted is what the upstream is told.
+// granted is what the upstream is told; nothing when public.
 type granted struct {
 	apikey.Decision
-	token string
+	token  string
+	public bool
 }
 
 // refused is what the client is told.
@@ -93,14 +94,20 @@ func (g *Gate) decide(ctx context.Context, a *asked) (granted, *refused) {
 	if !ok {
 		return granted{}, &refused{code: apikey.RouteUnknown}
 	}
+	if r.public {
+		if len(a.body) > 0 {
+			return granted{}, &refused{code: apikey.BadRequest} // nobody signed it, and a GET has no use for it
+		}
+		return granted{public: true}, nil
+	}
 	need := r.need
 	if r.symbol.name != "" {
-		if r.symbol.body && a.unseen {
+		if r.symbol.body() && a.unseen {
 			return granted{}, &refused{code: apikey.BadRequest} // refused at the start, too: New's caller says so
 		}
 		// Read before anything is proved, told only after: a request without a market
 		// that a route needs is refused whoever sends it.
-		if need.Symbol, ok = symbolOf(r.symbol, query, a.header["Content-Type"], a.body); !ok {
+		if need.Symbol, ok = symbolOf(r.symbol, query, a.body); !ok || !alone(r.symbol, query, a) {
 			return granted{}, &refused{code: apikey.BadRequest}
 		}
 	}
@@ -114,18 +121,21 @@ func (g *Gate) decide(ctx context.Context, a *asked) (granted, *refused) {
 		sum = sha256.Sum256(a.body)
 	}
 	token := g.signer.Append(nil, gatekit.Decision{
-		ID: d.ID, Method: a.method, Target: a.target, Body: sum, Account: string(d.Key.Account), Sub: d.Key.Sub, Credential: "key:" + string(d.Key.ID),
+		ID: d.ID.String(), Method: a.method, Target: a.target, Body: sum, Account: string(d.Key.Account), Sub: d.Key.Sub, Credential: "key:" + string(d.Key.ID),
 		Scopes: d.Scopes.String(), ExitOnly: d.ExitOnly, Issued: d.At.Truncate(time.Millisecond),
 	})
 	if len(token) == 0 {
 		return granted{}, &refused{code: apikey.Unavailable} // a decision that cannot be said is none
 	}
-	return granted{d, string(token)}, nil
+	return granted{Decision: d, token: string(token)}, nil
 }
 
 // told writes what the upstream may believe into headers, and nothing else that looks
 // like it. The headers beside the token are for people who read logs.
 func (gr *granted) told(h http.Header, id string) {
+	if gr.public {
+		return // nothing was proved, so there is nothing to believe
+	}
 	h.Set(gatekit.Header, gr.token)
 	h.Set(gatekit.HeaderAccount, string(gr.Key.Account))
 	if gr.Key.Sub != "" {

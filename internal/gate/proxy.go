@@ -67,7 +67,7 @@ func (g *Gate) Proxy() http.Handler {
 		strip(out.Header)
 		lead(out.Header)
 		gr.told(out.Header, a.id)
-		w.Header().Set("X-Key-Expires-At", gr.Key.Expires.UTC().Format(http.TimeFormat))
+		gr.until(w.Header())
 		w.Header().Set("X-Request-Id", a.id)
 		forward.ServeHTTP(w, out)
 	})

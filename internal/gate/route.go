@@ -16,23 +16,40 @@ import (
 type Route struct {
 	Method string
 	Path   string // "/v1/orders/{id}": a segment in braces is any one; "{rest...}" at the end is all that follows
-	Scope  string // one right of a key
-	Symbol string // where the market stands: "query:symbol" or "body:symbol" (a member of the JSON object); "" for none
+	Scope  string // one right of a key, or Public
+	Symbol string // where the market stands: "query:symbol", "form:symbol" (a form in the body), "body:symbol" (a member of a JSON object) or "each:symbol" (of each object of a JSON array, alike in all); "" for none
 }
+
+// Public is the scope of a route that takes no key: what an exchange tells everybody,
+// such as its markets and its clock. Nothing is checked there and nothing is decided, so
+// the upstream is told nothing: no decision, no account. Nothing is counted either: how
+// much everybody may ask is for the upstream, or a front, to bound.
+const Public = "public"
 
 type route struct {
 	method   string
 	segments []string
 	rest     bool
+	public   bool // need says nothing
 	need     apikey.Need
 	symbol   place
 }
 
 // place is where a request names its market.
 type place struct {
-	body bool
+	in   string
 	name string // "" for none
 }
+
+const (
+	inQuery = "query"
+	inForm  = "form"
+	inBody  = "body"
+	inEach  = "each"
+)
+
+// body reports whether the market stands in the body, which fronts that ask keep.
+func (p place) body() bool { return p.name != "" && p.in != inQuery }
 
 // routes in the order they were written: the first that matches decides.
 type routes []route
@@ -71,10 +88,19 @@ func parseRoute(r Route) (out route, err error) {
 		return out, errors.New("the path is not one a client could send")
 	}
 	scope, ok := apikey.ScopeByName(r.Scope)
-	if !ok {
-		return out, errors.New("the scope is no right of a key")
+	switch {
+	case r.Scope == Public:
+		// A change that nobody signed is never let through by a slip in a list of routes.
+		if r.Method != http.MethodGet || r.Symbol != "" {
+			return out, errors.New("a public route is a GET without a symbol")
+		}
+	case !ok:
+		return out, errors.New("the scope is no right of a key and not public")
 	}
-	out = route{method: r.Method, segments: strings.Split(r.Path[1:], "/"), need: apikey.Need{Scope: scope, Class: classOf(scope)}}
+	out = route{method: r.Method, segments: strings.Split(r.Path[1:], "/"), public: r.Scope == Public}
+	if !out.public {
+		out.need = apikey.Need{Scope: scope, Class: classOf(scope)}
+	}
 	for i, s := range out.segments {
 		open, shut := strings.HasPrefix(s, "{"), strings.HasSuffix(s, "}")
 		switch {
@@ -94,10 +120,10 @@ func parseRoute(r Route) (out route, err error) {
 	}
 	if r.Symbol != "" {
 		where, name, _ := strings.Cut(r.Symbol, ":")
-		if name == "" || where != "query" && where != "body" {
-			return out, errors.New("symbol is query:NAME or body:NAME")
+		if name == "" || where != inQuery && where != inForm && where != inBody && where != inEach {
+			return out, errors.New("symbol is query:NAME, form:NAME, body:NAME or each:NAME")
 		}
-		out.symbol = place{where == "body", name}
+		out.symbol = place{where, name}
 	}
 	return out, nil
 }

@@ -11,55 +11,93 @@ import (
 
 // symbolOf reads the market a request names. ok is false when it stands there twice, or
 // not where the route says: a list of markets is worth nothing if the upstream could
-// read another one than we did. Upstreams differ: some read names in any case
-// (encoding/json of Go, ASP.NET), some merge query and body with either of them first
-// (net/http, PHP, Rails), some go by the type of the body.
-func symbolOf(at place, query string, kinds []string, body []byte) (symbol string, ok bool) {
+// read another one than we did.
+func symbolOf(at place, query string, body []byte) (symbol string, ok bool) {
 	if at.name == "" {
 		return "", true
 	}
-	q, err := url.ParseQuery(query)
-	if err != nil || len(kinds) > 1 {
+	switch at.in {
+	case inBody:
+		return member(body, at.name)
+	case inEach:
+		return membersAlike(body, at.name)
+	case inForm:
+		return field(string(body), at.name)
+	default:
+		return field(query, at.name)
+	}
+}
+
+// field is a value of a form, or of a query, in which its name stands once.
+func field(text, name string) (value string, ok bool) {
+	q, err := url.ParseQuery(text)
+	if err != nil || len(q[name]) != 1 {
 		return "", false
 	}
-	said := 0
-	for name, values := range q {
-		if spells(name, at.name) {
-			if symbol = values[0]; name != at.name {
-				return "", false
-			}
-			said += len(values)
-		}
-	}
-	kind := ""
-	if len(kinds) == 1 {
-		if kind, _, err = mime.ParseMediaType(kinds[0]); err != nil {
+	for other := range q {
+		if variant(other, name) {
 			return "", false
 		}
 	}
-	if at.body {
-		if said > 0 || kind != "application/json" {
-			return "", false // a text can be an object and a form at once
-		}
-		return member(body, at.name)
-	}
-	if kind == "application/x-www-form-urlencoded" || kind == "multipart/form-data" || len(body) > 0 && (kind != "application/json" || names(body, at.name)) {
-		return "", false
-	}
-	return symbol, said == 1 && symbol != ""
+	return q.Get(name), q.Get(name) != ""
 }
+
+// variant reports whether a name could be taken for another: readers that do not look
+// at the case (Go's encoding/json is one) find "Symbol" where we looked at "symbol".
+func variant(other, name string) bool { return other != name && spells(other, name) }
 
 // spells reports whether some server takes one name for the other: in another case, with
 // the letters that fold to one of ASCII, or as a list.
 func spells(name, want string) bool {
-	if i := strings.IndexByte(name, '['); i >= 0 {
-		name = name[:i]
-	}
+	name, _, _ = strings.Cut(name, "[")
 	return strings.EqualFold(strings.TrimSpace(name), want)
 }
 
-// names reports whether a JSON text could be read as an object with such a member.
-func names(body []byte, name string) bool {
+// alone reports whether the market stands in one place of the request only, by whatever an
+// upstream goes. Some go by the type of the body, and a text can be an object and a form at
+// once; some merge query and body with either of them first (net/http, PHP, Rails).
+func alone(at place, query string, a *asked) bool {
+	kind, kinds := "", a.header["Content-Type"]
+	if len(kinds) == 1 {
+		var err error
+		if kind, _, err = mime.ParseMediaType(kinds[0]); err != nil {
+			return false
+		}
+	}
+	q, err := url.ParseQuery(query)
+	if err != nil || len(kinds) > 1 {
+		return false
+	}
+	const object, form = "application/json", "application/x-www-form-urlencoded"
+	switch at.in {
+	case inBody, inEach:
+		return kind == object && !mentions(q, at.name)
+	case inForm:
+		return (kind == form || kind == "") && !mentions(q, at.name)
+	}
+	switch {
+	case a.unseen: // an object is read by nobody who reads queries; of a form that is not sure
+		return kind == object || kind == ""
+	case len(a.body) == 0:
+		return true
+	case kind == form:
+		f, err := url.ParseQuery(string(a.body))
+		return err == nil && !mentions(f, at.name)
+	}
+	return kind == object && !objectMentions(a.body, at.name)
+}
+
+func mentions(q url.Values, name string) bool {
+	for other := range q {
+		if spells(other, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// objectMentions reports whether a JSON text could be read as an object with such a member.
+func objectMentions(body []byte, name string) bool {
 	if b := bytes.TrimLeft(body, " \t\r\n"); len(b) > 0 && b[0] == '[' && json.Valid(body) {
 		return false
 	}
@@ -67,12 +105,29 @@ func names(body []byte, name string) bool {
 	if json.Unmarshal(body, &o) != nil {
 		return true // whatever it is, it is not for us to say
 	}
-	for key := range o {
-		if spells(key, name) {
+	for other := range o {
+		if spells(other, name) {
 			return true
 		}
 	}
 	return false
+}
+
+// membersAlike is what every object of a JSON array has as its member, the same in all:
+// a batch over several markets would take several rights, and a route asks for one.
+func membersAlike(body []byte, name string) (value string, ok bool) {
+	var list []json.RawMessage
+	if len(body) == 0 || body[0] != '[' || json.Unmarshal(body, &list) != nil {
+		return "", false
+	}
+	for i, one := range list {
+		v, ok := member(one, name)
+		if !ok || i > 0 && v != value {
+			return "", false
+		}
+		value = v
+	}
+	return value, value != ""
 }
 
 // member is a text member of a JSON object in which no name stands twice.
@@ -85,7 +140,7 @@ func member(body []byte, name string) (value string, ok bool) {
 	for d.More() {
 		t, err := d.Token()
 		key, isText := t.(string)
-		if err != nil || !isText || seen[key] || key != name && spells(key, name) {
+		if err != nil || !isText || seen[key] || variant(key, name) {
 			return "", false
 		}
 		seen[key] = true

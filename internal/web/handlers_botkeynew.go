@@ -69,7 +69,7 @@ func (s *Server) botKeyNew(v *visit) error {
 	if err != nil {
 		return err
 	}
-	s.show(v.w, v.r, http.StatusOK, &BotKeyMade{Base: v.base, Key: botKeyOf(v, made.Key, nil), Secret: made.Secret})
+	s.show(v.w, v.r, http.StatusOK, &BotKeyMade{Base: v.base, Key: botKeyOf(v, made.Key, nil), Secret: made.Secret, Passphrase: made.Passphrase})
 	return nil
 }
 
@@ -94,7 +94,7 @@ func readBotKeyForm(r *http.Request) (f BotKeyForm, err error) {
 		most int
 	}{
 		{&f.Where, "where", 16}, {&f.Purpose, "purpose", 800}, {&f.Places, "places", 4096}, {&f.Deny, "deny", 4096}, {&f.Symbols, "symbols", 4096},
-		{&f.Days, "days", 8}, {&f.Until, "until", 16}, {&f.PerMin, "per_min", 8}, {&f.Kind, "kind", 16}, {&f.Public, "public", 8192},
+		{&f.Days, "days", 8}, {&f.Until, "until", 16}, {&f.PerMin, "per_min", 8}, {&f.Kind, "kind", 16}, {&f.Profile, "profile", 32}, {&f.Public, "public", 8192},
 	} {
 		if *x.into, err = field(r, x.name, x.most); err != nil {
 			return f, err
@@ -107,6 +107,13 @@ func readBotKeyForm(r *http.Request) (f BotKeyForm, err error) {
 // key is the key that the form asks for.
 func (f BotKeyForm) key() (n apikey.NewKey, err error) {
 	n = apikey.NewKey{Purpose: f.Purpose, Alg: apikey.Alg(f.Kind), Symbols: listed(f.Symbols)}
+	if n.Alg == apikey.HMACSHA256 && f.Profile != "" {
+		// Each client library signs in its own way; only where there is a choice does
+		// "shared secret" have to be said.
+		if n.Profile = apikey.Profile(f.Profile); n.Profile != apikey.Binance {
+			n.Alg = ""
+		}
+	}
 	var ok bool
 	if n.Scopes, ok = apikey.ParseScopes(strings.Join(f.Scopes, " ")); !ok {
 		return n, apikey.ErrScopes

@@ -55,11 +55,15 @@ func places(list []netip.Prefix) (out []string) {
 func botKeyOf(v *visit, k apikey.Key, names map[device.ID]string) BotKey {
 	b := BotKey{
 		ID: string(k.ID), Version: k.Version, Purpose: k.Purpose, Sub: k.Sub, Partner: k.Partner, State: BotKeyState(k.State(v.base.Now)),
-		Suspected: k.Status == apikey.Quarantined, Locked: k.Locked && k.Scopes.Has(apikey.Withdraw), Signs: k.Alg == apikey.Ed25519,
+		Suspected: k.Status == apikey.Quarantined, InBrowser: k.Status == apikey.Quarantined && k.EndedWhy == "in_browser",
+		Locked: k.Locked && k.Scopes.Has(apikey.Withdraw), Signs: k.Alg == apikey.Ed25519 || k.Alg == apikey.ES256,
 		Rights: rightsOf(k.Scopes), Symbols: k.Symbols, Allow: places(k.Allow), Deny: places(k.Deny),
 		Starts: k.Starts, Expires: k.Expires, Stops: stopsAt(k), PerMin: k.PerMin,
-		Made: k.Made.At, MadeAddr: k.Made.Addr, MadeHere: k.Made.Device == v.ses.Device,
+		Made: k.Made.At, MadeAddr: k.Made.Addr, MadeHere: k.Made.Device == v.ses.Device, Brought: k.Made.Device == "",
 		Used: k.UsedAt, UsedAddr: k.UsedAddr, UsedPlace: v.place(k.UsedAddr), EndedAt: k.EndedAt,
+	}
+	if k.Profile != apikey.Native {
+		b.Profile = clientOf(string(k.Profile))
 	}
 	if b.MadeOn = names[k.Made.Device]; b.MadeOn == "" {
 		b.MadeOn = agentIn(k.Made.Agent).In(v.base.Lang)
@@ -145,6 +149,9 @@ func (s *Server) homeBotKeys(tx *store.Tx, v *visit, home *Home) error {
 		if k.State(v.base.Now) != apikey.Finished {
 			home.BotKeys++
 			purposes = append(purposes, k.Purpose)
+			if k.Status == apikey.Quarantined && home.BotKeySuspect == "" {
+				home.BotKeySuspect = k.Purpose
+			}
 		}
 	}
 	home.BotKeyNames = strings.Join(purposes[:min(len(purposes), 3)], ", ")
@@ -234,7 +241,7 @@ func (s *Server) botKeyChange(v *visit) error {
 		return err
 	}
 	s.leaveReceipt(v.w, Receipt{Did: DidChangeBotKey, Name: e.Purpose, At: s.DB.Now()})
-	v.done("/keys/" + string(k.ID))
+	v.done(BotKey{ID: string(k.ID)}.Path())
 	return nil
 }
 
@@ -265,6 +272,11 @@ func (s *Server) botKeyPlace(v *visit) error {
 		return apikey.ErrChanged // it works everywhere by now: an address would take the rest away
 	}
 	e.Allow = append(append([]netip.Prefix(nil), e.Allow...), more...)
+	if !k.Widens(e) { // it is there already: without this a copied cookie could lock withdrawing again and again
+		if err := v.proved(); err != nil {
+			return err
+		}
+	}
 	if _, err := s.BotKeys.Change(v.r.Context(), v.cause, v.by(), k.ID, version, e); err != nil {
 		return err
 	}
@@ -279,7 +291,18 @@ func (s *Server) botKeyUnlock(v *visit) error {
 		return err
 	}
 	s.leaveReceipt(v.w, Receipt{Did: DidUnlockBotKey, Name: k.Purpose, At: s.DB.Now()})
-	v.done("/keys/" + string(k.ID))
+	v.done(BotKey{ID: string(k.ID)}.Path())
+	return nil
+}
+
+// botKeyRelease lets a key that may have leaked work again, on its owner's touch.
+func (s *Server) botKeyRelease(v *visit) error {
+	k, err := s.BotKeys.Release(v.r.Context(), v.cause, v.by(), apikey.ID(v.r.PathValue("id")))
+	if err != nil {
+		return err
+	}
+	s.leaveReceipt(v.w, Receipt{Did: DidReleaseBotKey, Name: k.Purpose, At: s.DB.Now()})
+	v.done(BotKey{ID: string(k.ID)}.Path())
 	return nil
 }
 

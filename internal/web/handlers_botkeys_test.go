@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -18,6 +19,7 @@ import (
 
 	"keyward/internal/account"
 	"keyward/internal/apikey"
+	"keyward/internal/audit"
 	"keyward/internal/signin/signintest"
 	"keyward/internal/softkey"
 	"keyward/internal/store"
@@ -296,6 +298,10 @@ func TestAKeyIsNarrowedFreelyAndWidenedWithATouch(t *testing.T) {
 	if w := d.form(path, d.changed(k, "places", "10.0.0.0/8")...); w.Code != 400 || !strings.Contains(w.Body.String(), "10.0.0.0/8</textarea>") || !strings.Contains(w.Body.String(), "apikey_address") {
 		t.Errorf("a wrong address: %d %s", w.Code, w.Body)
 	}
+	d.says(d.open("/stepup?act=botkeys.change&object="+string(id)), "For the key", "Only looks now")
+	if w := d.open("/stepup?act=botkeys.change&object=kwk_live_0000000000000000000000000000"); w.Code != 404 {
+		t.Errorf("a touch for no key: %d", w.Code)
+	}
 	stale := d.changed(k, "scope", "read.account+trade.spot")
 	d.touchFor(d.form(path, stale...))
 	if w := d.form(path, stale...); w.Code != 303 || d.keys()[0].Scopes != apikey.ReadAccount|apikey.TradeSpot {
@@ -396,6 +402,9 @@ func TestKeysOfBotsUnderAttack(t *testing.T) {
 	if w := d.form("/keys/"+string(id), d.changed(d.keys()[0])...); w.Code != 401 {
 		t.Errorf("narrowing: %d", w.Code)
 	}
+	if w := d.form("/keys/"+string(id)+"/place", "addr", "203.0.113.7", "version", "1"); w.Code != 401 {
+		t.Errorf("an address that is there already: %d", w.Code)
+	}
 	pairs := wish(t)
 	d.touchFor(d.form("/keys/new", pairs...))
 	w.SetStatus(d.p.Account, account.Frozen)
@@ -405,5 +414,62 @@ func TestKeysOfBotsUnderAttack(t *testing.T) {
 	d.says(d.open("/keys/new"), "New keys have to wait.")
 	if len(d.keys()) != 1 {
 		t.Error("a key was made")
+	}
+}
+
+// A bot that was written for another exchange gets what its client expects.
+func TestASecretForAClientOfAnotherExchange(t *testing.T) {
+	d := newDesk(t, true)
+	_, w := d.makes(wish(t, "kind", "hmac-sha256", "public", "", "profile", "okx"))
+	d.says(w, "Its passphrase", "kws_live_")
+	_, w = d.makes(wish(t, "kind", "hmac-sha256", "public", "", "profile", "kraken"))
+	if strings.Contains(w.Body.String(), "Its passphrase") {
+		t.Error("a passphrase that nobody asks for")
+	}
+	var algs []string
+	for _, k := range d.keys() {
+		algs = append(algs, string(k.Profile)+" "+string(k.Alg))
+	}
+	slices.Sort(algs)
+	if got := strings.Join(algs, ", "); got != "kraken hmac-sha512, okx hmac-sha256" {
+		t.Error(got)
+	}
+	d.says(d.open("/keys"), "Signs like", "OKX", "Kraken")
+	for _, profile := range []string{"cdp-jwt", "nobody"} {
+		if w := d.form("/keys/new", wish(t, "kind", "hmac-sha256", "public", "", "profile", profile)...); w.Code != 400 || !strings.Contains(w.Body.String(), "apikey_public") {
+			t.Errorf("%s: %d", profile, w.Code)
+		}
+	}
+}
+
+// After a restore a key can only look and cancel until its owner says that it is theirs.
+// Keys that were brought in have ids of any form; their pages are found all the same.
+func TestASuspectedKeyIsReleasedWithATouch(t *testing.T) {
+	d := newDesk(t, true)
+	const id = "organizations/3f2504e0-4f89-11d3-9a0c-0305e82c3301/apiKeys/6ba7b810-9dad-11d1-80b4-00c04fd430c8"
+	_, err := d.w.BotKeys.Import(t.Context(), store.Cause{Actor: "operator:test"}, d.p.Account, apikey.Brought{ID: id, NewKey: apikey.NewKey{
+		Profile: apikey.CDP, Purpose: "Old portfolio reader", Public: softkey.NewBot("api.example.com").Public(), Scopes: apikey.ReadAccount}})
+	d.w.Must(err)
+	d.w.Must(d.w.DB.Update(t.Context(), store.Cause{Actor: "operator:test"}, func(tx *store.Tx) error {
+		effects, err := apikey.Restored(tx)
+		if err != nil {
+			return err
+		}
+		_, err = d.w.Log.Append(tx, audit.Event{Action: "audit.restore_accepted", Effects: effects, Payload: map[string]string{"size": "1", "anchor": "2"}})
+		return err
+	}))
+	path := BotKey{ID: id}.Path()
+	d.says(d.open("/"), "may have leaked")
+	d.says(d.open("/keys"), "Can only look and cancel", "Brought in by the exchange", `href="`+path+`"`)
+	d.says(d.open(path), "It may have leaked", "Our database was restored", `action="`+path+`/release"`, `data-object="`+id+`"`)
+	if w := d.form(path, d.changed(d.keys()[0])...); w.Code != 409 {
+		t.Errorf("changing it: %d", w.Code)
+	}
+	d.touchFor(d.form(path + "/release"))
+	if w := d.form(path + "/release"); w.Code != 303 || w.Header().Get("Location") != path || d.keys()[0].Status != apikey.Active {
+		t.Errorf("releasing it: %d %s", w.Code, w.Body)
+	}
+	if w := d.form(path + "/end"); w.Code != 303 {
+		t.Errorf("ending it: %d", w.Code)
 	}
 }

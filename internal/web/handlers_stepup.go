@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"keyward/internal/apikey"
 	"keyward/internal/device"
 	"keyward/internal/edge"
 	"keyward/internal/signin"
@@ -37,6 +38,10 @@ func (s *Server) stepUpView(v *visit, kind, object, to string, noScript bool) er
 			d, err := s.Devices.Device(tx, v.ses.Account, device.ID(act.Object))
 			view.Name = d.Name
 			return err
+		case device.ActBotKeyChange, device.ActBotKeyUnlock:
+			k, err := s.BotKeys.ByID(tx, v.ses.Account, apikey.ID(act.Object))
+			view.Name = k.Purpose
+			return err
 		}
 		return nil
 	})
@@ -55,7 +60,7 @@ func (s *Server) stepUpPage(v *visit) error {
 
 func (s *Server) stepUpNoScript(v *visit) error {
 	act, err1 := field(v.r, "act", 64)
-	object, err2 := field(v.r, "object", 64)
+	object, err2 := field(v.r, "object", 128)
 	to, err3 := field(v.r, "to", 512)
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return err

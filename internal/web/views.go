@@ -127,6 +127,7 @@ const (
 	DidChangeBotKey   Did = "change-botkey"    // Name
 	DidAddBotKeyPlace Did = "add-botkey-place" // Name
 	DidUnlockBotKey   Did = "unlock-botkey"    // Name
+	DidReleaseBotKey  Did = "release-botkey"   // Name
 	DidEndBotKey      Did = "end-botkey"       // Name
 	DidSendVerifyMail Did = "send-verify"      // Name (the address)
 )

@@ -12,24 +12,25 @@ import (
 //	Links: /passkeys, /passkeys/add, /devices, /keys, /apps, /codes, /codes/new, /activity, /freeze, /lost-phone, /official
 type Home struct {
 	Base
-	Changed      time.Time // the last change to what protects the account
-	Passkeys     []Passkey // all live ones
-	Devices      int       // with a live session or a passkey
-	Sessions     int
-	NewestDevice time.Time // first seen
-	Unanswered   []Device  // waiting for "was this you?"
-	CodesLeft    int
-	CodesMade    time.Time // zero: none were ever made
-	CodesChecked time.Time // zero: none was typed back
-	MailVerified bool
-	BotKeys      int       // API keys in use
-	BotKeyNames  string    // what the first few are for
-	Apps         int       // that may do something for the account
-	AppNames     string    // the first few
-	AppSuspect   string    // name of one whose token was shown without its key; "" for none
-	Suspect      time.Time // a copy of this session's token was tried without its key; zero: no
-	Latest       time.Time // the newest event
-	Events       int       // of the last seven days
+	Changed       time.Time // the last change to what protects the account
+	Passkeys      []Passkey // all live ones
+	Devices       int       // with a live session or a passkey
+	Sessions      int
+	NewestDevice  time.Time // first seen
+	Unanswered    []Device  // waiting for "was this you?"
+	CodesLeft     int
+	CodesMade     time.Time // zero: none were ever made
+	CodesChecked  time.Time // zero: none was typed back
+	MailVerified  bool
+	BotKeys       int       // API keys in use
+	BotKeyNames   string    // what the first few are for
+	BotKeySuspect string    // what one is for that may have leaked; "" for none
+	Apps          int       // that may do something for the account
+	AppNames      string    // the first few
+	AppSuspect    string    // name of one whose token was shown without its key; "" for none
+	Suspect       time.Time // a copy of this session's token was tried without its key; zero: no
+	Latest        time.Time // the newest event
+	Events        int       // of the last seven days
 }
 
 func (*Home) page() (string, string) { return "home", "home" }

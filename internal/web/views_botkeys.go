@@ -1,6 +1,7 @@
 package web
 
 import (
+	"net/url"
 	"slices"
 	"time"
 )
@@ -26,9 +27,11 @@ type BotKey struct {
 	Sub       string // sub-account; "" is the account itself
 	Partner   string // who was given it; "" for the owner's own
 	State     BotKeyState
-	Suspected bool // may have leaked, so it may only look and cancel
-	Locked    bool // its right to withdraw waits for another device
-	Signs     bool // with a pair whose private half never was here; else both sides know a secret
+	Suspected bool   // may have leaked, so it may only look and cancel
+	InBrowser bool   // because it signed in a web page
+	Locked    bool   // its right to withdraw waits for another device
+	Profile   string // how its client signs; "" is our own way
+	Signs     bool   // with a pair whose private half never was here; else both sides know a secret
 	Rights    []Right
 	Symbols   []string // that it may trade; none: all
 	Allow     []string // where it works; none: everywhere
@@ -41,6 +44,7 @@ type BotKey struct {
 	MadeOn    string // the device, as its owner calls it; "" is unknown
 	MadeAddr  string
 	MadeHere  bool      // on the device that looks: it cannot unlock what it made
+	Brought   bool      // by the exchange, from where it was before; nobody made it here
 	Used      time.Time // zero: never
 	UsedAddr  string
 	UsedPlace string // approximate; "" is unknown
@@ -71,10 +75,16 @@ type BotKeyRefusal struct {
 	CanAdd bool // the address can be added to those it works from
 }
 
+// Path is the page of the key. Ids that came from other exchanges may hold anything, a slash among it.
+func (k BotKey) Path() string { return "/keys/" + url.PathEscape(k.ID) }
+
 // Days is how many days the key has left, the begun one counted.
 func (k BotKey) Days(now time.Time) int {
 	return int(max(k.Expires.Sub(now), 0)+24*time.Hour-1) / int(24*time.Hour)
 }
+
+// Over says whether its time has run out: from then on it looks and cancels, and then ends.
+func (k BotKey) Over(now time.Time) bool { return !now.Before(k.Expires) }
 
 // Open says whether whoever copies the key can use it from any place.
 func (k BotKey) Open() bool { return len(k.Allow) == 0 }
@@ -99,6 +109,11 @@ const (
 // Hygiene lists what could be better, what matters most first.
 func (v *BotKeys) Hygiene() (hints []Hint) {
 	for _, k := range v.Keys {
+		if k.Suspected {
+			hints = append(hints, Hint{k, text("botkeys.hint.suspected")})
+		}
+	}
+	for _, k := range v.Keys {
 		if k.State == KeyWorks && k.Open() {
 			hints = append(hints, Hint{k, text("botkeys.hint.open")})
 		}
@@ -120,6 +135,7 @@ func (v *BotKeys) Hygiene() (hints []Hint) {
 //
 //	GET  /keys/{id}
 //	POST /keys/{id}         (version, purpose, scope…, places?, deny?, symbols?, until, per_min)  303 the same with a receipt; act botkeys.change when it widens
+//	POST /keys/{id}/release ()  act botkeys.change; for one that may have leaked
 //	POST /keys/{id}/unlock  ()  act botkeys.unlock, on another device than the one that made it
 //	Links: /keys/{id}/end
 type BotKeyPage struct {
@@ -159,6 +175,7 @@ type BotKeyForm struct {
 	Until   string // a day in the page's zone, 2006-01-02
 	PerMin  string
 	Kind    string // ed25519 or hmac-sha256
+	Profile string // how the client of a shared secret signs; "" is our own way
 	Public  string
 }
 
@@ -175,7 +192,7 @@ type KeyRefused struct {
 // BotKeyNew makes a key.
 //
 //	GET  /keys/new
-//	POST /keys/new  (where, purpose, scope…, places?, symbols?, days, kind, public?)  act botkeys.add for exactly this key; answers with BotKeyMade
+//	POST /keys/new  (where, purpose, scope…, places?, symbols?, days, kind, public?, profile?)  act botkeys.add for exactly this key; answers with BotKeyMade
 type BotKeyNew struct {
 	Base
 	Form    BotKeyForm
@@ -186,6 +203,28 @@ type BotKeyNew struct {
 }
 
 func (*BotKeyNew) page() (string, string) { return "botkey-new", "botkeys" }
+
+// Client is a way of signing that a bot may have been written for.
+type Client struct{ ID, Name string }
+
+// Clients lists those that sign with a shared secret.
+func (*BotKeyNew) Clients() []Client { return clients }
+
+// clients are the names under which exchanges are known, which is the same in every language.
+var clients = []Client{
+	{"binance", "Binance"}, {"bithumb", "Bithumb"}, {"bitget", "Bitget"}, {"bybit", "Bybit"}, {"coinbase-exchange", "Coinbase Exchange"}, {"deribit", "Deribit"},
+	{"gemini", "Gemini"}, {"kraken", "Kraken"}, {"okx", "OKX"}, {"upbit", "Upbit"},
+}
+
+// clientOf is what people call a profile.
+func clientOf(profile string) string {
+	for _, c := range clients {
+		if c.ID == profile {
+			return c.Name
+		}
+	}
+	return profile
+}
 
 // Rights lists all there are, for the boxes.
 func (*BotKeyNew) Rights() []Right { return rights }
@@ -200,6 +239,8 @@ type BotKeyMade struct {
 	Base
 	Key    BotKey
 	Secret string // "" when the owner keeps the private half
+
+	Passphrase string // a second secret that some clients send along; "" for the others
 }
 
 func (*BotKeyMade) page() (string, string) { return "botkey-made", "" }

@@ -66,6 +66,12 @@ var botKeyFixtures = []fixture{
 		k.MadeHere, k.Refused, k.RefusedN, f.Places = false, nil, 0, "10.0.0.0/8"
 		return &BotKeyPage{Base: in(c, "/keys/"+k.ID), Key: k, Form: f, Refused: refusedIn(c, "apikey_address", "10.0.0.0/8")}
 	}},
+	{"botkey-suspected", func(c string) View {
+		k := lapsedBot
+		k.ID, k.Expires, k.Stops, k.Suspected, k.InBrowser, k.Signs, k.Profile = "organizations/3f2504e0-4f89-11d3-9a0c-0305e82c3301/apiKeys/6ba7b810-9dad-11d1-80b4-00c04fd430c8", at(28, 9, 0), at(30, 9, 0), true, true, false, "Coinbase Exchange"
+		k.Brought, k.MadeOn, k.MadeAddr = true, "", ""
+		return &BotKeyPage{Base: in(c, "/keys/x"), Key: k}
+	}},
 	{"botkey-ended", func(c string) View {
 		return &BotKeyPage{Base: in(c, "/keys/"+endedBot.ID), Key: endedBot}
 	}},
@@ -91,7 +97,10 @@ var botKeyFixtures = []fixture{
 	{"botkey-made-secret", func(c string) View {
 		k := taxExport
 		k.Partner = ""
-		return &BotKeyMade{Base: in(c, "/"), Key: k, Secret: "kws_live_0123456789abcdefghijABCDEFGHIJ0123456789abcABCDEF"}
+		return &BotKeyMade{Base: in(c, "/"), Key: k, Secret: "kws_live_0123456789abcdefghijABCDEFGHIJ0123456789abcABCDEF", Passphrase: "3f9c0a5d7e1b2c48"}
+	}},
+	{"botkey-stepup", func(c string) View {
+		return &StepUp{Base: in(c, "/stepup?act=botkeys.change"), Act: "botkeys.change", Object: gridBot.ID, Name: gridBot.Purpose, To: "/keys/" + gridBot.ID, Cancel: "/keys/" + gridBot.ID, Lasts: 5 * time.Minute, Asked: chrome, SignedIn: at(12, 14, 2)}
 	}},
 	{"botkey-end", func(c string) View { return &BotKeyEnd{Base: in(c, "/keys"), Key: gridBot} }},
 }

@@ -115,7 +115,7 @@ var fixtures = slices.Concat(botKeyFixtures, []fixture{
 		return &Home{Base: in(c, "/"), Changed: at(9, 8, 12), Passkeys: []Passkey{galaxy, stick}, Devices: 1, Sessions: 1, CodesLeft: 10, CodesMade: at(3, 10, 20), CodesChecked: at(4, 9, 0), MailVerified: true}
 	}},
 	{"home-new", func(c string) View {
-		return &Home{Base: in(c, "/"), Passkeys: []Passkey{galaxy}, Devices: 2, Sessions: 2, Unanswered: []Device{stranger}, Apps: 1, AppNames: "Portfolio View", AppSuspect: "Portfolio View", Events: 1}
+		return &Home{Base: in(c, "/"), Passkeys: []Passkey{galaxy}, Devices: 2, Sessions: 2, Unanswered: []Device{stranger}, Apps: 1, AppNames: "Portfolio View", BotKeys: 1, BotKeyNames: "Old market maker", BotKeySuspect: "Old market maker", AppSuspect: "Portfolio View", Events: 1}
 	}},
 	{"home-frozen", func(c string) View {
 		return &Home{Base: with(in(c, "/"), func(b *Base) { b.Who.Frozen = &Frozen{At: at(12, 13, 50), How: FrozenByMail} }), Changed: at(12, 13, 50), Passkeys: []Passkey{galaxy, shared}, Devices: 1, Sessions: 1, CodesLeft: 2, CodesMade: at(3, 10, 20), MailVerified: true, Events: 4}

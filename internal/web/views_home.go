@@ -47,6 +47,10 @@ func (v *Home) Checks() []Check {
 		needs = append(needs, Check{Icon: "warn", Href: "/stepup?act=confirm.me&to=%2F",
 			Fact: text("home.suspect"), Why: text("home.suspect.why", "time", v.Suspect), Do: text("home.suspect.do")})
 	}
+	if v.BotKeySuspect != "" {
+		needs = append(needs, Check{Icon: "warn", Href: "/keys",
+			Fact: text("home.botkey", "name", v.BotKeySuspect), Why: text("home.botkey.why"), Do: text("home.botkey.do")})
+	}
 	if v.AppSuspect != "" {
 		needs = append(needs, Check{Icon: "warn", Href: "/apps",
 			Fact: text("home.app", "app", v.AppSuspect), Why: text("apps.suspect.why"), Do: text("home.app.do")})

@@ -4,7 +4,11 @@
 import { ensureFresh } from './renew.js';
 import { get } from './wire.js';
 
-const looksPrivate = (text) => /PRIVATE KEY/.test(text);
+/** Bare base64 of a public key has at most 60 characters; what is longer holds the other half. */
+function looksPrivate(text) {
+  const bare = text.replace(/\s/g, '');
+  return /PRIVATE KEY/.test(text) || (!/^(-----|ssh-)/.test(bare) && bare.length > 60);
+}
 
 // ---- a form that may be led away
 
