@@ -256,8 +256,9 @@ func (s *Service) grows(ctx context.Context, key ID, c *Claim, alg Alg, decision
 		return NonceTooLow
 	}
 	var rows int64
+	counter := int64(c.Counter) // not c itself, which would move to the heap for every request
 	err := s.db.Housekeeping(ctx, func(tx *store.Tx) (err error) {
-		rows, err = tx.Exec(sqlGrow, string(key), int64(c.Counter))
+		rows, err = tx.Exec(sqlGrow, string(key), counter)
 		return err
 	})
 	request := c.replayID(alg)
