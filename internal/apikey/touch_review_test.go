@@ -66,21 +66,6 @@ func TestReviewASecondDeviceIsNotOneThatCameAfterTheKey(t *testing.T) {
 	})
 }
 
-// The touch was for a later end of a key that reads. It is bound to the key, not to what
-// becomes of it.
-func TestReviewATouchForOneChangeMakesNoOther(t *testing.T) {
-	each(t, func(t *testing.T, o *owner) {
-		_, key := o.p.Bot(apikey.NewKey{Scopes: apikey.ReadAccount, Life: 24 * time.Hour})
-		asked := key.Edit()
-		asked.Expires = asked.Expires.Add(time.Hour)
-		o.p.Touch(device.ActBotKeyChange, string(key.ID)) // shown: an hour more
-		other := key.Edit()
-		other.Scopes, other.Allow, other.PerMin = apikey.ReadAccount|apikey.TradeSpot|apikey.TransferInternal, []netip.Prefix{thief}, 60_000
-		_, err := o.w.BotKeys.Change(t.Context(), o.p.Cause(), o.p.By(), key.ID, key.Version, other)
-		o.w.Refused(err, device.ErrStepUp)
-	})
-}
-
 // What is not under the touch can be put in by whoever carries the request.
 func TestReviewTheTouchForAKeyCoversWhenItWorksAndHowLongARequestMay(t *testing.T) {
 	n, err := apikey.NewKey{Purpose: "tax report", Scopes: apikey.ReadAccount, Public: softkey.NewBot(authority).Public()}.Checked()
