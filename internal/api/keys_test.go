@@ -161,6 +161,9 @@ func TestAnotherDeviceOpensTheLock(t *testing.T) {
 	path := "/api/v1/keys/" + k.ID + "/unlock"
 	alice.touch("botkeys.unlock", k.ID).send("POST", path, nil).refused(403, "apikey_second_device")
 	phone := alice.another("192.0.2.9").signIn()
+	phone.send("POST", path, nil).refused(403, "apikey_second_device") // known since just now
+	w.clock.pass(25 * time.Hour)
+	phone = phone.signIn()
 	phone.touchFor(phone.send("POST", path, nil))
 	phone.send("POST", path, nil).want(200, &k)
 	equal(t, "locked after it", k.Locked, false)

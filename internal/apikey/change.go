@@ -57,7 +57,7 @@ func (s *Service) Change(ctx context.Context, cause store.Cause, by By, id ID, v
 		if err := k.fits(tx.Now, e); err != nil {
 			return err
 		}
-		words := "narrowed"
+		words, lockedBy := "narrowed", k.lockedBy
 		if k.Widens(e) {
 			if err := s.mayWiden(tx, by.Account); err != nil {
 				return err
@@ -65,21 +65,26 @@ func (s *Service) Change(ctx context.Context, cause store.Cause, by By, id ID, v
 			if _, err := s.devices.Need(tx, by.Session, by.Account, device.Act{Kind: ActChange, Object: string(id)}); err != nil {
 				return err
 			}
-			words = "widened"
+			// Whoever widens it is now the one who cannot finish alone: not the device that
+			// once made the key, which a thief of another one does not need.
+			words, lockedBy = "widened", by.Device
 		}
 		before := k.Edit()
 		// The right to withdraw is born locked also where it is added later, and a change
 		// of places locks it again: that is what a thief would do first.
 		locked := e.Scopes&Withdraw != 0 && (k.Locked || k.Scopes&Withdraw == 0 || !slices.Equal(k.Allow, e.Allow))
+		if locked && !k.Locked {
+			lockedBy = by.Device
+		}
 		err = tx.Row(sqlChange, string(k.Account), string(id), version, e.Purpose, e.Scopes.String(), strings.Join(e.Symbols, " "), joinPlaces(e.Allow), joinPlaces(e.Deny),
-			store.Micros(e.Expires), e.PerMin, locked).Scan(&k.Version)
+			store.Micros(e.Expires), e.PerMin, locked, string(lockedBy)).Scan(&k.Version)
 		if err == store.ErrNoRows {
 			return ErrChanged
 		}
 		if err != nil {
 			return err
 		}
-		k.Purpose, k.Scopes, k.Symbols, k.Allow, k.Deny, k.Expires, k.PerMin, k.Locked = e.Purpose, e.Scopes, e.Symbols, e.Allow, e.Deny, e.Expires, e.PerMin, locked
+		k.Purpose, k.Scopes, k.Symbols, k.Allow, k.Deny, k.Expires, k.PerMin, k.Locked, k.lockedBy = e.Purpose, e.Scopes, e.Symbols, e.Allow, e.Deny, e.Expires, e.PerMin, locked, lockedBy
 		_, err = s.log.Append(tx, audit.Event{
 			Action: audit.Action("apikey." + words), Account: string(k.Account), Target: string(id), Effects: effect(id, k.Version),
 			Payload: map[string]string{"purpose": k.Purpose, "scopes": k.Scopes.String(), "from": joinPlaces(k.Allow), "had": before.Scopes.String(), "had_from": joinPlaces(before.Allow)},
@@ -109,8 +114,8 @@ func (k Key) fits(now time.Time, e Edit) error {
 
 var placeholder = append([]byte{2}, make([]byte, 31)...)
 
-// Unlock lets a key withdraw. It takes a touch on another device than the one that made
-// the key: whoever took that one over cannot finish alone.
+// Unlock lets a key withdraw. It takes a touch on another device than the one that gave
+// the right, or that widened the key last: whoever took that one over cannot finish alone.
 func (s *Service) Unlock(ctx context.Context, cause store.Cause, by By, id ID) (Key, error) {
 	var k Key
 	act := device.Act{Kind: ActUnlock, Object: string(id)}
@@ -121,7 +126,15 @@ func (s *Service) Unlock(ctx context.Context, cause store.Cause, by By, id ID) (
 		if !k.Locked || k.State(tx.Now) != Live {
 			return ErrUnknown
 		}
-		if by.Device == "" || by.Device == k.Made.Device {
+		if by.Device == "" || by.Device == k.lockedBy {
+			return ErrSecondDevice
+		}
+		// A private window is a device too, and the same passkey signs in there. Only one
+		// that was known before counts as another (DESIGN §5).
+		switch d, err := s.devices.Device(tx, by.Account, by.Device); {
+		case err != nil:
+			return err
+		case tx.Now.Sub(d.FirstSeen) < knownFor:
 			return ErrSecondDevice
 		}
 		proof, err := s.devices.Need(tx, by.Session, by.Account, act)

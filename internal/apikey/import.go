@@ -3,6 +3,7 @@ package apikey
 import (
 	"context"
 	"encoding/hex"
+	"log/slog"
 	"strings"
 
 	"keyward/internal/account"
@@ -19,6 +20,12 @@ type Brought struct {
 	Secret     string // as its bot has it; "" for Ed25519
 	Passphrase string
 }
+
+// String keeps the secret out of logs; the others do the same for %#v, slog and JSON.
+func (b Brought) String() string               { return "key " + string(b.ID) }
+func (b Brought) GoString() string             { return b.String() }
+func (b Brought) LogValue() slog.Value         { return slog.StringValue(b.String()) }
+func (b Brought) MarshalText() ([]byte, error) { return []byte(b.String()), nil }
 
 // Import takes a key over, on an operator's word. What it may do is held to the rules of
 // new keys, but no key comes in with the right to withdraw: that is given by its owner,

@@ -88,8 +88,8 @@ func (c *cache[K, V]) forgetAll() {
 // opened is a key as it is checked with: its secrets opened once, into keyed states.
 type opened struct {
 	Key
-	versions []verifier // the newest first
-	tat      atomic.Int64
+	versions []verifier    // the newest first
+	tat      *atomic.Int64 // of the key, not of this reading of it
 }
 
 // verifier is one version of what signs: one of the two.
@@ -140,6 +140,9 @@ func (s *Service) find(ctx context.Context, id ID) (*opened, error) {
 	k, err := s.open(ctx, id)
 	switch {
 	case err != nil:
+		if place != nil {
+			s.keys.forget(id) // a client that hangs up must not leave an invented id either
+		}
 		return nil, err
 	case k == nil || k.Status == Revoked:
 		if place != nil {
@@ -187,29 +190,70 @@ func (s *Service) open(ctx context.Context, id ID) (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
+	k.tat = s.speed(id)
 	return &k, nil
 }
 
-// standing is what the account of a key may do.
-type standing struct{ status account.Status }
+// speed is where a key stands in its requests a minute. It outlives what was read of the
+// key: while the log is not heard every request reads it anew, and would find the speed of
+// a key that rested.
+func (s *Service) speed(id ID) *atomic.Int64 {
+	if tat := s.speeds.get(id); tat != nil {
+		return tat
+	}
+	tat := new(atomic.Int64)
+	s.speeds.reserve(id).Store(tat) // of two at once one counts in vain, for one request
+	return tat
+}
 
-func (s *Service) standing(ctx context.Context, acc account.ID) (account.Status, error) {
+// standing is what the account of a key may do.
+type standing struct {
+	status account.Status
+	held   map[account.What]time.Time // what is held, until when
+}
+
+// holds reports how long a right waits because what it does is held (DESIGN §5: refused
+// if frozen or held); 0: it does not.
+func (st *standing) holds(need Scopes, now time.Time) time.Duration {
+	var wait time.Duration
+	if need&Withdraw != 0 {
+		wait = st.held[account.HoldWithdraw].Sub(now)
+	}
+	if need&TransferInternal != 0 {
+		wait = max(wait, st.held[account.HoldTransfer].Sub(now))
+	}
+	return max(wait, 0)
+}
+
+func (s *Service) standing(ctx context.Context, acc account.ID) (*standing, error) {
 	trusted := s.fresh == nil || s.fresh()
 	var place *atomic.Pointer[standing]
 	if trusted {
 		if st := s.people.get(acc); st != nil {
-			return st.status, nil
+			return st, nil
 		}
 		place = s.people.reserve(acc)
 	}
-	var a account.Account
-	if err := s.db.View(ctx, func(tx *store.Tx) (err error) { a, err = s.accounts.ByID(tx, acc); return err }); err != nil {
-		return "", err
+	var st *standing
+	err := s.db.View(ctx, func(tx *store.Tx) error {
+		a, err := s.accounts.ByID(tx, acc)
+		if err != nil {
+			return err
+		}
+		holds, err := s.accounts.Holds(tx, acc)
+		st = &standing{status: a.Status, held: map[account.What]time.Time{}}
+		for _, h := range holds {
+			st.held[h.What] = h.Until
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
 	if place != nil {
-		place.Store(&standing{a.Status})
+		place.Store(st)
 	}
-	return a.Status, nil
+	return st, nil
 }
 
 // Heard takes in what the log tells: a key or its account has changed.

@@ -26,6 +26,13 @@ const (
 	// from the key's own addresses, which such keys must have.
 	timelessLife = 24 * time.Hour
 
+	// clocksApart: claims stay this much longer, for gates whose clocks are behind ours. One
+	// that is further behind refuses every honest bot, and so is noticed.
+	clocksApart = time.Minute
+
+	// knownFor: how long a device is known before it may unlock withdrawing.
+	knownFor = 24 * time.Hour
+
 	defaultPerMinute = 1200
 	maxPerMinute     = 60_000
 

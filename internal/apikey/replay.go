@@ -14,6 +14,7 @@ type replays struct {
 		mu       sync.Mutex // guards the rest
 		new, old map[[16]byte][16]byte
 		turnAt   int64 // unix nanoseconds
+		from     int64 // all that was let in since is still known
 	}
 	most int
 }
@@ -23,17 +24,18 @@ const replayLife = maxWindow + 2*ahead
 func newReplays(most int) *replays { return &replays{most: most / (2 * shards)} }
 
 // claim takes the place of a request. first is the decision that had it before; ok is
-// false when it is taken or when there is no room.
-func (r *replays) claim(id, decision [16]byte, now time.Time) (first [16]byte, taken, ok bool) {
+// false when it is taken, when there is no room, or when it was signed before all that is
+// still known: that happens only after the clock was set back.
+func (r *replays) claim(id, decision [16]byte, signed, now time.Time) (first [16]byte, taken, ok bool) {
 	sh := &r.shards[binary.LittleEndian.Uint64(id[:])%shards]
 	at := now.UnixNano()
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	if at >= sh.turnAt {
 		if at >= sh.turnAt+int64(replayLife) {
-			sh.old = nil
+			sh.old, sh.from = nil, sh.turnAt
 		} else {
-			sh.old = sh.new
+			sh.old, sh.from = sh.new, sh.turnAt-int64(replayLife)
 		}
 		sh.new, sh.turnAt = map[[16]byte][16]byte{}, at+int64(replayLife)
 	}
@@ -43,7 +45,7 @@ func (r *replays) claim(id, decision [16]byte, now time.Time) (first [16]byte, t
 	if first, taken = sh.old[id]; taken {
 		return first, true, false
 	}
-	if len(sh.new) >= r.most {
+	if signed.UnixNano() <= sh.from+int64(ahead) || len(sh.new) >= r.most {
 		return first, false, false
 	}
 	sh.new[id] = decision

@@ -20,7 +20,7 @@ type Request struct {
 	Peer      netip.Addr // of the client, from configured proxies only
 
 	// Digest is SHA-256 of the body as it was signed. Set by Verify where the body was
-	// not seen; zero, which is the digest of nothing known, for profiles that sign none.
+	// not seen: of an empty one for profiles that sign none and may only read.
 	Digest [32]byte
 }
 

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -33,6 +34,7 @@ type Service struct {
 	dummy   *keyring.Keyed // what an unknown key is checked with
 	keys    cache[ID, opened]
 	people  cache[account.ID, standing]
+	speeds  cache[ID, atomic.Int64]
 	serial  *keyring.Serial // of decisions
 	replays *replays
 	claims  *claims
@@ -57,6 +59,7 @@ func New(p Parts) *Service {
 		started: p.DB.Now(), dummy: keyring.NewKeyed(hashOf(HMACSHA256), keyring.Random(32)), replays: newReplays(replayEntries), serial: keyring.NewSerial()}
 	s.keys.init()
 	s.people.init()
+	s.speeds.init()
 	s.claims, s.shared = &claims{db: p.DB}, p.DB.Dialect() == store.PostgreSQL
 	return s
 }
@@ -72,12 +75,18 @@ const (
 // was given for a reading key makes no trading one.
 func (n NewKey) Act() device.Act {
 	var b []byte
+	starts := "" // at once
+	if !n.Starts.IsZero() {
+		starts = strconv.FormatInt(store.Micros(n.Starts), 10)
+	}
 	for _, part := range []string{n.Purpose, n.Sub, string(n.Profile), string(n.Alg), string(n.Public), n.Scopes.String(), strings.Join(n.Symbols, " "),
-		joinPlaces(n.Allow), joinPlaces(n.Deny), n.Life.String(), strconv.Itoa(n.PerMin), n.Partner, strconv.FormatBool(n.Test)} {
+		joinPlaces(n.Allow), joinPlaces(n.Deny), n.Life.String(), starts, n.Window.String(), strconv.Itoa(n.PerMin), n.Partner, strconv.FormatBool(n.Test)} {
 		b = append(binary.BigEndian.AppendUint32(b, uint32(len(part))), part...)
 	}
+	// All of the hash: half of it would let whoever makes both halves of a pair show one
+	// key and add the other after 2^64 tries.
 	sum := keyring.Hash(string(b))
-	return device.Act{Kind: ActAdd, Object: base64.RawURLEncoding.EncodeToString(sum[:16])}
+	return device.Act{Kind: ActAdd, Object: base64.RawURLEncoding.EncodeToString(sum[:])}
 }
 
 // Checked is n with its defaults, or why there can be no such key.
@@ -199,12 +208,15 @@ func (n NewKey) key(now time.Time, by By, id ID) Key {
 	return Key{
 		ID: id, Account: by.Account, Sub: n.Sub, Purpose: n.Purpose, Profile: n.Profile, Alg: n.Alg, Scopes: n.Scopes, Symbols: n.Symbols,
 		Allow: n.Allow, Deny: n.Deny, Starts: starts, Expires: starts.Add(n.Life), Window: n.Window, PerMin: n.PerMin, Partner: n.Partner,
-		Made: Made{At: now, Addr: by.Addr, Agent: by.Agent, Device: by.Device}, Status: Active, Locked: n.Scopes&Withdraw != 0, Version: 1,
+		Made: Made{At: now, Addr: by.Addr, Agent: by.Agent, Device: by.Device}, Status: Active, Locked: n.Scopes&Withdraw != 0, Version: 1, lockedBy: by.Device,
 	}
 }
 
 // insert writes a key and its first version, the secret sealed for that row.
 func (s *Service) insert(tx *store.Tx, k Key, pub, box []byte) error {
+	if k.Expires.After(tx.Now.Add(maxLife)) {
+		return ErrLife // one that begins late ends no later: what sleeps for years nobody remembers
+	}
 	var public, sealed any = pub, nil
 	if k.Alg != Ed25519 {
 		b, err := s.ring.Seal(box, "apikey_version", versionRow(k.ID, 1), "sealed")
@@ -281,12 +293,16 @@ func (s *Service) Revoke(tx *store.Tx, acc account.ID, id ID, why string) ([]aud
 	return effect(id, version), tx.Later(sqlDropSecrets, string(id), store.Micros(tx.Now))
 }
 
-// Erase takes what is personal out of an account's keys.
+// Erase ends an account's keys and takes out what is personal and what is secret. Requests
+// are refused at once, because the account is closed in the same transaction.
 func (s *Service) Erase(tx *store.Tx, acc account.ID) error {
 	if err := tx.Later(sqlEraseUse, string(acc)); err != nil {
 		return err
 	}
-	return tx.Later(sqlEraseKeys, string(acc))
+	if err := tx.Later(sqlEraseSecrets, string(acc)); err != nil {
+		return err
+	}
+	return tx.Later(sqlEraseKeys, string(acc), store.Micros(tx.Now))
 }
 
 func effect(id ID, version int64) []audit.Effect {

@@ -7,16 +7,16 @@ import (
 
 const keyCols = `k.id, k.account, k.sub, k.purpose, k.profile, k.alg, k.scopes, k.symbols, k.allow, k.deny, k.starts, k.expires, k.window_ms, k.per_min, k.partner,
  k.made_at, k.made_addr, k.made_agent, k.made_device, k.status, k.locked, k.version, k.used_at,
- COALESCE((SELECT u.addr FROM apikey_use u WHERE u.key_id = k.id AND u.code = '' ORDER BY u.minute DESC LIMIT 1), ''), k.ended_at, k.ended_why, k.browser_at`
+ COALESCE((SELECT u.addr FROM apikey_use u WHERE u.key_id = k.id AND u.code = '' ORDER BY u.minute DESC LIMIT 1), ''), k.ended_at, k.ended_why, k.browser_at, k.locked_by`
 
 const (
 	// The bound is part of the statement, so that two requests at once cannot both slip
 	// under it.
 	sqlInsert = `INSERT INTO apikey_key (id, account, sub, purpose, profile, alg, scopes, symbols, allow, deny, starts, expires, window_ms, per_min, partner,
- made_at, made_addr, made_agent, made_device, status, locked, version, used_at, ended_at, ended_why, browser_at)
+ made_at, made_addr, made_agent, made_device, status, locked, version, used_at, ended_at, ended_why, browser_at, locked_by)
 SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), CAST($3 AS TEXT), CAST($4 AS TEXT), CAST($5 AS TEXT), CAST($6 AS TEXT), CAST($7 AS TEXT), CAST($8 AS TEXT), CAST($9 AS TEXT), CAST($10 AS TEXT),
  CAST($11 AS BIGINT), CAST($12 AS BIGINT), CAST($13 AS BIGINT), CAST($14 AS BIGINT), CAST($15 AS TEXT), CAST($16 AS BIGINT), CAST($17 AS TEXT), CAST($18 AS TEXT), CAST($19 AS TEXT),
- 'active', CAST($20 AS BOOLEAN), 1, 0, 0, '', 0
+ 'active', CAST($20 AS BOOLEAN), 1, 0, 0, '', 0, CAST($19 AS TEXT)
 WHERE (SELECT COUNT(*) FROM apikey_key o WHERE o.account = $2 AND o.status <> 'revoked' AND o.expires > $21) < $22`
 
 	sqlInsertVersion = `INSERT INTO apikey_version (key_id, n, public, sealed, made_at, ends_at) VALUES ($1, $2, $3, $4, $5, 0)`
@@ -32,12 +32,12 @@ WHERE (SELECT COUNT(*) FROM apikey_key o WHERE o.account = $2 AND o.status <> 'r
 	sqlDropSecrets = `UPDATE apikey_version SET sealed = NULL, ends_at = $2 WHERE key_id = $1 AND (ends_at = 0 OR ends_at > $2)`
 
 	// The version that was read is a condition: two changes at once are not one wide one.
-	sqlChange = `UPDATE apikey_key SET purpose = $4, scopes = $5, symbols = $6, allow = $7, deny = $8, expires = $9, per_min = $10, locked = $11, version = version + 1
+	sqlChange = `UPDATE apikey_key SET purpose = $4, scopes = $5, symbols = $6, allow = $7, deny = $8, expires = $9, per_min = $10, locked = $11, locked_by = $12, version = version + 1
 WHERE account = $1 AND id = $2 AND version = $3 AND status = 'active' RETURNING version`
-	sqlUnlock = `UPDATE apikey_key SET locked = FALSE, version = version + 1 WHERE account = $1 AND id = $2 AND locked AND status = 'active' AND made_device <> $3 RETURNING version`
+	sqlUnlock = `UPDATE apikey_key SET locked = FALSE, version = version + 1 WHERE account = $1 AND id = $2 AND locked AND status = 'active' AND locked_by <> $3 RETURNING version`
 
 	sqlInBrowser         = `UPDATE apikey_key SET browser_at = $1, version = version + 1 WHERE id = $2 AND browser_at = 0 AND status = 'active' AND CAST($3 AS BIGINT) > 0 RETURNING version`
-	sqlQuarantineExposed = `UPDATE apikey_key SET status = 'quarantined', ended_why = 'in_browser', version = version + 1
+	sqlQuarantineExposed = `UPDATE apikey_key SET status = 'quarantined', ended_why = 'in_browser', locked = CASE WHEN scopes LIKE '%withdraw%' THEN TRUE ELSE FALSE END, version = version + 1
 WHERE id = $2 AND status = 'active' AND browser_at > 0 AND browser_at <= $3 AND CAST($1 AS BIGINT) > 0 RETURNING version`
 
 	// Which keys were ended after the backup nobody knows any more.
@@ -46,7 +46,11 @@ WHERE id = $2 AND status = 'active' AND browser_at > 0 AND browser_at <= $3 AND 
 
 	sqlUsed = `UPDATE apikey_key SET used_at = $1 WHERE id = $2 AND used_at < $1`
 
-	sqlTally = `INSERT INTO apikey_use (key_id, minute, addr, class, code, n) VALUES ($1, $2, $3, $4, $5, $6)
+	// Not for a key whose account was erased, which has no purpose left: what is counted in
+	// memory would write its addresses again.
+	sqlTally = `INSERT INTO apikey_use (key_id, minute, addr, class, code, n)
+SELECT CAST($1 AS TEXT), CAST($2 AS BIGINT), CAST($3 AS TEXT), CAST($4 AS TEXT), CAST($5 AS TEXT), CAST($6 AS BIGINT)
+WHERE EXISTS (SELECT 1 FROM apikey_key k WHERE k.id = $1 AND k.purpose <> '')
 ON CONFLICT (key_id, minute, addr, class, code) DO UPDATE SET n = apikey_use.n + $6`
 	sqlStory = `SELECT minute, addr, class, code, n FROM apikey_use WHERE key_id = $1 AND minute >= $2 AND minute < $3 ORDER BY minute DESC, addr, class, code LIMIT 2000`
 
@@ -55,8 +59,11 @@ ON CONFLICT (key_id, minute, addr, class, code) DO UPDATE SET n = apikey_use.n +
 
 	sqlForgetUse = `DELETE FROM apikey_use WHERE minute < $1`
 
-	sqlEraseKeys = `UPDATE apikey_key SET purpose = '', made_addr = '', made_agent = '', partner = '' WHERE account = $1`
-	sqlEraseUse  = `DELETE FROM apikey_use WHERE key_id IN (SELECT id FROM apikey_key WHERE account = $1)`
+	// Ended too: without its places a key would work from everywhere.
+	sqlEraseKeys = `UPDATE apikey_key SET purpose = '', made_addr = '', made_agent = '', partner = '', sub = '', allow = '', deny = '', version = version + 1,
+ ended_at = CASE WHEN status = 'revoked' THEN ended_at ELSE $2 END, ended_why = CASE WHEN status = 'revoked' THEN ended_why ELSE 'erased' END, status = 'revoked' WHERE account = $1`
+	sqlEraseSecrets = `UPDATE apikey_version SET sealed = NULL WHERE key_id IN (SELECT id FROM apikey_key WHERE account = $1)`
+	sqlEraseUse     = `DELETE FROM apikey_use WHERE key_id IN (SELECT id FROM apikey_key WHERE account = $1)`
 )
 
 const (

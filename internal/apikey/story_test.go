@@ -332,15 +332,28 @@ func TestATouchForOneKeyMakesNoOther(t *testing.T) {
 	})
 }
 
+// knownPhone is a second device that has been known for more than a day; both are signed
+// in anew.
+func (o *owner) knownPhone() *signintest.Person {
+	phone := o.p.Elsewhere().In()
+	o.w.Clock.Sleep(25 * time.Hour)
+	o.p.In()
+	return phone.In()
+}
+
 func TestWithdrawingIsBornLockedAndOpensOnASecondDevice(t *testing.T) {
 	each(t, func(t *testing.T, o *owner) {
+		phone := &owner{t, o.w, o.knownPhone()}
 		bot, key := o.p.Bot(apikey.NewKey{Scopes: apikey.Withdraw, Allow: trading.Allow})
 		need := apikey.Need{Scope: apikey.Withdraw, Class: apikey.ClassWithdraw}
 		o.want(o.request(bot, order), need, "WITHDRAW_LOCKED")
 		o.p.Touch(device.ActBotKeyUnlock, string(key.ID))
 		_, err := o.w.BotKeys.Unlock(t.Context(), o.p.Cause(), o.p.By(), key.ID)
 		o.w.Refused(err, apikey.ErrSecondDevice)
-		phone := &owner{t, o.w, o.p.Elsewhere().In()}
+		fresh := o.p.Elsewhere().In() // a private window with the same passkey
+		fresh.Touch(device.ActBotKeyUnlock, string(key.ID))
+		_, err = o.w.BotKeys.Unlock(t.Context(), fresh.Cause(), fresh.By(), key.ID)
+		o.w.Refused(err, apikey.ErrSecondDevice)
 		_, err = o.w.BotKeys.Unlock(t.Context(), phone.p.Cause(), phone.p.By(), key.ID)
 		o.w.Refused(err, device.ErrStepUp)
 		phone.p.Touch(device.ActBotKeyUnlock, string(key.ID))

@@ -18,8 +18,16 @@ type tally struct {
 	shards [shards]struct {
 		mu   sync.Mutex // guards the rest
 		n    map[use]int64
-		many map[ID]int // different uses of a key since the last flush
+		many map[tallied]int // different uses of a key since the last flush
 	}
+}
+
+// tallied: what a stranger can cause and what only the key can have room of their own.
+// With one, 64 wrong signatures from one IPv6 network would take the address out of
+// everything that a thief of the secret does.
+type tallied struct {
+	key    ID
+	proved bool
 }
 
 // use is one line of a key's story.
@@ -44,19 +52,20 @@ const (
 	ClassKey      Class = "key"
 )
 
-func (s *Service) count(k *opened, addr netip.Addr, class Class, code Code, now time.Time) {
+func (s *Service) count(k *opened, addr netip.Addr, class Class, code Code, proved bool, now time.Time) {
+	who := tallied{k.ID, proved}
 	u := use{k.ID, now.Unix() / 60, addr.Unmap().WithZone(""), class, code}
 	sh := &s.tally.shards[s.keys.at(k.ID)]
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	if _, known := sh.n[u]; !known {
 		if sh.n == nil {
-			sh.n, sh.many = map[use]int64{}, map[ID]int{}
+			sh.n, sh.many = map[use]int64{}, map[tallied]int{}
 		}
-		if sh.many[k.ID] >= maxTally {
+		if sh.many[who] >= maxTally {
 			u.addr = netip.Addr{} // a thief with a thousand addresses is one line
 		} else {
-			sh.many[k.ID]++
+			sh.many[who]++
 		}
 	}
 	sh.n[u]++
@@ -77,7 +86,7 @@ func (s *Service) Flush(ctx context.Context) error {
 			sh.mu.Lock()
 			for u, count := range n {
 				if sh.n == nil {
-					sh.n, sh.many = map[use]int64{}, map[ID]int{}
+					sh.n, sh.many = map[use]int64{}, map[tallied]int{}
 				}
 				sh.n[u] += count
 			}
@@ -146,7 +155,7 @@ func (s *Service) Run(ctx context.Context, report func(error)) {
 			return
 		case <-t.C:
 			err := errors.Join(s.Flush(ctx), s.db.Housekeeping(ctx, func(tx *store.Tx) error {
-				_, err := tx.Exec(sqlForgetClaims, store.Micros(tx.Now))
+				_, err := tx.Exec(sqlForgetClaims, store.Micros(tx.Now.Add(-clocksApart)))
 				return err
 			}))
 			if err != nil && ctx.Err() == nil {

@@ -63,8 +63,10 @@ func (s *Service) Verify(ctx context.Context, r *Request, need Need) (Decision, 
 		return Decision{}, &Refusal{Code: AuthFailed, Profile: Native}
 	}
 	unproved := func(code Code) (Decision, *Refusal) { return Decision{}, &Refusal{Code: code, Profile: profile} }
-	if r.Unseen && profile != Native && !profile.Unsigned() {
-		r.Digest = emptyDigest // the others sign the body itself: it holds for an empty one or not at all
+	if r.Unseen && profile != Native {
+		// The others sign the body itself, so it holds for an empty one or not at all; and
+		// one that signs none may only read, for which there is no body.
+		r.Digest = emptyDigest
 	}
 	c, ok := read(profile, r, *buf)
 	if cap(c.Signed) > cap(*buf) && cap(c.Signed) < 64<<10 {
@@ -85,12 +87,12 @@ func (s *Service) Verify(ctx context.Context, r *Request, need Need) (Decision, 
 	if !here && k.Alg == Ed25519 {
 		// 40 µs for whoever knows a key's name is a way to keep us busy; its owner reads
 		// the cause in the story.
-		s.count(k, r.Peer, need.Class, IPNotAllowed, now)
+		s.count(k, r.Peer, need.Class, IPNotAllowed, false, now)
 		return unproved(AuthFailed)
 	}
 	v := slices.IndexFunc(k.versions, func(v verifier) bool { return v.holds(&c) })
 	if v < 0 {
-		s.count(k, r.Peer, need.Class, AuthFailed, now)
+		s.count(k, r.Peer, need.Class, AuthFailed, false, now)
 		return unproved(AuthFailed)
 	}
 	d := Decision{Key: k.Key, Version: k.versions[v].n, Scopes: k.Scopes, At: now, Remaining: int(k.Expires.Sub(now) / (24 * time.Hour))}
@@ -102,7 +104,7 @@ func (s *Service) Verify(ctx context.Context, r *Request, need Need) (Decision, 
 		d.Skew, d.NotAfter = c.At.Sub(now), c.At.Add(window)
 	}
 	code, facts := s.proved(ctx, k, &c, r, need, here, &d)
-	s.count(k, r.Peer, need.Class, code, now)
+	s.count(k, r.Peer, need.Class, code, true, now)
 	if code == KeyInBrowser {
 		s.exposed(ctx, k, r.Peer, now)
 	}
@@ -120,17 +122,20 @@ func (s *Service) proved(ctx context.Context, k *opened, c *Claim, r *Request, n
 	if !here {
 		return IPNotAllowed, f
 	}
-	if inBrowser(r) {
-		return KeyInBrowser, f
-	}
 	if !c.At.IsZero() && (now.After(d.NotAfter) || !c.At.Before(now.Add(ahead))) {
 		return OutsideWindow, f
 	}
-	status, err := s.standing(ctx, k.Account)
+	// After the window: the mark is not signed, and a request out of an old log with one
+	// put on it must not end what the key may do.
+	if inBrowser(r) {
+		return KeyInBrowser, f
+	}
+	st, err := s.standing(ctx, k.Account)
 	if err != nil {
 		return Unavailable, f
 	}
 	f.Needed = need.Scope.String()
+	status := st.status
 	switch state := k.State(now); {
 	case state == Finished:
 		return KeyExpired, f
@@ -160,10 +165,16 @@ func (s *Service) proved(ctx context.Context, k *opened, c *Claim, r *Request, n
 	if c.Profile.Unsigned() && !Reading.Has(need.Scope) {
 		return ScopeMissing, f // what a body asks for is not signed: anybody on the way could name the amount
 	}
+	if wait := st.holds(need.Scope, now); wait > 0 {
+		f.RetryAfter = wait
+		return AccountFrozen, f
+	}
 	if need.Scope == Withdraw && k.Locked {
 		return WithdrawLocked, f
 	}
-	if need.Symbol != "" && len(k.Symbols) > 0 && need.Scope&Trading != 0 && !slices.Contains(k.Symbols, need.Symbol) {
+	// A route that names no market names none on the list either: what such an order
+	// trades, nobody here can say.
+	if len(k.Symbols) > 0 && need.Scope&Trading != 0 && !slices.Contains(k.Symbols, need.Symbol) {
 		return SymbolNotAllowed, f
 	}
 	if wait := k.take(now); wait > 0 {
@@ -175,7 +186,7 @@ func (s *Service) proved(ctx context.Context, k *opened, c *Claim, r *Request, n
 		if code := s.grows(ctx, k.ID, c, k.Alg, id, now, &f); code != "" {
 			return code, f
 		}
-	} else if r.Mutating() || c.Profile.Unrouted() {
+	} else if r.Mutating() || need.Scope&^Reading != 0 || c.Profile.Unrouted() { // some exchanges trade by GET
 		if code := s.once(ctx, c, k.Alg, id, now, &f); code != "" && !(code == Replayed && c.readsAgain(r, need)) {
 			return code, f
 		}
@@ -208,9 +219,9 @@ func (s *Service) once(ctx context.Context, c *Claim, alg Alg, decision [16]byte
 				return Unavailable // nobody knows: fail closed
 			}
 			if taken {
-				s.replays.claim(id, first, now)
+				s.replays.claim(id, first, now, now)
 			} else {
-				s.replays.claim(id, decision, now)
+				s.replays.claim(id, decision, now, now)
 			}
 		}
 		if taken {
@@ -225,7 +236,7 @@ func (s *Service) once(ctx context.Context, c *Claim, alg Alg, decision [16]byte
 		f.RetryAfter = ahead
 		return Starting
 	}
-	first, taken, ok := s.replays.claim(id, decision, now)
+	first, taken, ok := s.replays.claim(id, decision, c.At, now)
 	switch {
 	case taken:
 		f.First = DecisionID(first).String()
@@ -261,7 +272,7 @@ func (s *Service) grows(ctx context.Context, key ID, c *Claim, alg Alg, decision
 		}
 		return NonceTooLow
 	}
-	s.replays.claim(request, decision, now) // no room is no harm: the nonce has grown
+	s.replays.claim(request, decision, now, now) // no room is no harm: the nonce has grown
 	return ""
 }
 
@@ -275,12 +286,16 @@ func mayBeID(p Profile, id string) bool {
 }
 
 // replayID names a request. For a MAC it is the MAC, which is valid and so cannot be
-// another for the same request; for a signature it is what was signed, because some
-// signatures have a second spelling.
+// another for the same request; for a signature it is who signed and what, because some
+// signatures have a second spelling. Who: the profile of binance signs no name of a key,
+// and with a key of one's own one could take the place of what another account sends.
 func (c *Claim) replayID(alg Alg) (id [16]byte) {
 	if alg == Ed25519 || alg == ES256 {
-		sum := sha256.Sum256(c.Signed)
-		return [16]byte(sum[:16])
+		h := sha256.New()
+		h.Write([]byte(c.Key))
+		h.Write([]byte{0}) // stands in no id
+		h.Write(c.Signed)
+		return [16]byte(h.Sum(nil))
 	}
 	return [16]byte(c.Sig[:16])
 }

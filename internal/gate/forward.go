@@ -39,9 +39,9 @@ func (g *Gate) Check() http.Handler {
 			g.refuse(w, &a, &refused{code: apikey.BadRequest}, nginx)
 			return
 		}
-		if claims(r.Header) {
+		if claims(r.Header) || misleads(r.Header) {
 			// A front passes the client's headers on to the upstream, past us. Whoever sends
-			// one in our name wants it to arrive.
+			// one in our name, or one that names another method or path, wants it to arrive.
 			g.refuse(w, &a, &refused{code: apikey.BadRequest}, status)
 			return
 		}

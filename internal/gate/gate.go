@@ -107,7 +107,7 @@ func (g *Gate) decide(ctx context.Context, a *asked) (granted, *refused) {
 		}
 		// Read before anything is proved, told only after: a request without a market
 		// that a route needs is refused whoever sends it.
-		if need.Symbol, ok = symbolOf(r.symbol, query, a.body); !ok {
+		if need.Symbol, ok = symbolOf(r.symbol, query, a.body); !ok || !alone(r.symbol, query, a) {
 			return granted{}, &refused{code: apikey.BadRequest}
 		}
 	}

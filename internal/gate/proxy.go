@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"slices"
 	"strings"
 
 	"keyward/internal/apikey"
@@ -64,6 +65,7 @@ func (g *Gate) Proxy() http.Handler {
 			out.Body = http.NoBody
 		}
 		strip(out.Header)
+		lead(out.Header)
 		gr.told(out.Header, a.id)
 		gr.until(w.Header())
 		w.Header().Set("X-Request-Id", a.id)
@@ -80,6 +82,28 @@ func (g *Gate) rewrite(p *httputil.ProxyRequest) {
 	p.Out.URL = &url.URL{Scheme: g.Upstream.Scheme, Host: g.Upstream.Host, Opaque: path, RawQuery: query, ForceQuery: query == "" && len(path) < len(p.In.RequestURI)}
 	p.Out.Host = g.Authority
 	p.SetXForwarded()
+}
+
+// lead takes out what would lead the upstream elsewhere than to what was decided.
+//
+// Connection names headers that the next hop drops (RFC 9110 §7.6.1) and asks for
+// another protocol: a client could have our decision dropped, or the type that was
+// signed, and an upgrade (h2c, a socket) is a wire past us on which nothing is signed.
+// The others name another method or path than the line of the request, to frameworks
+// that believe them, or another client.
+func lead(h http.Header) {
+	for _, name := range append([]string{"Connection", "Upgrade", "Http2-Settings", originalMethod, originalTarget, forwardMethod, forwardTarget,
+		"X-Forwarded-Prefix", "X-Real-Ip", "True-Client-Ip"}, otherwise...) {
+		delete(h, name)
+	}
+}
+
+// otherwise are headers by which frameworks take another method or path than the line of
+// the request says. No front writes them.
+var otherwise = []string{"X-Http-Method-Override", "X-Http-Method", "X-Method-Override", "X-Original-Url", "X-Rewrite-Url"}
+
+func misleads(h http.Header) bool {
+	return slices.ContainsFunc(otherwise, func(name string) bool { return len(h[name]) > 0 })
 }
 
 func requestID(g *Gate) string { return keyring.NewID("req_", g.Now()) }

@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"keyward/internal/apikey"
 )
@@ -59,6 +61,11 @@ func parseRoutes(list []Route) (out routes, err error) {
 		p, err := parseRoute(r)
 		if err != nil {
 			return nil, fmt.Errorf("%w %s %s: %w", errRoute, r.Method, r.Path, err)
+		}
+		for j := range out {
+			if out[j].hides(&p) {
+				return nil, fmt.Errorf("%w %s %s: never reached, because %s stands before it", errRoute, r.Method, r.Path, list[j].Path)
+			}
 		}
 		out = append(out, p)
 	}
@@ -160,8 +167,30 @@ func (r *route) matches(path string) bool {
 	return !r.rest || path != ""
 }
 
+// hides reports whether r takes every request that later is for. A withdrawal behind
+// "POST /v1/{rest...}" would need no more than the right of that.
+func (r *route) hides(later *route) bool {
+	if r.method != later.method || !r.rest && (later.rest || len(r.segments) != len(later.segments)) {
+		return false
+	}
+	n := len(later.segments)
+	if later.rest {
+		n++ // at least one segment more
+	}
+	if len(r.segments) > len(later.segments) || r.rest && len(r.segments) >= n {
+		return false
+	}
+	for i, s := range r.segments {
+		if s != "{}" && s != later.segments[i] {
+			return false
+		}
+	}
+	return true
+}
+
 // canonical refuses paths that two programs could read as different places: dot
-// segments, doubled slashes, and percent forms of what needs none. Whoever signs such
+// segments, doubled slashes, percent forms of what needs none, of the percent sign itself
+// (who decodes twice reads another path), and of what is no UTF-8. Whoever signs such
 // a path wants a route to see one thing and the upstream another.
 func canonical(path string) bool {
 	if path == "" || path[0] != '/' || len(path) > 2048 {
@@ -177,13 +206,17 @@ func canonical(path string) bool {
 			}
 			v, ok := unhex(path[i+1], path[i+2])
 			// Upper case only, and nothing that is safe as it stands (RFC 3986 §6.2.2).
-			if !ok || v < 0x20 || v == 0x7f || plainInPath(v) || v == '/' || v == '\\' || v == '.' {
+			if !ok || v < 0x20 || v == 0x7f || plainInPath(v) || v == '/' || v == '\\' || v == '.' || v == '%' {
 				return false
 			}
 			i += 2
 		case !plainInPath(c) && c != '/':
 			return false
 		}
+	}
+	// No UTF-8: lenient decoders read "%C0%AE" as a dot (RFC 3629 §10).
+	if plain, err := url.PathUnescape(path); err != nil || !utf8.ValidString(plain) {
+		return false
 	}
 	return !slices.ContainsFunc(strings.Split(path, "/"), func(s string) bool { return s == "." || s == ".." })
 }

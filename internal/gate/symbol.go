@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"mime"
 	"net/url"
 	"strings"
 )
@@ -43,7 +44,74 @@ func field(text, name string) (value string, ok bool) {
 
 // variant reports whether a name could be taken for another: readers that do not look
 // at the case (Go's encoding/json is one) find "Symbol" where we looked at "symbol".
-func variant(other, name string) bool { return other != name && strings.EqualFold(other, name) }
+func variant(other, name string) bool { return other != name && spells(other, name) }
+
+// spells reports whether some server takes one name for the other: in another case, with
+// the letters that fold to one of ASCII, or as a list.
+func spells(name, want string) bool {
+	name, _, _ = strings.Cut(name, "[")
+	return strings.EqualFold(strings.TrimSpace(name), want)
+}
+
+// alone reports whether the market stands in one place of the request only, by whatever an
+// upstream goes. Some go by the type of the body, and a text can be an object and a form at
+// once; some merge query and body with either of them first (net/http, PHP, Rails).
+func alone(at place, query string, a *asked) bool {
+	kind, kinds := "", a.header["Content-Type"]
+	if len(kinds) == 1 {
+		var err error
+		if kind, _, err = mime.ParseMediaType(kinds[0]); err != nil {
+			return false
+		}
+	}
+	q, err := url.ParseQuery(query)
+	if err != nil || len(kinds) > 1 {
+		return false
+	}
+	const object, form = "application/json", "application/x-www-form-urlencoded"
+	switch at.in {
+	case inBody, inEach:
+		return kind == object && !mentions(q, at.name)
+	case inForm:
+		return (kind == form || kind == "") && !mentions(q, at.name)
+	}
+	switch {
+	case a.unseen: // an object is read by nobody who reads queries; of a form that is not sure
+		return kind == object || kind == ""
+	case len(a.body) == 0:
+		return true
+	case kind == form:
+		f, err := url.ParseQuery(string(a.body))
+		return err == nil && !mentions(f, at.name)
+	}
+	return kind == object && !objectMentions(a.body, at.name)
+}
+
+func mentions(q url.Values, name string) bool {
+	for other := range q {
+		if spells(other, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// objectMentions reports whether a JSON text could be read as an object with such a member.
+func objectMentions(body []byte, name string) bool {
+	if b := bytes.TrimLeft(body, " \t\r\n"); len(b) > 0 && b[0] == '[' && json.Valid(body) {
+		return false
+	}
+	var o map[string]json.RawMessage
+	if json.Unmarshal(body, &o) != nil {
+		return true // whatever it is, it is not for us to say
+	}
+	for other := range o {
+		if spells(other, name) {
+			return true
+		}
+	}
+	return false
+}
 
 // membersAlike is what every object of a JSON array has as its member, the same in all:
 // a batch over several markets would take several rights, and a route asks for one.

@@ -368,7 +368,11 @@ func TestARefusedAddressIsAddedFromTheList(t *testing.T) {
 }
 
 func TestTheLockOfWithdrawingOpensOnAnotherDevice(t *testing.T) {
-	d := newDesk(t, true)
+	clock := signintest.NewClock()
+	d := deskIn(t, signintest.New(t, storetest.SQLite(t, storetest.WithNow(clock.Now)), clock), true)
+	phone := d.p.Elsewhere().In()
+	clock.Sleep(25 * time.Hour) // known for a day
+	d.p.In()
 	id, _ := d.makes(wish(t, "scope", "read.account+withdraw"))
 	path := "/keys/" + string(id)
 	d.says(d.open(path), "This device made the key, so it cannot open the lock.")
@@ -376,7 +380,7 @@ func TestTheLockOfWithdrawingOpensOnAnotherDevice(t *testing.T) {
 	if w := d.form(path + "/unlock"); w.Code != 403 || !strings.Contains(w.Body.String(), "apikey_second_device") {
 		t.Errorf("on the device that made it: %d %s", w.Code, w.Body)
 	}
-	d.p = d.p.Elsewhere().In()
+	d.p = phone.In()
 	d.says(d.open(path), "Let this key withdraw", `data-act="botkeys.unlock"`)
 	d.touchFor(d.form(path + "/unlock"))
 	if w := d.form(path + "/unlock"); w.Code != 303 || d.keys()[0].Locked {

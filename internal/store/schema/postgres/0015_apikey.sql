@@ -22,6 +22,7 @@ CREATE TABLE apikey_key (
   made_device TEXT NOT NULL,
   status      TEXT NOT NULL,            -- active | quarantined | revoked
   locked      BOOLEAN NOT NULL,         -- withdraw waits for a second device
+  locked_by   TEXT NOT NULL,            -- the device that gave the right or changed its places: not the one that unlocks
   version     BIGINT NOT NULL,
   used_at     BIGINT NOT NULL,
   ended_at    BIGINT NOT NULL,
