@@ -260,7 +260,7 @@ func (c *core) build(ctx context.Context, logger *slog.Logger, x extras) (*app, 
 	if a.operators, err = a.newOperators(render); err != nil {
 		return nil, err
 	}
-	g, err := newGate(c.cfg, a.botKeys, c.db.Now, logger)
+	g, err := newGate(c.cfg, a.botKeys, a.edge.Limiter, c.db.Now, logger)
 	if err != nil {
 		return nil, err
 	}

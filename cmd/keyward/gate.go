@@ -18,12 +18,13 @@ import (
 	"keyward/internal/audit"
 	"keyward/internal/config"
 	"keyward/internal/device"
+	"keyward/internal/edge"
 	"keyward/internal/gate"
 	"keyward/internal/store"
 )
 
 // newGate is the gate of a configuration; nil when it has none.
-func newGate(cfg config.Config, botKeys *apikey.Service, now func() time.Time, logger *slog.Logger) (*gate.Gate, error) {
+func newGate(cfg config.Config, botKeys *apikey.Service, limiter *edge.Limiter, now func() time.Time, logger *slog.Logger) (*gate.Gate, error) {
 	g := cfg.Gate
 	if g.Listen == "" {
 		return nil, nil
@@ -50,7 +51,7 @@ func newGate(cfg config.Config, botKeys *apikey.Service, now func() time.Time, l
 		}
 		s.Routes = append(s.Routes, route)
 	}
-	return gate.New(gate.Parts{BotKeys: botKeys, Now: now, Logger: logger}, s)
+	return gate.New(gate.Parts{BotKeys: botKeys, Limiter: limiter, Now: now, Logger: logger}, s)
 }
 
 // gateHandler is both fronts at one door: /gate/check for those that ask, the rest for
@@ -118,7 +119,7 @@ func (c *core) runGate(ctx context.Context, logger *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	g, err := newGate(c.cfg, d.botKeys, c.db.Now, logger)
+	g, err := newGate(c.cfg, d.botKeys, edge.NewLimiter(c.db.Now, c.cfg.Limits.RateFactor), c.db.Now, logger)
 	if err != nil {
 		return err
 	}
@@ -134,7 +135,8 @@ func (c *core) runGate(ctx context.Context, logger *slog.Logger) error {
 			logger.WarnContext(bg, "background work failed, will try again", "part", "keys of bots", "cause", err)
 		}
 		watching := make(chan struct{})
-		go func() { defer close(watching); _ = d.watch.Run(bg) }() // ends with bg; a lost tail is a lapsed lease, and shows
+		go func() { defer close(watching); _ = d.watch.Run(bg) }()         // ends with bg; a lost tail is a lapsed lease, and shows
+		go c.ring.Follow(bg, time.Minute, func(err error) { report(err) }) // ends with bg
 		d.botKeys.Run(bg, report)
 		<-watching
 	}()

@@ -30,7 +30,7 @@ func (s *Server) keys() {
 	add(s, operation{
 		id: "keys-change", call: "PATCH /keys/{id}", tag: "keys", access: holder, limit: edge.ClassAPI,
 		codes: "apikey_unknown apikey_changed" + asked + widens, summary: "Change an API key",
-		about: "What is left out stays. Taking away needs no touch; anything more (a right, a symbol, an address, time, speed) needs one for botkeys.change with this id. Answers when the old form is refused everywhere. Changing the addresses of a key that may withdraw locks that right again.",
+		about: "What is left out stays. Taking away needs no touch; anything more (a right, a symbol, an address, time, speed) needs one for botkeys.change with the object that step_up_required names: it stands for the key as it is and all that it is to become, so send exactly the same again. Answers when the old form is refused everywhere. Changing the addresses of a key that may withdraw locks that right again.",
 	}, s.keyChange)
 	add(s, operation{
 		id: "keys-end", call: "DELETE /keys/{id}", tag: "keys", access: holder, limit: edge.ClassAPI,
@@ -44,7 +44,7 @@ func (s *Server) keys() {
 	add(s, operation{
 		id: "keys-release", call: "POST /keys/{id}/release", tag: "keys", access: holder, limit: edge.ClassAPI,
 		codes: "apikey_unknown apikey_changed" + widens, summary: "Let a suspected API key work again",
-		about: "Needs a touch for botkeys.change with this id: a thief would say the same.",
+		about: "Needs a touch for botkeys.release with this id: a thief would say the same.",
 	}, s.keyRelease)
 	add(s, operation{
 		id: "keys-story", call: "GET /keys/{id}/story", tag: "keys", access: holder, limit: edge.ClassAPI,

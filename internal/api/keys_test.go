@@ -178,5 +178,5 @@ func TestASecretOfAnotherExchangeComesWithItsPassphrase(t *testing.T) {
 		t.Errorf("%q %q", c.Secret, c.Passphrase)
 	}
 	alice.send("POST", "/api/v1/keys", wish("read.account", "profile", "nobody")).refused(400, "apikey_public")
-	alice.touch("botkeys.change", c.Key.ID).send("POST", "/api/v1/keys/"+c.Key.ID+"/release", nil).refused(409, "apikey_changed")
+	alice.touch("botkeys.release", c.Key.ID).send("POST", "/api/v1/keys/"+c.Key.ID+"/release", nil).refused(409, "apikey_changed")
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -37,6 +38,23 @@ func (k Key) Widens(e Edit) bool {
 	return e.Scopes&^k.Scopes != 0 || symbols || !covers(k.Allow, e.Allow) || !denies(e.Deny, k.Deny) || e.Expires.After(k.Expires) || e.PerMin > k.PerMin
 }
 
+// ChangeAct is what the touch for a change is bound to: the key as it stands and all
+// that it is to become. A touch for an hour more gives no right.
+func (k Key) ChangeAct(e Edit) device.Act {
+	return device.Act{Kind: ActChange, Object: string(k.ID) + "~" + digestOf(strconv.FormatInt(k.Version, 10), strings.TrimSpace(e.Purpose), e.Scopes.String(), strings.Join(e.Symbols, " "),
+		joinPlaces(e.Allow), joinPlaces(e.Deny), strconv.FormatInt(store.Micros(e.Expires), 10), strconv.Itoa(e.PerMin))}
+}
+
+// OfAct is the key that a touch for a change, an unlock or a release is about.
+func OfAct(act device.Act) ID {
+	if act.Kind == ActChange {
+		if i := strings.LastIndexByte(act.Object, '~'); i >= 0 {
+			return ID(act.Object[:i])
+		}
+	}
+	return ID(act.Object)
+}
+
 // denies reports whether every place that was refused still is.
 func denies(now, before []netip.Prefix) bool {
 	return len(before) == 0 || len(now) > 0 && covers(now, before)
@@ -62,7 +80,7 @@ func (s *Service) Change(ctx context.Context, cause store.Cause, by By, id ID, v
 			if err := s.mayWiden(tx, by.Account); err != nil {
 				return err
 			}
-			if _, err := s.devices.Need(tx, by.Session, by.Account, device.Act{Kind: ActChange, Object: string(id)}); err != nil {
+			if _, err := s.devices.Need(tx, by.Session, by.Account, k.ChangeAct(e)); err != nil {
 				return err
 			}
 			// Whoever widens it is now the one who cannot finish alone: not the device that
@@ -186,7 +204,7 @@ func (s *Service) Release(ctx context.Context, cause store.Cause, by By, id ID) 
 		if err := s.mayWiden(tx, by.Account); err != nil {
 			return err
 		}
-		if _, err := s.devices.Need(tx, by.Session, by.Account, device.Act{Kind: ActChange, Object: string(id)}); err != nil {
+		if _, err := s.devices.Need(tx, by.Session, by.Account, device.Act{Kind: ActFree, Object: string(id)}); err != nil {
 			return err
 		}
 		err = tx.Row(sqlRelease, string(k.Account), string(id)).Scan(&k.Version)

@@ -38,7 +38,7 @@ func (s *Service) Import(ctx context.Context, cause store.Cause, acc account.ID,
 	switch {
 	case n.Scopes&Withdraw != 0:
 		return Key{}, ErrWithdrawKey
-	case !mayBeID(n.Profile, string(b.ID)) || !plain(string(b.ID)) || strings.ContainsAny(b.Secret+b.Passphrase, "\n"), n.Profile.Passphrase() == (b.Passphrase == ""):
+	case !mayBeID(n.Profile, string(b.ID)) || !mayBeNamed(string(b.ID)) || strings.ContainsAny(b.Secret+b.Passphrase, "\n"), n.Profile.Passphrase() == (b.Passphrase == ""):
 		return Key{}, ErrPublic
 	}
 	if n.Alg != Ed25519 {

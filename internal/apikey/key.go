@@ -51,6 +51,10 @@ type Key struct {
 	lockedBy  device.ID // gave the right to withdraw, or changed its places
 }
 
+// LockedBy is the device that cannot unlock it: the one that gave it the right to
+// withdraw, or widened it last.
+func (k Key) LockedBy() device.ID { return k.lockedBy }
+
 // Made is where a key came from.
 type Made struct {
 	At     time.Time

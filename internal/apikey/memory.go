@@ -26,6 +26,7 @@ const shards = 64
 // database; and a change takes the place away, so what was read before it is filled
 // into a place that nobody finds any more.
 type cache[K ~string, V any] struct {
+	most   int // of a shard
 	seed   maphash.Seed
 	shards [shards]struct {
 		mu sync.RWMutex // guards m
@@ -33,7 +34,8 @@ type cache[K ~string, V any] struct {
 	}
 }
 
-func (c *cache[K, V]) init() {
+func (c *cache[K, V]) init(most int) {
+	c.most = most / shards
 	c.seed = maphash.MakeSeed()
 	for i := range c.shards {
 		c.shards[i].m = map[K]*atomic.Pointer[V]{}
@@ -58,7 +60,7 @@ func (c *cache[K, V]) reserve(k K) *atomic.Pointer[V] {
 	p := new(atomic.Pointer[V])
 	sh := &c.shards[c.at(k)]
 	sh.mu.Lock()
-	if len(sh.m) >= memoryEntries/shards {
+	if len(sh.m) >= c.most {
 		for other := range sh.m { // any one: map order is random enough for an eviction
 			delete(sh.m, other)
 			break
@@ -90,6 +92,7 @@ type opened struct {
 	Key
 	versions []verifier    // the newest first
 	tat      *atomic.Int64 // of the key, not of this reading of it
+	probes   atomic.Int64
 }
 
 // verifier is one version of what signs: one of the two.
@@ -133,24 +136,30 @@ func (s *Service) find(ctx context.Context, id ID) (*opened, error) {
 			return k, nil
 		}
 	}
+	if trusted && s.gone.get(id) != nil {
+		return nil, nil // as quick as a key that is there: time must not tell them apart
+	}
 	var place *atomic.Pointer[opened]
+	var none *atomic.Pointer[struct{}]
 	if trusted {
-		place = s.keys.reserve(id)
+		place, none = s.keys.reserve(id), s.gone.reserve(id)
 	}
 	k, err := s.open(ctx, id)
-	switch {
-	case err != nil:
-		if place != nil {
-			s.keys.forget(id) // a client that hangs up must not leave an invented id either
-		}
-		return nil, err
-	case k == nil || k.Status == Revoked:
-		if place != nil {
-			s.keys.forget(id) // invented ids must not fill the memory
-		}
-		return nil, nil
-	case place != nil:
+	switch found := err == nil && k != nil && k.Status != Revoked; {
+	case place == nil:
+	case found:
 		place.Store(k)
+		s.gone.forget(id)
+	default:
+		s.keys.forget(id) // what is invented, or given up half way, must not fill the memory
+		if err != nil {
+			s.gone.forget(id)
+		} else {
+			none.Store(new(struct{}))
+		}
+	}
+	if err != nil || k == nil || k.Status == Revoked {
+		return nil, err
 	}
 	return k, nil
 }
@@ -261,27 +270,37 @@ func (s *Service) Heard(e audit.Effect, _ audit.Record) {
 	switch e.Kind {
 	case "apikey":
 		s.keys.forget(ID(e.ID))
+		s.gone.forget(ID(e.ID))
 	case "account":
 		s.people.forget(account.ID(e.ID))
 	case "everyone", "apikeys":
 		s.keys.forgetAll()
+		s.gone.forgetAll()
 		s.people.forgetAll()
 	}
 }
 
-// take is GCRA: one number says when the next request would be on time. It answers how
-// long to wait, 0 for "come in".
+// take is the key's own speed. It answers how long to wait, 0 for "come in".
 func (k *opened) take(now time.Time) time.Duration {
 	emit := int64(time.Minute) / int64(k.PerMin)
-	burst := emit * int64(max(10, k.PerMin/6))
+	return late(k.tat, now, emit, emit*int64(max(10, k.PerMin/6)))
+}
+
+// probe bounds how often a signature from a foreign address is looked at.
+func (k *opened) probe(now time.Time) time.Duration {
+	return late(&k.probes, now, int64(probeEvery), int64(probeEvery)*probeBurst)
+}
+
+// late is GCRA: one number says when the next request would be on time.
+func late(tat *atomic.Int64, now time.Time, emit, burst int64) time.Duration {
 	at := now.UnixNano()
 	for {
-		tat := k.tat.Load()
-		next := max(tat, at) + emit
+		was := tat.Load()
+		next := max(was, at) + emit
 		if wait := next - at - burst; wait > 0 {
 			return time.Duration(wait)
 		}
-		if k.tat.CompareAndSwap(tat, next) {
+		if tat.CompareAndSwap(was, next) {
 			return 0
 		}
 	}

@@ -36,6 +36,12 @@ const (
 	defaultPerMinute = 1200
 	maxPerMinute     = 60_000
 
+	// probeEvery: an Ed25519 signature from a foreign address is looked at this often, and
+	// a few times at once. Its owner then reads the exact cause, and may add the address
+	// because the key itself was there; a flood of them costs nothing.
+	probeEvery = 10 * time.Second
+	probeBurst = 5
+
 	maxKeys    = 30 // of one account, in use
 	maxSymbols = 100
 	maxPurpose = 200
@@ -49,5 +55,6 @@ const (
 	storyKept  = 90 * 24 * time.Hour
 
 	memoryEntries = 1 << 20 // keys known in this process, at 400 B each
+	goneEntries   = 1 << 14 // ids known to be no key
 	replayEntries = 1 << 22 // requests remembered, in two generations
 )

@@ -33,6 +33,7 @@ type Service struct {
 	started time.Time
 	dummy   *keyring.Keyed // what an unknown key is checked with
 	keys    cache[ID, opened]
+	gone    cache[ID, struct{}] // ids that are no key, or no key any more
 	people  cache[account.ID, standing]
 	speeds  cache[ID, atomic.Int64]
 	serial  *keyring.Serial // of decisions
@@ -57,9 +58,10 @@ type Parts struct {
 func New(p Parts) *Service {
 	s := &Service{db: p.DB, ring: p.Ring, log: p.Log, accounts: p.Accounts, devices: p.Devices, fresh: p.Fresh, gates: p.Gates,
 		started: p.DB.Now(), dummy: keyring.NewKeyed(hashOf(HMACSHA256), keyring.Random(32)), replays: newReplays(replayEntries), serial: keyring.NewSerial()}
-	s.keys.init()
-	s.people.init()
-	s.speeds.init()
+	s.keys.init(memoryEntries)
+	s.people.init(memoryEntries)
+	s.speeds.init(memoryEntries)
+	s.gone.init(goneEntries)
 	s.claims, s.shared = &claims{db: p.DB}, p.DB.Dialect() == store.PostgreSQL
 	return s
 }
@@ -69,24 +71,35 @@ const (
 	ActAdd    = device.ActBotKeyAdd
 	ActChange = device.ActBotKeyChange
 	ActUnlock = device.ActBotKeyUnlock
+	ActFree   = device.ActBotKeyRelease
 )
 
 // Act is what the touch for a new key is bound to: all that it could do. A touch that
 // was given for a reading key makes no trading one.
 func (n NewKey) Act() device.Act {
-	var b []byte
 	starts := "" // at once
 	if !n.Starts.IsZero() {
 		starts = strconv.FormatInt(store.Micros(n.Starts), 10)
 	}
-	for _, part := range []string{n.Purpose, n.Sub, string(n.Profile), string(n.Alg), string(n.Public), n.Scopes.String(), strings.Join(n.Symbols, " "),
-		joinPlaces(n.Allow), joinPlaces(n.Deny), n.Life.String(), starts, n.Window.String(), strconv.Itoa(n.PerMin), n.Partner, strconv.FormatBool(n.Test)} {
+	return device.Act{Kind: ActAdd, Object: digestOf(n.Purpose, n.Sub, string(n.Profile), string(n.Alg), string(n.Public), n.Scopes.String(), strings.Join(n.Symbols, " "),
+		joinPlaces(n.Allow), joinPlaces(n.Deny), n.Life.String(), starts, n.Window.String(), strconv.Itoa(n.PerMin), n.Partner, strconv.FormatBool(n.Test))}
+}
+
+// mayBeNamed reports whether a name fits into a decision: visible ASCII, not too long.
+// Another one would make a key whose every request is refused.
+func mayBeNamed(name string) bool {
+	return name != "" && len(name) <= 124 && !strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r >= 0x7f })
+}
+
+// digestOf is the whole hash: half of it would let whoever makes both halves of a pair
+// show one key and get another after 2^64 tries.
+func digestOf(parts ...string) string {
+	var b []byte
+	for _, part := range parts {
 		b = append(binary.BigEndian.AppendUint32(b, uint32(len(part))), part...)
 	}
-	// All of the hash: half of it would let whoever makes both halves of a pair show one
-	// key and add the other after 2^64 tries.
 	sum := keyring.Hash(string(b))
-	return device.Act{Kind: ActAdd, Object: base64.RawURLEncoding.EncodeToString(sum[:])}
+	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
 // Checked is n with its defaults, or why there can be no such key.
@@ -110,6 +123,8 @@ func (n NewKey) Checked() (NewKey, error) {
 	switch {
 	case utf8.RuneCountInString(n.Purpose) < minPurpose || len(n.Purpose) > maxPurpose || !plain(n.Purpose) || len(n.Partner) > maxPurpose || !plain(n.Partner):
 		return n, ErrPurpose
+	case n.Sub != "" && !mayBeNamed(n.Sub):
+		return n, ErrUnknown
 	case !n.Profile.signs(n.Alg):
 		return n, ErrPublic
 	case n.Alg == Ed25519 && (len(n.Public) != ed25519.PublicKeySize || weak(n.Public)), n.Alg != Ed25519 && len(n.Public) != 0:

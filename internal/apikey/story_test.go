@@ -152,7 +152,7 @@ func TestWhatIsRefusedBeforeAnythingIsProved(t *testing.T) {
 			{"a path spelled otherwise", edit(o.request(bot, balance), func(r *apikey.Request) { r.Path = "/v1/%62alance" })},
 			{"an unknown key", o.request(&softkey.Bot{ID: "kwk_live_624pQIqInkHVHkCi2Zzf8m1OGkRF", Authority: authority, Secret: "x"}, order)},
 			{"a key with a wrong checksum", o.request(&softkey.Bot{ID: "kwk_live_624pQIqInkHVHkCi2Zzf8m1OGkRG", Authority: authority, Secret: "x"}, order)},
-			{"an Ed25519 key from a foreign address", o.request(bot, call{method: "GET", path: "/v1/balance", peer: foreign})},
+			{"a foreign key from a foreign address", o.request(stranger, call{method: "GET", path: "/v1/balance", peer: foreign})},
 			{"a wrong secret from a foreign address", o.request(&softkey.Bot{ID: secretive.ID, Authority: authority, Secret: "kws_"}, call{method: "GET", path: "/v1/balance", peer: foreign})},
 		} {
 			t.Run(row.name, func(t *testing.T) { (&owner{t, o.w, o.p}).want(row.r, trade, "(AUTH_FAILED)") })
@@ -302,7 +302,8 @@ func TestWideningTakesATouchAndNarrowingDoesNot(t *testing.T) {
 		o.w.Refused(err, apikey.ErrChanged)
 		_, err = o.w.BotKeys.Change(t.Context(), o.p.Cause(), o.p.By(), key.ID, k.Version, e)
 		o.w.Refused(err, device.ErrStepUp)
-		o.p.Touch(device.ActBotKeyChange, string(key.ID))
+		act := k.ChangeAct(e)
+		o.p.Touch(act.Kind, act.Object)
 		_, err = o.w.BotKeys.Change(t.Context(), o.p.Cause(), o.p.By(), key.ID, k.Version, e)
 		o.w.Must(err)
 		o.want(o.request(bot, order), trade, "")
@@ -423,7 +424,7 @@ func TestAfterARestoreKeysWaitForTheirOwners(t *testing.T) {
 		back := &owner{t, o.w, o.p.Elsewhere().In()}
 		_, err := o.w.BotKeys.Release(t.Context(), back.p.Cause(), back.p.By(), key.ID)
 		o.w.Refused(err, device.ErrStepUp)
-		back.p.Touch(device.ActBotKeyChange, string(key.ID))
+		back.p.Touch(device.ActBotKeyRelease, string(key.ID))
 		_, err = o.w.BotKeys.Release(t.Context(), back.p.Cause(), back.p.By(), key.ID)
 		o.w.Must(err)
 		o.want(o.request(bot, order), trade, "")

@@ -24,7 +24,8 @@ func TestReviewOneDeviceAddsTheRightToWithdrawAndUnlocksIt(t *testing.T) {
 		e := key.Edit()
 		e.Scopes |= apikey.Withdraw
 		e.Allow = append(e.Allow, thief)
-		there.p.Touch(device.ActBotKeyChange, string(key.ID))
+		act := key.ChangeAct(e)
+		there.p.Touch(act.Kind, act.Object)
 		k, err := o.w.BotKeys.Change(t.Context(), there.p.Cause(), there.p.By(), key.ID, key.Version, e)
 		o.w.Must(err)
 		if !k.Locked {
@@ -46,7 +47,8 @@ func TestReviewAnImportedKeyIsUnlockedByTheDeviceThatWidenedIt(t *testing.T) {
 		o.w.Must(err)
 		e := k.Edit()
 		e.Scopes |= apikey.Withdraw
-		o.p.Touch(device.ActBotKeyChange, string(k.ID))
+		act := k.ChangeAct(e)
+		o.p.Touch(act.Kind, act.Object)
 		_, err = o.w.BotKeys.Change(t.Context(), o.p.Cause(), o.p.By(), k.ID, k.Version, e)
 		o.w.Must(err)
 		o.p.Touch(device.ActBotKeyUnlock, string(k.ID))
@@ -140,7 +142,7 @@ func TestReviewWhatWasExposedIsUnlockedAnew(t *testing.T) {
 			o.want(o.request(bot, with(order, "Origin", "https://portfolio.example")), need, "KEY_IN_BROWSER")
 			o.w.Clock.Sleep(2 * time.Minute)
 		}
-		o.p.Touch(device.ActBotKeyChange, string(key.ID))
+		o.p.Touch(device.ActBotKeyRelease, string(key.ID))
 		_, err = o.w.BotKeys.Release(t.Context(), o.p.Cause(), o.p.By(), key.ID)
 		o.w.Must(err)
 		o.want(o.request(bot, order), need, "WITHDRAW_LOCKED")

@@ -84,10 +84,9 @@ func (s *Service) Verify(ctx context.Context, r *Request, need Need) (Decision, 
 		return unproved(AuthFailed)
 	}
 	here := within(r.Peer, k.Allow, k.Deny)
-	if !here && k.Alg == Ed25519 {
-		// 40 µs for whoever knows a key's name is a way to keep us busy; its owner reads
-		// the cause in the story.
-		s.count(k, r.Peer, need.Class, IPNotAllowed, false, now)
+	if !here && k.Alg == Ed25519 && k.probe(now) > 0 {
+		// 40 µs for whoever knows a key's name is a way to keep us busy.
+		s.count(k, r.Peer, need.Class, AuthFailed, false, now)
 		return unproved(AuthFailed)
 	}
 	v := slices.IndexFunc(k.versions, func(v verifier) bool { return v.holds(&c) })

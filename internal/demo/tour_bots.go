@@ -69,7 +69,7 @@ func bots() []step {
 		{"thief", "sends it with another quantity", want{401, "AUTH_FAILED", ""}, func(ctx context.Context, s *story) (*answer, error) {
 			return s.again(ctx, func(r *http.Request) string { return strings.Replace(order, "0.1", "9.9", 1) })
 		}},
-		{"thief", "has the key itself, and is somewhere else", want{401, "AUTH_FAILED", ""}, func(ctx context.Context, s *story) (*answer, error) {
+		{"thief", "has the key itself, and is somewhere else", want{403, "IP_NOT_ALLOWED", ""}, func(ctx context.Context, s *story) (*answer, error) {
 			return s.asBot(ctx, botCall{method: "POST", path: "/v1/orders", body: order, from: farAddr})
 		}},
 		{"thief", "says in our name whose order it is", want{200, "", "the owner's own, as signed"}, func(ctx context.Context, s *story) (*answer, error) {

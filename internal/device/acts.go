@@ -14,11 +14,12 @@ const (
 	ActContactsChange = "contacts.change"
 	ActDevicesRemove  = "devices.remove" // object: the device
 	ActFreezeLift     = "freeze.lift"
-	ActApp            = "app.authorize"  // object: the app that asks
-	ActBotKeyAdd      = "botkeys.add"    // object: hash of all the key could do
-	ActBotKeyChange   = "botkeys.change" // object: the key
-	ActBotKeyUnlock   = "botkeys.unlock" // object: the key; on another device than the one that made it
-	ActConfirmMe      = "confirm.me"     // "it is still me": gives the session new secrets, kept for nothing
+	ActApp            = "app.authorize"   // object: the app that asks
+	ActBotKeyAdd      = "botkeys.add"     // object: hash of all the key could do
+	ActBotKeyChange   = "botkeys.change"  // object: the key, "~", and a hash of what it is to become
+	ActBotKeyRelease  = "botkeys.release" // object: the key
+	ActBotKeyUnlock   = "botkeys.unlock"  // object: the key; on another device than the one that made it
+	ActConfirmMe      = "confirm.me"      // "it is still me": gives the session new secrets, kept for nothing
 )
 
 // acts that a client may ask for by name; the value says whether an object
@@ -26,7 +27,7 @@ const (
 var acts = map[string]bool{
 	ActKeysAdd: false, ActKeysRemove: true, ActSessionsEndAll: false, ActCodesNew: false,
 	ActContactsChange: false, ActDevicesRemove: true, ActFreezeLift: false, ActApp: true, ActConfirmMe: false,
-	ActBotKeyAdd: true, ActBotKeyChange: true, ActBotKeyUnlock: true,
+	ActBotKeyAdd: true, ActBotKeyChange: true, ActBotKeyUnlock: true, ActBotKeyRelease: true,
 }
 
 var errBadAct = edge.E("bad_request")
@@ -34,7 +35,10 @@ var errBadAct = edge.E("bad_request")
 // longest bounds an object. Ours are short; an API key that was brought in keeps the id
 // it has always had.
 func longest(kind string) int {
-	if kind == ActBotKeyChange || kind == ActBotKeyUnlock {
+	switch kind {
+	case ActBotKeyChange:
+		return 172
+	case ActBotKeyUnlock, ActBotKeyRelease:
 		return 128
 	}
 	return 64

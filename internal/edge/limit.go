@@ -124,6 +124,26 @@ func (l *Limiter) AllowAddr(class Class, addr netip.Addr) (ok bool, retryAfter t
 	return l.take(l.addrKey(class, addr, wide), class, perNet)
 }
 
+// WaitAddr is how long an address would have to wait now; it counts nothing.
+func (l *Limiter) WaitAddr(class Class, addr netip.Addr) time.Duration {
+	addr = addr.Unmap().WithZone("")
+	narrow, wide := 32, 24
+	if addr.Is6() {
+		narrow, wide = 64, 48
+	}
+	return max(l.wait(l.addrKey(class, addr, narrow), class, perKey), l.wait(l.addrKey(class, addr, wide), class, perNet))
+}
+
+func (l *Limiter) wait(key uint64, class Class, level int) time.Duration {
+	now := l.now().UnixNano()
+	s := &l.shards[key%limitShards]
+	s.mu.Lock()
+	tat := s.tat[key]
+	s.mu.Unlock()
+	_, wait := l.gauge[class][level].next(tat, now)
+	return wait
+}
+
 func (l *Limiter) addrKey(class Class, addr netip.Addr, bits int) uint64 {
 	b := addr.As16() // the zero Addr is ::, one bucket for peers without address
 	if addr.Is4() {

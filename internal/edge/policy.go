@@ -48,6 +48,7 @@ const (
 	ClassFreezeMail                // asking, signed out, for the mail that can freeze
 	ClassOAuth                     // token, PAR, introspection, revocation
 	ClassTail                      // resource servers that ask ten times a second
+	ClassGate                      // requests at the gate that proved nothing
 	classCount
 )
 
@@ -87,7 +88,11 @@ var policies = [classCount]policy{
 	// That no mailbox is buried is notify's to keep: three an hour and address.
 	ClassFreezeMail: {"freeze-mail", rate{30, time.Hour}, rate{300, time.Hour}, rate{3000, time.Hour}},
 
-	ClassTail:  {"tail", rate{3000, time.Minute}, rate{30000, time.Minute}, rate{120000, time.Minute}},
+	ClassTail: {"tail", rate{3000, time.Minute}, rate{30000, time.Minute}, rate{120000, time.Minute}},
+
+	// ClassGate: bots that misspell their key, or knock with one that has ended. Whole
+	// clouds share addresses, so only what proves nothing counts.
+	ClassGate:  {"gate", rate{300, time.Minute}, rate{3000, time.Minute}, rate{60000, time.Minute}},
 	ClassOAuth: {"oauth", rate{600, time.Minute}, rate{6000, time.Minute}, rate{120000, time.Minute}},
 }
 

@@ -19,6 +19,7 @@ import (
 // Parts are what a gate works with.
 type Parts struct {
 	BotKeys *apikey.Service
+	Limiter *edge.Limiter // of what proves nothing; nil: none
 	Now     func() time.Time
 	Logger  *slog.Logger
 }
@@ -81,19 +82,42 @@ type refused struct {
 	profile apikey.Profile
 }
 
-// decide is the one place where a request is let in.
-func (g *Gate) decide(ctx context.Context, a *asked) (granted, *refused) {
+// route is what can be told of a request before its body is read and any key looked up.
+// Whoever sent too much that proved nothing waits here: guesses cost neither memory for
+// bodies nor reads of the database.
+func (g *Gate) route(a *asked) (*route, *refused) {
 	path, query, _ := strings.Cut(a.target, "?")
 	if !canonical(path) || strings.ContainsAny(query, "#\r\n\x00 ") {
-		return granted{}, &refused{code: apikey.BadRequest}
+		return nil, &refused{code: apikey.BadRequest}
 	}
 	r, ok := g.routes.find(a.method, path)
 	if a.method == http.MethodGet && a.target == whoami {
 		r, ok = &aboutItself, true
 	}
 	if !ok {
-		return granted{}, &refused{code: apikey.RouteUnknown}
+		return nil, &refused{code: apikey.RouteUnknown}
 	}
+	if r.public {
+		return r, nil
+	}
+	if !apikey.Signed(a.header) {
+		return nil, &refused{code: apikey.AuthFailed}
+	}
+	if g.Limiter != nil {
+		if wait := g.Limiter.WaitAddr(edge.ClassGate, a.peer); wait > 0 {
+			return nil, &refused{code: apikey.RateLimited, facts: apikey.Facts{RetryAfter: wait}}
+		}
+	}
+	return r, nil
+}
+
+// decide is the one place where a request is let in.
+func (g *Gate) decide(ctx context.Context, a *asked) (granted, *refused) {
+	r, no := g.route(a)
+	if no != nil {
+		return granted{}, no
+	}
+	path, query, _ := strings.Cut(a.target, "?")
 	if r.public {
 		if len(a.body) > 0 {
 			return granted{}, &refused{code: apikey.BadRequest} // nobody signed it, and a GET has no use for it
@@ -107,14 +131,18 @@ func (g *Gate) decide(ctx context.Context, a *asked) (granted, *refused) {
 		}
 		// Read before anything is proved, told only after: a request without a market
 		// that a route needs is refused whoever sends it.
+		var ok bool
 		if need.Symbol, ok = symbolOf(r.symbol, query, a.body); !ok || !alone(r.symbol, query, a) {
 			return granted{}, &refused{code: apikey.BadRequest}
 		}
 	}
 	q := apikey.Request{Method: a.method, Authority: g.Authority, Path: path, Query: query, Header: a.header, Body: a.body, Unseen: a.unseen, Peer: a.peer}
-	d, no := g.BotKeys.Verify(ctx, &q, need)
-	if no != nil {
-		return granted{}, &refused{code: no.Code, facts: no.Facts, key: no.Key, profile: no.Profile}
+	d, refusal := g.BotKeys.Verify(ctx, &q, need)
+	if refusal != nil {
+		if !refusal.Proved && g.Limiter != nil {
+			g.Limiter.AllowAddr(edge.ClassGate, a.peer) // it costs its address; route looks at the bill
+		}
+		return granted{}, &refused{code: refusal.Code, facts: refusal.Facts, key: refusal.Key, profile: refusal.Profile}
 	}
 	sum := q.Digest
 	if !a.unseen {

@@ -16,6 +16,7 @@ import (
 
 	"keyward/gatekit"
 	"keyward/internal/apikey"
+	"keyward/internal/edge"
 	"keyward/internal/signin/signintest"
 	"keyward/internal/softkey"
 	"keyward/internal/storetest"
@@ -64,7 +65,7 @@ func newYard(t *testing.T) *yard {
 	t.Cleanup(upstream.Close)
 	to, _ := url.Parse(upstream.URL)
 	var err error
-	y.gate, err = New(Parts{BotKeys: y.w.BotKeys, Now: y.w.DB.Now, Logger: slog.New(slog.DiscardHandler)}, Settings{
+	y.gate, err = New(Parts{BotKeys: y.w.BotKeys, Limiter: edge.NewLimiter(y.w.DB.Now, 1), Now: y.w.DB.Now, Logger: slog.New(slog.DiscardHandler)}, Settings{
 		Authority: signintest.API, Upstream: to, Key: testKey, Peers: thisMachine, Proxies: thisMachine, Routes: testRoutes, BodyLimit: 1 << 16,
 	})
 	y.w.Must(err)
@@ -141,8 +142,8 @@ func TestWhatTheGateRefuses(t *testing.T) {
 		{"two markets", y.signed(bot, "POST", "/v1/orders", `{"symbol":"BTC-USD","symbol":"DOGE-USD"}`), "BAD_REQUEST"},
 		{"a stale clock", y.signed(&late, "POST", "/v1/orders", order), "TIMESTAMP_OUTSIDE_WINDOW"},
 		{"a page in a browser", set(y.signed(bot, "POST", "/v1/orders", order), "Origin", "https://evil.example"), "KEY_IN_BROWSER"},
-		{"a foreign address", set(y.signed(bot, "GET", "/v1/balance", ""), "X-Forwarded-For", "198.51.100.9"), "AUTH_FAILED"},
-		{"an address that a stranger wrote in front", set(y.signed(bot, "GET", "/v1/balance", ""), "X-Forwarded-For", "203.0.113.7, 198.51.100.9"), "AUTH_FAILED"},
+		{"a foreign address", set(y.signed(bot, "GET", "/v1/balance", ""), "X-Forwarded-For", "198.51.100.9"), "IP_NOT_ALLOWED"},
+		{"an address that a stranger wrote in front", set(y.signed(bot, "GET", "/v1/balance", ""), "X-Forwarded-For", "203.0.113.7, 198.51.100.9"), "IP_NOT_ALLOWED"},
 		{"a path with a dot segment", y.signed(bot, "GET", "/v1/x/../balance", ""), "BAD_REQUEST"},
 		{"a path spelled otherwise", y.signed(bot, "GET", "/v1/%62alance", ""), "BAD_REQUEST"},
 		{"a path with a slash more", y.signed(bot, "GET", "/v1//balance", ""), "BAD_REQUEST"},

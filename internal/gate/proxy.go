@@ -37,6 +37,11 @@ func (g *Gate) Proxy() http.Handler {
 		if g.itself(w, r, &a) {
 			return
 		}
+		if _, no := g.route(&a); no != nil {
+			w.Header().Set("Connection", "close") // its body is not read, so nothing can come after it
+			g.refuse(w, &a, no, same)
+			return
+		}
 		// The whole body before the first byte goes on: it is signed, and an upstream must
 		// not begin with what may turn out to be changed.
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, g.BodyLimit))

@@ -3,6 +3,7 @@ package web
 import (
 	"net/http"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -59,7 +60,7 @@ func botKeyOf(v *visit, k apikey.Key, names map[device.ID]string) BotKey {
 		Locked: k.Locked && k.Scopes.Has(apikey.Withdraw), Signs: k.Alg == apikey.Ed25519 || k.Alg == apikey.ES256,
 		Rights: rightsOf(k.Scopes), Symbols: k.Symbols, Allow: places(k.Allow), Deny: places(k.Deny),
 		Starts: k.Starts, Expires: k.Expires, Stops: stopsAt(k), PerMin: k.PerMin,
-		Made: k.Made.At, MadeAddr: k.Made.Addr, MadeHere: k.Made.Device == v.ses.Device, Brought: k.Made.Device == "",
+		Made: k.Made.At, MadeAddr: k.Made.Addr, MadeHere: k.LockedBy() == v.ses.Device, Brought: k.Made.Device == "",
 		Used: k.UsedAt, UsedAddr: k.UsedAddr, UsedPlace: v.place(k.UsedAddr), EndedAt: k.EndedAt,
 	}
 	if k.Profile != apikey.Native {
@@ -77,13 +78,19 @@ func (s *Server) refusedOf(tx *store.Tx, v *visit, k apikey.Key, b *BotKey) erro
 	for _, l := range lines {
 		at, bad := netip.ParseAddr(l.Addr)
 		b.RefusedN += l.N
-		b.Refused = append(b.Refused, BotKeyRefusal{
+		line := BotKeyRefusal{
 			At: l.Minute, Why: refusalOf(l.Code), Code: string(l.Code), Call: callOf(l.Class), Addr: l.Addr, Place: v.place(l.Addr), N: l.N,
 			// An address that is refused by name would stay refused, and a key that works
 			// everywhere would work in fewer places.
 			CanAdd: l.Code == apikey.IPNotAllowed && bad == nil && len(k.Allow) > 0 && !inAny(at, k.Allow) && !inAny(at, k.Deny) &&
 				!b.Suspected && b.State != KeyEnded,
-		})
+		}
+		if line.CanAdd {
+			e := k.Edit()
+			e.Allow = append(slices.Clone(e.Allow), netip.PrefixFrom(at.Unmap(), at.Unmap().BitLen()))
+			line.Object = k.ChangeAct(e).Object
+		}
+		b.Refused = append(b.Refused, line)
 	}
 	return err
 }

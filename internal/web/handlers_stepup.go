@@ -38,8 +38,8 @@ func (s *Server) stepUpView(v *visit, kind, object, to string, noScript bool) er
 			d, err := s.Devices.Device(tx, v.ses.Account, device.ID(act.Object))
 			view.Name = d.Name
 			return err
-		case device.ActBotKeyChange, device.ActBotKeyUnlock:
-			k, err := s.BotKeys.ByID(tx, v.ses.Account, apikey.ID(act.Object))
+		case device.ActBotKeyChange, device.ActBotKeyUnlock, device.ActBotKeyRelease:
+			k, err := s.BotKeys.ByID(tx, v.ses.Account, apikey.OfAct(act))
 			view.Name = k.Purpose
 			return err
 		}
@@ -60,7 +60,7 @@ func (s *Server) stepUpPage(v *visit) error {
 
 func (s *Server) stepUpNoScript(v *visit) error {
 	act, err1 := field(v.r, "act", 64)
-	object, err2 := field(v.r, "object", 128)
+	object, err2 := field(v.r, "object", 172)
 	to, err3 := field(v.r, "to", 512)
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return err

@@ -72,7 +72,8 @@ type BotKeyRefusal struct {
 	Addr   string // "" when there were too many to name
 	Place  string // approximate; "" is unknown
 	N      int64
-	CanAdd bool // the address can be added to those it works from
+	CanAdd bool   // the address can be added to those it works from
+	Object string // of the touch for that
 }
 
 // Path is the page of the key. Ids that came from other exchanges may hold anything, a slash among it.
@@ -135,7 +136,7 @@ func (v *BotKeys) Hygiene() (hints []Hint) {
 //
 //	GET  /keys/{id}
 //	POST /keys/{id}         (version, purpose, scope…, places?, deny?, symbols?, until, per_min)  303 the same with a receipt; act botkeys.change when it widens
-//	POST /keys/{id}/release ()  act botkeys.change; for one that may have leaked
+//	POST /keys/{id}/release ()  act botkeys.release; for one that may have leaked
 //	POST /keys/{id}/unlock  ()  act botkeys.unlock, on another device than the one that made it
 //	Links: /keys/{id}/end
 type BotKeyPage struct {

@@ -1,6 +1,6 @@
 package gate
 
-// What the review found and nobody has mended yet.
+// What a reviewer found.
 
 import (
 	"bufio"
