@@ -10,31 +10,36 @@ import (
 
 	"keyward/internal/apikey"
 	"keyward/internal/device"
+	"keyward/internal/signin/signintest"
 	"keyward/internal/softkey"
 	"keyward/internal/store"
+	"keyward/internal/storetest"
 )
 
 // How long a refusal takes must not say whether there is such a key: the second time
 // neither a live key nor one that ended reads the database, which a caller who has left
 // could not do.
 func TestReviewAnUnknownKeyTakesAsLongAsAKnownOne(t *testing.T) {
-	each(t, func(t *testing.T, o *owner) {
-		n := trading
-		n.Alg = apikey.HMACSHA256
-		_, key := o.p.Bot(n)
-		_, gone := o.p.Bot(n)
-		_, err := o.w.Contain.EndBotKey(t.Context(), o.p.Cause(), o.p.Account, gone.ID)
-		o.w.Must(err)
-		left, leave := context.WithCancel(t.Context())
-		leave()
-		for _, id := range []apikey.ID{key.ID, gone.ID, "kwk_live_624pQIqInkHVHkCi2Zzf8m1OGkRF"} {
-			r := o.request(&softkey.Bot{ID: string(id), Authority: authority, Secret: "wrong"}, balance)
-			o.want(r, look, "(AUTH_FAILED)")
-			if _, no := o.w.BotKeys.Verify(left, r, look); no == nil || no.Code != apikey.AuthFailed {
-				t.Errorf("%s: %+v", id, no)
-			}
+	clock := signintest.NewClock() // one process alone, which may answer from memory at any time
+	w := signintest.New(t, storetest.SQLite(t, storetest.WithNow(clock.Now)), clock)
+	o := &owner{t: t, w: w, p: w.NewPerson()}
+	w.Must(o.p.SignUp())
+	clock.Sleep(time.Minute)
+	n := trading
+	n.Alg = apikey.HMACSHA256
+	_, key := o.p.Bot(n)
+	_, gone := o.p.Bot(n)
+	_, err := o.w.Contain.EndBotKey(t.Context(), o.p.Cause(), o.p.Account, gone.ID)
+	o.w.Must(err)
+	left, leave := context.WithCancel(t.Context())
+	leave()
+	for _, id := range []apikey.ID{key.ID, gone.ID, "kwk_live_624pQIqInkHVHkCi2Zzf8m1OGkRF"} {
+		r := o.request(&softkey.Bot{ID: string(id), Authority: authority, Secret: "wrong"}, balance)
+		o.want(r, look, "(AUTH_FAILED)")
+		if _, no := o.w.BotKeys.Verify(left, r, look); no == nil || no.Code != apikey.AuthFailed {
+			t.Errorf("%s: %+v", id, no)
 		}
-	})
+	}
 }
 
 // The page offers its owner to add the address of a refused call with one touch. Of an
