@@ -19,7 +19,7 @@ import (
 // How long a refusal takes must not say whether there is such a key: the second time
 // neither a live key nor one that ended reads the database, which a caller who has left
 // could not do.
-func TestReviewAnUnknownKeyTakesAsLongAsAKnownOne(t *testing.T) {
+func TestAnUnknownKeyTakesAsLongAsAKnownOne(t *testing.T) {
 	clock := signintest.NewClock() // one process alone, which may answer from memory at any time
 	w := signintest.New(t, storetest.SQLite(t, storetest.WithNow(clock.Now)), clock)
 	o := &owner{t: t, w: w, p: w.NewPerson()}
@@ -44,7 +44,7 @@ func TestReviewAnUnknownKeyTakesAsLongAsAKnownOne(t *testing.T) {
 
 // The page offers its owner to add the address of a refused call with one touch. Of an
 // Ed25519 key anybody who knows its name can have an address offered: nothing is proved.
-func TestReviewAStrangerHasNoAddressOffered(t *testing.T) {
+func TestAStrangerHasNoAddressOffered(t *testing.T) {
 	each(t, func(t *testing.T, o *owner) {
 		bot, key := o.p.Bot(trading)
 		stranger := softkey.NewBot(authority)
@@ -65,7 +65,7 @@ func TestReviewAStrangerHasNoAddressOffered(t *testing.T) {
 
 // The touch was for a later end of a key that reads. It is bound to the key, not to what
 // becomes of it.
-func TestReviewATouchForOneChangeMakesNoOther(t *testing.T) {
+func TestATouchForOneChangeMakesNoOther(t *testing.T) {
 	each(t, func(t *testing.T, o *owner) {
 		_, key := o.p.Bot(apikey.NewKey{Scopes: apikey.ReadAccount, Life: 24 * time.Hour})
 		asked := key.Edit()

@@ -17,7 +17,7 @@ import (
 
 // What nobody proved costs little: with every address the same door, a stranger sends what
 // he likes to the lookup and fills memory with bodies before any signature is looked at.
-func TestReviewAStrangerIsHeldToASpeed(t *testing.T) {
+func TestAStrangerIsHeldToASpeed(t *testing.T) {
 	y := newYard(t)
 	bot, _ := y.p.Bot(trading)
 	refused := 0
@@ -34,7 +34,7 @@ func TestReviewAStrangerIsHeldToASpeed(t *testing.T) {
 }
 
 // A body is read whole before a signature is looked for.
-func TestReviewABodyWithoutASignatureIsNotRead(t *testing.T) {
+func TestABodyWithoutASignatureIsNotRead(t *testing.T) {
 	y := newYard(t)
 	c, err := net.Dial("tcp", strings.TrimPrefix(y.proxy.URL, "http://"))
 	y.w.Must(err)

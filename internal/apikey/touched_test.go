@@ -17,7 +17,7 @@ var thief = netip.MustParsePrefix("198.51.100.9/32")
 
 // The owner made a trading key on one device; a thief has another one. That device alone
 // adds the right to withdraw, and unlocks it.
-func TestReviewOneDeviceAddsTheRightToWithdrawAndUnlocksIt(t *testing.T) {
+func TestOneDeviceAddsTheRightToWithdrawAndUnlocksIt(t *testing.T) {
 	each(t, func(t *testing.T, o *owner) {
 		there := &owner{t, o.w, o.knownPhone()}
 		_, key := o.p.Bot(trading)
@@ -38,7 +38,7 @@ func TestReviewOneDeviceAddsTheRightToWithdrawAndUnlocksIt(t *testing.T) {
 }
 
 // A key that came from another system was made on no device, so any one is "another".
-func TestReviewAnImportedKeyIsUnlockedByTheDeviceThatWidenedIt(t *testing.T) {
+func TestAnImportedKeyIsUnlockedByTheDeviceThatWidenedIt(t *testing.T) {
 	each(t, func(t *testing.T, o *owner) {
 		bot := softkey.NewBot(authority)
 		k, err := o.w.BotKeys.Import(t.Context(), store.Cause{Actor: "operator:test"}, o.p.Account, apikey.Brought{
@@ -58,7 +58,7 @@ func TestReviewAnImportedKeyIsUnlockedByTheDeviceThatWidenedIt(t *testing.T) {
 }
 
 // Who holds one passkey opens a private window, signs in, and is "a second device".
-func TestReviewASecondDeviceIsNotOneThatCameAfterTheKey(t *testing.T) {
+func TestASecondDeviceIsNotOneThatCameAfterTheKey(t *testing.T) {
 	each(t, func(t *testing.T, o *owner) {
 		_, key := o.p.Bot(apikey.NewKey{Scopes: apikey.Withdraw, Allow: trading.Allow})
 		private := o.p.Elsewhere().In() // the same passkey, a browser nobody has seen before
@@ -69,7 +69,7 @@ func TestReviewASecondDeviceIsNotOneThatCameAfterTheKey(t *testing.T) {
 }
 
 // What is not under the touch can be put in by whoever carries the request.
-func TestReviewTheTouchForAKeyCoversWhenItWorksAndHowLongARequestMay(t *testing.T) {
+func TestTheTouchForAKeyCoversWhenItWorksAndHowLongARequestMay(t *testing.T) {
 	n, err := apikey.NewKey{Purpose: "tax report", Scopes: apikey.ReadAccount, Public: softkey.NewBot(authority).Public()}.Checked()
 	if err != nil {
 		t.Fatal(err)
@@ -86,7 +86,7 @@ func TestReviewTheTouchForAKeyCoversWhenItWorksAndHowLongARequestMay(t *testing.
 }
 
 // "A year at most" is counted from a start that has no bound.
-func TestReviewAKeyDoesNotOutliveAYear(t *testing.T) {
+func TestAKeyDoesNotOutliveAYear(t *testing.T) {
 	each(t, func(t *testing.T, o *owner) {
 		n := apikey.NewKey{Scopes: apikey.ReadAccount, Starts: o.w.DB.Now().Add(20 * 365 * 24 * time.Hour)}
 		n.Purpose, n.Public = "sleeper", softkey.NewBot(authority).Public()
@@ -103,7 +103,7 @@ func TestReviewAKeyDoesNotOutliveAYear(t *testing.T) {
 }
 
 // DESIGN §5: "refused if frozen or held".
-func TestReviewAHoldOnWithdrawingHoldsKeysToo(t *testing.T) {
+func TestAHoldOnWithdrawingHoldsKeysToo(t *testing.T) {
 	each(t, func(t *testing.T, o *owner) {
 		phone := o.knownPhone()
 		bot, key := o.p.Bot(apikey.NewKey{Scopes: apikey.Withdraw | apikey.TransferInternal, Allow: trading.Allow})
@@ -130,7 +130,7 @@ func TestReviewAHoldOnWithdrawingHoldsKeysToo(t *testing.T) {
 
 // The key of a bot that lay open in a web page comes out of quarantine as it was: with one
 // touch on one device it withdraws again.
-func TestReviewWhatWasExposedIsUnlockedAnew(t *testing.T) {
+func TestWhatWasExposedIsUnlockedAnew(t *testing.T) {
 	each(t, func(t *testing.T, o *owner) {
 		phone := o.knownPhone()
 		bot, key := o.p.Bot(apikey.NewKey{Scopes: apikey.Withdraw, Allow: trading.Allow})

@@ -58,7 +58,7 @@ func (y *yard) behind(h http.HandlerFunc) {
 
 // Connection lists headers that the next hop is to drop (RFC 9110 §7.6.1): a client must
 // not have the gate drop its own words, nor the headers that were signed.
-func TestReviewConnectionDropsNothingOfOurs(t *testing.T) {
+func TestConnectionDropsNothingOfOurs(t *testing.T) {
 	for _, name := range []string{"X-Keyward-Decision", "X-Keyward-Account", "X-Keyward-Key", "Content-Type", "Content-Digest"} {
 		t.Run(name, func(t *testing.T) {
 			y := newYard(t)
@@ -75,7 +75,7 @@ func TestReviewConnectionDropsNothingOfOurs(t *testing.T) {
 }
 
 // A GET of a balance turns into a wire to the upstream on which everything goes, unsigned.
-func TestReviewUpgradeIsNoTunnel(t *testing.T) {
+func TestUpgradeIsNoTunnel(t *testing.T) {
 	y := newYard(t)
 	bot, _ := y.p.Bot(trading)
 	got := make(chan string, 1)
@@ -101,7 +101,7 @@ func TestReviewUpgradeIsNoTunnel(t *testing.T) {
 }
 
 // Frameworks take another method or another path from headers that nobody signed.
-func TestReviewNoHeaderNamesAnotherMethodOrPath(t *testing.T) {
+func TestNoHeaderNamesAnotherMethodOrPath(t *testing.T) {
 	y := newYard(t)
 	bot, _ := y.p.Bot(trading)
 	seen := http.Header{}
@@ -117,7 +117,7 @@ func TestReviewNoHeaderNamesAnotherMethodOrPath(t *testing.T) {
 }
 
 // Trailers arrive after everything was decided.
-func TestReviewTrailersSayNothing(t *testing.T) {
+func TestTrailersSayNothing(t *testing.T) {
 	y := newYard(t)
 	bot, _ := y.p.Bot(trading)
 	var seen, late http.Header
@@ -137,7 +137,7 @@ func TestReviewTrailersSayNothing(t *testing.T) {
 }
 
 // Targets in other forms never pass.
-func TestReviewTargetsInOtherForms(t *testing.T) {
+func TestTargetsInOtherForms(t *testing.T) {
 	y := newYard(t)
 	bot, _ := y.p.Bot(trading)
 	calls := 0
@@ -162,7 +162,7 @@ func TestReviewTargetsInOtherForms(t *testing.T) {
 
 // One place, two spellings: what decodes twice, and what is no UTF-8 (an overlong dot or
 // slash to lenient decoders).
-func TestReviewPathsThatDecodeTwice(t *testing.T) {
+func TestPathsThatDecodeTwice(t *testing.T) {
 	for _, p := range []string{"/v1/orders/%252E%252E", "/v1/orders/%C0%AE%C0%AE", "/v1/orders/..%C0%AFbalance", "/v1/orders/%FF"} {
 		if canonical(p) {
 			t.Errorf("%s is taken", p)
@@ -171,7 +171,7 @@ func TestReviewPathsThatDecodeTwice(t *testing.T) {
 }
 
 // A route that an earlier one hides: here withdrawing takes the right to trade.
-func TestReviewARouteThatIsHiddenIsRefused(t *testing.T) {
+func TestARouteThatIsHiddenIsRefused(t *testing.T) {
 	_, err := New(Parts{}, Settings{Authority: "api.example.com", Key: testKey, BodyLimit: 1, Routes: []Route{
 		{Method: "POST", Path: "/v1/{rest...}", Scope: "trade.spot"},
 		{Method: "POST", Path: "/v1/withdrawals", Scope: "withdraw"},
@@ -182,7 +182,7 @@ func TestReviewARouteThatIsHiddenIsRefused(t *testing.T) {
 }
 
 // The market that we read is the one that any upstream reads.
-func TestReviewOneMarketForAllReaders(t *testing.T) {
+func TestOneMarketForAllReaders(t *testing.T) {
 	y := newYard(t)
 	y.gate.routes, _ = parseRoutes(append(slices.Clone(testRoutes), Route{Method: "POST", Path: "/v1/q", Scope: "trade.spot", Symbol: "query:symbol"}))
 	bot, _ := y.p.Bot(trading)
@@ -215,7 +215,7 @@ func TestReviewOneMarketForAllReaders(t *testing.T) {
 
 // Through a front that asks, a key of the profile cdp-jwt gets a decision that its upstream
 // takes: a digest of nothing known is the digest of no request at all.
-func TestReviewAnUnsignedProfileThroughAFrontThatAsks(t *testing.T) {
+func TestAnUnsignedProfileThroughAFrontThatAsks(t *testing.T) {
 	y := newYard(t)
 	bot := softkey.NewBot(signintest.API)
 	n := apikey.NewKey{Purpose: "portfolio", Profile: apikey.CDP, Public: bot.Public(), Scopes: apikey.ReadAccount}

@@ -20,7 +20,7 @@ import (
 )
 
 // A route that names no market lets a key trade markets that are not on its list.
-func TestReviewAKeyWithMarketsTradesNothingWhereNoneIsNamed(t *testing.T) {
+func TestAKeyWithMarketsTradesNothingWhereNoneIsNamed(t *testing.T) {
 	each(t, func(t *testing.T, o *owner) {
 		n := trading
 		n.Symbols = []string{"BTC-USD"}
@@ -31,7 +31,7 @@ func TestReviewAKeyWithMarketsTradesNothingWhereNoneIsNamed(t *testing.T) {
 }
 
 // An exchange may trade by GET; what changes something is said by the scope as well.
-func TestReviewAnOrderByGETIsRememberedToo(t *testing.T) {
+func TestAnOrderByGETIsRememberedToo(t *testing.T) {
 	each(t, func(t *testing.T, o *owner) {
 		bot, _ := o.p.Bot(trading)
 		r := o.request(bot, call{method: "GET", path: "/v1/order/place", query: "symbol=BTC-USD"})
@@ -42,7 +42,7 @@ func TestReviewAnOrderByGETIsRememberedToo(t *testing.T) {
 
 // Two accounts whose requests read the same are two requests: the profile of binance signs
 // no name of a key, and a signature is remembered by what was signed.
-func TestReviewWhatOneAccountSentIsNotAReplayOfAnother(t *testing.T) {
+func TestWhatOneAccountSentIsNotAReplayOfAnother(t *testing.T) {
 	each(t, func(t *testing.T, o *owner) {
 		var at time.Time
 		make := func(p *signintest.Person) func() *apikey.Request {
@@ -75,7 +75,7 @@ func TestReviewWhatOneAccountSentIsNotAReplayOfAnother(t *testing.T) {
 
 // A request that somebody found in an old log, with a header that was never signed, ends
 // what a bot may do.
-func TestReviewAnOldRequestQuarantinesNothing(t *testing.T) {
+func TestAnOldRequestQuarantinesNothing(t *testing.T) {
 	each(t, func(t *testing.T, o *owner) {
 		bot, _ := o.p.Bot(trading)
 		old := o.request(bot, balance)
@@ -91,7 +91,7 @@ func TestReviewAnOldRequestQuarantinesNothing(t *testing.T) {
 
 // Who knows the name of a key sends from 64 addresses of one IPv6 network what does not
 // hold; then the thief of its secret has no address in its story.
-func TestReviewAStrangerHidesNobodyInTheStory(t *testing.T) {
+func TestAStrangerHidesNobodyInTheStory(t *testing.T) {
 	each(t, func(t *testing.T, o *owner) {
 		bot, key := o.p.Bot(apikey.NewKey{Alg: apikey.HMACSHA256, Scopes: apikey.ReadAccount})
 		noise := o.request(&softkey.Bot{ID: bot.ID, Authority: authority, Secret: "x"}, balance)
@@ -121,7 +121,7 @@ func TestReviewAStrangerHidesNobodyInTheStory(t *testing.T) {
 	})
 }
 
-func TestReviewASecretThatIsBroughtIsNotPrinted(t *testing.T) {
+func TestASecretThatIsBroughtIsNotPrinted(t *testing.T) {
 	b := apikey.Brought{ID: "x", Secret: "hunter2hunter2", Passphrase: "letmein"}
 	for _, s := range []string{fmt.Sprint(b), fmt.Sprintf("%+v", b), fmt.Sprintf("%#v", b)} {
 		if strings.Contains(s, "hunter2") || strings.Contains(s, "letmein") {
@@ -131,7 +131,7 @@ func TestReviewASecretThatIsBroughtIsNotPrinted(t *testing.T) {
 }
 
 // An account that is erased leaves no addresses and no secrets behind.
-func TestReviewErasingTakesAddressesAndSecrets(t *testing.T) {
+func TestErasingTakesAddressesAndSecrets(t *testing.T) {
 	each(t, func(t *testing.T, o *owner) {
 		n := trading
 		n.Alg = apikey.HMACSHA256
@@ -148,7 +148,7 @@ func TestReviewErasingTakesAddressesAndSecrets(t *testing.T) {
 }
 
 // While the lease is away every request reads the key anew, and with it a clean slate.
-func TestReviewTheSpeedOfAKeyIsHeldWhileTheLogIsNotHeard(t *testing.T) {
+func TestTheSpeedOfAKeyIsHeldWhileTheLogIsNotHeard(t *testing.T) {
 	clock := signintest.NewClock()
 	w := signintest.New(t, storetest.SQLite(t, storetest.WithNow(clock.Now)), clock)
 	o := &owner{t: t, w: w, p: w.NewPerson()}
@@ -170,7 +170,7 @@ func TestReviewTheSpeedOfAKeyIsHeldWhileTheLogIsNotHeard(t *testing.T) {
 }
 
 // What took a minute of memory to forget comes back when the clock is set back.
-func TestReviewAClockThatIsSetBackLetsNothingInAgain(t *testing.T) {
+func TestAClockThatIsSetBackLetsNothingInAgain(t *testing.T) {
 	clock := signintest.NewClock()
 	w := signintest.New(t, storetest.SQLite(t, storetest.WithNow(clock.Now)), clock)
 	o := &owner{t: t, w: w, p: w.NewPerson()}

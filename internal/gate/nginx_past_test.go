@@ -15,7 +15,7 @@ import (
 
 // Beside nginx a client's headers go past us to the upstream: what drops our word or names
 // another method or path must not pass.
-func TestReviewHeadersPastTheGateThroughNginx(t *testing.T) {
+func TestHeadersPastTheGateThroughNginx(t *testing.T) {
 	nginx := nginxPath(t)
 	y := newYard(t)
 	front := runNginx(t, nginx, strings.TrimPrefix(y.check.URL, "http://"), y.gate.Upstream.Host)

@@ -12,7 +12,7 @@ import (
 )
 
 // A client that hangs up while its key is looked up leaves a place behind.
-func TestReviewInventedIDsDoNotStayInMemory(t *testing.T) {
+func TestInventedIDsDoNotStayInMemory(t *testing.T) {
 	db := storetest.SQLite(t)
 	s := New(Parts{DB: db})
 	gone, cancel := context.WithCancel(t.Context())
@@ -36,7 +36,7 @@ func TestReviewInventedIDsDoNotStayInMemory(t *testing.T) {
 
 // A place is kept as long as the slowest clock among the gates could still take the
 // request: the sweeper of a gate that is three seconds ahead must not open it.
-func TestReviewAClaimOutlivesTheClockOfTheSlowestGate(t *testing.T) {
+func TestAClaimOutlivesTheClockOfTheSlowestGate(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		c := &claims{db: db}
 		now := db.Now().Truncate(time.Microsecond)
