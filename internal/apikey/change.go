@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"keyward/internal/account"
 	"keyward/internal/audit"
 	"keyward/internal/device"
 	"keyward/internal/store"
@@ -246,23 +245,4 @@ func (s *Service) told(ctx context.Context) error {
 	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	return s.gates(after)
-}
-
-// RevokeAll ends every key of an account, as the closing of it does. Rows only.
-func (s *Service) RevokeAll(tx *store.Tx, acc account.ID, why string) (eff []audit.Effect, err error) {
-	keys, err := s.List(tx, acc)
-	if err != nil {
-		return nil, err
-	}
-	for _, k := range keys {
-		if k.Status == Revoked {
-			continue
-		}
-		e, err := s.Revoke(tx, acc, k.ID, why)
-		if err != nil {
-			return nil, err
-		}
-		eff = append(eff, e...)
-	}
-	return eff, nil
 }

@@ -187,7 +187,7 @@ var table = map[string]row{
 	"apikey_changed": {409, "botkeys", text{"The key has changed meanwhile", "그사이 키가 바뀌었습니다"},
 		text{"Load it again and repeat what you wanted. Nothing was changed now.", "다시 불러와 원하는 작업을 반복해 주세요. 지금은 바뀐 것이 없습니다."}},
 	"apikey_second_device": {403, "botkeys", text{"This takes another device", "다른 기기가 필요합니다"},
-		text{"The device that made a key cannot unlock it. Sign in on another one of yours and unlock it there.", "키를 만든 기기에서는 잠금을 풀 수 없습니다. 본인의 다른 기기에서 로그인해 풀어 주세요."}},
+		text{"The device that gave a key this right cannot unlock it, and neither can one that was met today. Sign in on another one of yours and unlock it there.", "이 권한을 준 기기와 오늘 처음 쓴 기기에서는 잠금을 풀 수 없습니다. 본인의 다른 기기에서 로그인해 풀어 주세요."}},
 	"apikey_held": {409, "botkeys", text{"New power has to wait", "새 권한은 기다려야 합니다"},
 		text{"The account is frozen, restricted, or holds new keys for a while. Taking power away is always possible.", "계정이 동결되었거나 제한되었거나 새 키를 잠시 막고 있습니다. 권한을 줄이는 것은 언제나 가능합니다."}},
 	"tail_gone": {410, "apps", text{"This place in the log is not known", "로그에서 알 수 없는 위치입니다"},
