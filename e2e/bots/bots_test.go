@@ -172,6 +172,9 @@ func (x *exchange) run(t *testing.T, b bot, env []string, args ...string) (stdou
 			cmd.Env = append(cmd.Env, v)
 		}
 	}
+	// Java 17 reads its arguments in the locale's letters, and a machine without one has
+	// ASCII alone.
+	cmd.Env = append(cmd.Env, "LC_ALL=C.UTF-8")
 	cmd.Env = append(append(cmd.Env, "KEYWARD_API="+x.URL, "KEYWARD_KEY_ID="+x.by.id), env...)
 	var out, diag bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &diag

@@ -38,7 +38,9 @@ func (g *Gate) Proxy() http.Handler {
 			return
 		}
 		if _, no := g.route(&a); no != nil {
-			w.Header().Set("Connection", "close") // its body is not read, so nothing can come after it
+			if r.ContentLength != 0 {
+				w.Header().Set("Connection", "close") // its body is not read, so nothing can come after it
+			}
 			g.refuse(w, &a, no, same)
 			return
 		}
