@@ -140,6 +140,7 @@ func (c *core) runGate(ctx context.Context, logger *slog.Logger) error {
 		d.botKeys.Run(bg, report)
 		<-watching
 	}()
+	relax()
 	server := gateServer(gateHandler(g), logger)
 	failed := make(chan error, 1)
 	go func() { failed <- serveHTTP(server, listener, nil) }()
