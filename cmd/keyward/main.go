@@ -63,7 +63,7 @@ type env struct {
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
-// relax lets a server's heap grow to four times what lives in it before it is collected,
+// relax lets a server's heap grow to five times what lives in it before it is collected,
 // instead of twice: what lives is small and short, and that gives back a tenth of the
 // processor under load (docs/performance.md). What the start left behind goes first, so
 // that it is not kept for that.
@@ -72,7 +72,7 @@ func relax() {
 		return
 	}
 	debug.FreeOSMemory()
-	debug.SetGCPercent(300)
+	debug.SetGCPercent(400)
 }
 
 func run(args []string, stdout, stderr io.Writer) int {
