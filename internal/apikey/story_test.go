@@ -443,6 +443,10 @@ func TestASecretInAWebPage(t *testing.T) {
 		o.want(page(), trade, "KEY_IN_BROWSER")
 		o.want(o.request(bot, order), trade, "KEY_QUARANTINED")
 		o.want(o.request(bot, call{method: "DELETE", path: "/v1/orders/1"}), cancel, "")
+		// The request was refused, and what it brought about stays: read from the rows.
+		if n := o.w.Count("apikey_key WHERE status = 'quarantined' AND ended_why = 'in_browser' AND browser_at > 0"); n != 1 {
+			t.Errorf("%d keys are in quarantine in the database", n)
+		}
 		if got := o.w.Events(o.p.Account); strings.Count(got, "apikey.in_browser") != 1 || strings.Count(got, "apikey.quarantined") != 1 {
 			t.Errorf("the log says %s", got)
 		}
