@@ -39,7 +39,7 @@ func (s *Server) keys() {
 	add(s, operation{
 		id: "keys-unlock", call: "POST /keys/{id}/unlock", tag: "keys", access: holder, limit: edge.ClassAPI,
 		codes: "apikey_unknown apikey_second_device" + widens, summary: "Let an API key withdraw",
-		about: "Needs a touch for botkeys.unlock with this id, on another device than the one that made the key.",
+		about: "Needs a touch for botkeys.unlock with this id, on another device than the one that gave the right or widened the key last, and one that was known for a day.",
 	}, s.keyUnlock)
 	add(s, operation{
 		id: "keys-release", call: "POST /keys/{id}/release", tag: "keys", access: holder, limit: edge.ClassAPI,
@@ -75,7 +75,7 @@ type APIKey struct {
 	PerMinute int       `json:"per_minute"`
 	CreatedAt time.Time `json:"created_at"`
 	Address   string    `json:"created_from,omitempty"`
-	Device    string    `json:"device" doc:"That made it, and so cannot unlock it."`
+	Device    string    `json:"device" doc:"That made it; empty for a key that was brought in."`
 	LastUsed  time.Time `json:"last_used,omitzero" doc:"To the minute; absent: never."`
 	LastFrom  string    `json:"last_used_from,omitempty"`
 	EndedAt   time.Time `json:"ended_at,omitzero"`

@@ -137,7 +137,7 @@ func (v *BotKeys) Hygiene() (hints []Hint) {
 //	GET  /keys/{id}
 //	POST /keys/{id}         (version, purpose, scope…, places?, deny?, symbols?, until, per_min)  303 the same with a receipt; act botkeys.change when it widens
 //	POST /keys/{id}/release ()  act botkeys.release; for one that may have leaked
-//	POST /keys/{id}/unlock  ()  act botkeys.unlock, on another device than the one that made it
+//	POST /keys/{id}/unlock  ()  act botkeys.unlock, on another device than the one that gave the right, known for a day
 //	Links: /keys/{id}/end
 type BotKeyPage struct {
 	Base
