@@ -54,7 +54,12 @@ const apiName = "api.example.com"
 
 func newGates(t *testing.T) *gates {
 	t.Helper()
-	database := storetest.EmptyPostgresURL(t)
+	return newGatesOn(t, storetest.EmptyPostgresURL(t), "0s", "0s")
+}
+
+// newGatesOn: with the graces of the two gates.
+func newGatesOn(t *testing.T, database string, grace ...string) *gates {
+	t.Helper()
 	g := &gates{t: t, s: newKillable(t, database)}
 	secret := filepath.Join(t.TempDir(), "upstream.key")
 	if err := os.WriteFile(secret, []byte(base64.StdEncoding.EncodeToString(keyring.Random(32))+"\n"), 0o600); err != nil {
@@ -85,6 +90,7 @@ func newGates(t *testing.T) *gates {
 		conf := fmt.Sprintf(`%s
 gate:
   key_file: %q
+  grace: %s
   listen: 127.0.0.1:%s
   authority: %s
   upstream: %s
@@ -92,7 +98,8 @@ gate:
   routes:
     - {method: GET, path: /v1/balance, scope: read.account}
     - {method: POST, path: /v1/orders, scope: trade.spot}
-`, g.asGate(string(base), database), safe, port, apiName, upstream.URL, secret)
+    - {method: DELETE, path: "/v1/orders/{id}", scope: trade.cancel}
+`, g.asGate(string(base), database), safe, grace[i], port, apiName, upstream.URL, secret)
 		if err := os.WriteFile(d.conf, []byte(conf), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -194,18 +201,24 @@ func (d *gateProcess) kill() {
 
 // answers sends a request as it stands and says what came back.
 func (d *gateProcess) answers(r *http.Request, body string) (int, string) {
+	status, code, _ := d.hears(r, body)
+	return status, code
+}
+
+// hears also says for how long nobody vouched for the answer; "" when somebody did.
+func (d *gateProcess) hears(r *http.Request, body string) (status int, code, stale string) {
 	c := r.Clone(r.Context())
 	c.Body, c.ContentLength = io.NopCloser(bytes.NewReader([]byte(body))), int64(len(body))
 	c.URL.Host = d.origin[len("http://"):]
 	res, err := d.client.Do(c)
 	if err != nil {
-		return 0, err.Error()
+		return 0, err.Error(), ""
 	}
 	defer res.Body.Close()
 	var told struct{ Code string }
 	b, _ := io.ReadAll(res.Body)
 	_ = json.Unmarshal(b, &told)
-	return res.StatusCode, told.Code
+	return res.StatusCode, told.Code, res.Header.Get("Keyward-Stale")
 }
 
 // touch is the owner's, for one act.
@@ -232,7 +245,7 @@ func (a *app) touch(act, object string) error {
 // bot makes a key that trades from this machine.
 func (a *app) makesBot(purpose string) (*softkey.Bot, error) {
 	bot := softkey.NewBot(apiName)
-	in := map[string]any{"purpose": purpose, "public_key": base64.StdEncoding.EncodeToString(bot.Public()), "scopes": []string{"read.account", "trade.spot"}, "addresses": []string{"127.0.0.1"}, "per_minute": 60000}
+	in := map[string]any{"purpose": purpose, "public_key": base64.StdEncoding.EncodeToString(bot.Public()), "scopes": []string{"read.account", "trade.spot", "trade.cancel"}, "addresses": []string{"127.0.0.1"}, "per_minute": 60000}
 	var made struct{ Key struct{ ID string } }
 	var no *refusal
 	err := a.call("POST", "/keys", a.have.Access, a.bind, in, &made)
