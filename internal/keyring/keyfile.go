@@ -114,7 +114,7 @@ func readKeyFile(path string, groupReadable bool, size int) ([]byte, error) {
 	}
 	key := make([]byte, most+1)
 	n, err := io.ReadFull(f, key)
-	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("keyring: read key file: %w", err)
 	}
 	if size != 0 && n != size || n > most {
