@@ -127,8 +127,7 @@ func (c *core) domains(met session.Metrics, transport http.RoundTripper) (*domai
 	}
 	d.watch = audit.NewWatch(c.db, c.log, host, time.Now)
 	d.watch.OfflineFor = c.cfg.Sessions.Access
-	life := session.Lifetimes{Access: c.cfg.Sessions.Access, Idle: c.cfg.Sessions.Idle, Absolute: c.cfg.Sessions.Absolute, Remember: c.cfg.Sessions.Remember}
-	d.sessions = session.New(c.db, c.ring, c.log, life, d.watch.Valid, met)
+	d.sessions = session.New(c.db, c.ring, c.log, lifetimes(c.cfg), d.watch.Valid, met)
 	d.watch.OnEffect(d.sessions.Heard)
 	d.signin = signin.New(signin.Parts{DB: c.db, Ring: c.ring, Log: c.log, Accounts: d.accounts, Devices: d.devices, Sessions: d.sessions, SelfSignUp: c.cfg.SelfSignUp})
 	d.botKeys = c.newBotKeys(d)
@@ -145,6 +144,10 @@ func (c *core) domains(met session.Metrics, transport http.RoundTripper) (*domai
 	})
 	d.watch.OnEffect(d.oauth.Heard)
 	return d, nil
+}
+
+func lifetimes(c config.Config) session.Lifetimes {
+	return session.Lifetimes{Access: c.Sessions.Access, Idle: c.Sessions.Idle, Absolute: c.Sessions.Absolute, Remember: c.Sessions.Remember}
 }
 
 func (c *core) newBotKeys(d *domains) *apikey.Service {
@@ -262,7 +265,7 @@ func (c *core) build(ctx context.Context, logger *slog.Logger, x extras) (*app, 
 	if a.operators, err = a.newOperators(render); err != nil {
 		return nil, err
 	}
-	g, err := newGate(c.cfg, a.botKeys, a.edge.Limiter, c.db.Now, logger)
+	g, err := c.newGate(a.domains, a.edge.Limiter, logger)
 	if err != nil {
 		return nil, err
 	}

@@ -1,31 +1,37 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"keyward/gatekit"
 	"keyward/internal/account"
-	"keyward/internal/apikey"
 	"keyward/internal/audit"
 	"keyward/internal/config"
 	"keyward/internal/edge"
 	"keyward/internal/gate"
 	"keyward/internal/keyring"
+	"keyward/internal/session"
 	"keyward/internal/store"
+	"keyward/rs"
 )
 
 // newGate is the gate of a configuration; nil when it has none.
-func newGate(cfg config.Config, botKeys *apikey.Service, limiter *edge.Limiter, now func() time.Time, logger *slog.Logger) (*gate.Gate, error) {
-	g := cfg.Gate
+func (c *core) newGate(d *domains, limiter *edge.Limiter, logger *slog.Logger) (*gate.Gate, error) {
+	g, cfg, now := c.cfg.Gate, c.cfg, c.db.Now
 	if g.Listen == "" {
 		return nil, nil
 	}
@@ -51,7 +57,54 @@ func newGate(cfg config.Config, botKeys *apikey.Service, limiter *edge.Limiter, 
 		}
 		s.Routes = append(s.Routes, route)
 	}
-	return gate.New(gate.Parts{BotKeys: botKeys, Limiter: limiter, Now: now, Logger: logger}, s)
+	people, err := c.people(d)
+	if err != nil {
+		return nil, err
+	}
+	return gate.New(gate.Parts{BotKeys: d.botKeys, Limiter: limiter, Now: now, Logger: logger, People: people}, s)
+}
+
+// people are what decides about tokens and sessions, where routes take them.
+func (c *core) people(d *domains) (p gate.People, err error) {
+	tokens := -1
+	for i, r := range c.cfg.Gate.Routes {
+		if slices.Contains(r.Takes, "session") {
+			p.Browsers = true
+			if c.ring == nil {
+				return p, config.Faults{{Key: fmt.Sprintf("gate.routes[%d].takes", i), What: "names session, which a gate with gate.key_file cannot check",
+					Why: "the keys of sessions open far more than API keys, and stay with the server", Fix: "take sessions at the gate of `keyward serve`, or remove session here"}}
+			}
+		}
+		if slices.Contains(r.Takes, "token") {
+			tokens = i
+		}
+	}
+	p.Sessions = d.sessions
+	if tokens < 0 {
+		return p, nil
+	}
+	url := gate.PublicURL(c.cfg.Gate.Authority)
+	conf := rs.Config{Issuer: c.cfg.PublicURL, Audience: c.cfg.Gate.Audience, PublicURL: url, Now: c.db.Now,
+		Replay: gate.ProofMemory{Keys: d.botKeys, Reads: rs.NewMemory(c.db.Now)}}
+	if conf.Audience == "" {
+		conf.Audience = url
+	}
+	if c.ring != nil { // which has the keys itself
+		conf.JWKSURL, conf.HTTPClient = "https://keyward.invalid/oauth/jwks", &http.Client{Transport: ownKeys{c.ring}}
+	}
+	p.Tokens, err = rs.New(conf)
+	return p, err
+}
+
+// ownKeys answers with the keys of this process what would be asked of it over HTTP.
+type ownKeys struct{ ring *keyring.Ring }
+
+func (o ownKeys) RoundTrip(r *http.Request) (*http.Response, error) {
+	set, err := json.Marshal(o.ring.JWKS())
+	if err != nil {
+		return nil, err
+	}
+	return &http.Response{StatusCode: http.StatusOK, Status: "200 OK", Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(set)), Request: r}, nil
 }
 
 // gateHandler is both fronts at one door: /gate/check for those that ask, the rest for
@@ -126,7 +179,7 @@ func (c *core) runGate(ctx context.Context, logger *slog.Logger) error {
 	if err := d.botKeys.Opens(ctx); err != nil {
 		return fmt.Errorf("%w: the newest secret of an API key does not open: write the file anew, where the server runs, with `keyward keys gate FILE`", err)
 	}
-	g, err := newGate(c.cfg, d.botKeys, edge.NewLimiter(c.db.Now, c.cfg.Limits.RateFactor), c.db.Now, logger)
+	g, err := c.newGate(d, edge.NewLimiter(c.db.Now, c.cfg.Limits.RateFactor), logger)
 	if err != nil {
 		return err
 	}
@@ -142,11 +195,16 @@ func (c *core) runGate(ctx context.Context, logger *slog.Logger) error {
 			logger.WarnContext(bg, "background work failed, will try again", "part", "keys of bots", "cause", err)
 		}
 		watching := make(chan struct{})
-		go func() { defer close(watching); _ = d.watch.Run(bg) }()         // ends with bg; a lost tail is a lapsed lease, and shows
+		go func() { defer close(watching); _ = d.watch.Run(bg) }() // ends with bg; a lost tail is a lapsed lease, and shows
 		if c.ring != nil {
 			go c.ring.Follow(bg, time.Minute, func(err error) { report(err) }) // ends with bg
 		}
+		var running sync.WaitGroup
+		if c.ring != nil {
+			running.Go(func() { d.sessions.Run(bg, report) })
+		}
 		d.botKeys.Run(bg, report)
+		running.Wait()
 		<-watching
 	}()
 	relax()
@@ -199,5 +257,11 @@ func (c *core) gateDomains(ctx context.Context, logger *slog.Logger) (*domains, 
 	d.watch.LogTo(logger)
 	d.botKeys = c.newBotKeys(d)
 	d.watch.OnEffect(d.botKeys.Heard)
+	if c.ring != nil {
+		d.sessions = session.New(c.db, c.ring, c.log, lifetimes(c.cfg), d.watch.Valid, session.Metrics{})
+	} else {
+		d.sessions = session.NewReader(c.db, d.watch.Valid)
+	}
+	d.watch.OnEffect(d.sessions.Heard)
 	return d, nil
 }

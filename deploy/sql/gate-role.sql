@@ -25,6 +25,12 @@ GRANT USAGE ON SCHEMA public TO keyward_gate;
 -- What it verifies.
 GRANT SELECT ON store_migration, account_account, account_hold, apikey_key, apikey_version TO keyward_gate;
 
+-- Whether what stands behind an app's access token still stands. No hash of any token.
+GRANT SELECT (id, account, session, client, family, scope, details, audience, acr, amr, auth_time, key_id, jkt, offline, keeps,
+  created_at, abs_exp, epoch, suspect_at, ended_at, ended_why, version) ON session_grant TO keyward_gate;
+GRANT SELECT (id, ended_at, ended_why) ON session_session TO keyward_gate;
+GRANT SELECT ON session_epoch TO keyward_gate;
+
 -- What was touched, so that it forgets what it remembers; not what was said of it.
 GRANT SELECT (id, at, action, account, target, shown, effects) ON audit_event TO keyward_gate;
 GRANT SELECT ON audit_index, audit_pending TO keyward_gate;
