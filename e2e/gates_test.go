@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -37,8 +38,10 @@ type gates struct {
 	t     *testing.T
 	s     *killable
 	doors [2]*gateProcess
-	login string       // database address of the first gate
-	calls atomic.Int64 // of the API behind them
+	login string // database address of the first gate
+
+	database, safe, upstreamKey string
+	calls                       atomic.Int64 // of the API behind them
 }
 
 type gateProcess struct {
@@ -54,13 +57,29 @@ const apiName = "api.example.com"
 
 func newGates(t *testing.T) *gates {
 	t.Helper()
-	return newGatesOn(t, storetest.EmptyPostgresURL(t), "0s", "0s")
+	return newGatesWith(t, gatesOf{database: storetest.EmptyPostgresURL(t)})
 }
 
-// newGatesOn: with the graces of the two gates.
-func newGatesOn(t *testing.T, database string, grace ...string) *gates {
+// gatesOf is what stories change.
+type gatesOf struct {
+	database string
+	grace    [2]string // "": none
+	log      string    // level; "": warn
+}
+
+func newGatesWith(t *testing.T, of gatesOf) *gates {
 	t.Helper()
-	g := &gates{t: t, s: newKillable(t, database)}
+	database := of.database
+	g := &gates{t: t, s: newKillable(t, database), database: database}
+	if of.log != "" {
+		conf, err := os.ReadFile(g.s.conf)
+		if err == nil {
+			err = os.WriteFile(g.s.conf, bytes.Replace(conf, []byte("log: {level: warn}"), []byte("log: {level: "+of.log+"}"), 1), 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 	secret := filepath.Join(t.TempDir(), "upstream.key")
 	if err := os.WriteFile(secret, []byte(base64.StdEncoding.EncodeToString(keyring.Random(32))+"\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -76,6 +95,7 @@ func newGatesOn(t *testing.T, database string, grace ...string) *gates {
 	t.Cleanup(upstream.Close)
 	g.s.start()
 	safe := filepath.Join(t.TempDir(), "gate.keys")
+	g.safe, g.upstreamKey = safe, secret
 	if out, err := exec.Command(g.s.bin, "-c", g.s.conf, "keys", "gate", safe).CombinedOutput(); err != nil {
 		t.Fatalf("keys gate: %v\n%s", err, out)
 	}
@@ -99,7 +119,7 @@ gate:
     - {method: GET, path: /v1/balance, scope: read.account}
     - {method: POST, path: /v1/orders, scope: trade.spot}
     - {method: DELETE, path: "/v1/orders/{id}", scope: trade.cancel}
-`, g.asGate(string(base), database), safe, grace[i], port, apiName, upstream.URL, secret)
+`, g.asGate(string(base), database), safe, cmp.Or(of.grace[i], "0s"), port, apiName, upstream.URL, secret)
 		if err := os.WriteFile(d.conf, []byte(conf), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -164,6 +184,9 @@ func (g *gates) asGate(base, database string) string {
 	}
 	return strings.Join(out, "")
 }
+
+// rootKey is the server's file.
+func (g *gates) rootKey() string { return filepath.Join(filepath.Dir(g.s.conf), "root.key") }
 
 func (d *gateProcess) start() {
 	d.t.Helper()
