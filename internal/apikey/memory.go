@@ -93,6 +93,8 @@ type opened struct {
 	versions []verifier    // the newest first
 	tat      *atomic.Int64 // of the key, not of this reading of it
 	probes   atomic.Int64
+	first    atomic.Bool // its first use was written down
+	clock    clockWatch
 	sighted  atomic.Int64 // second in which it was written down to be in a web page
 }
 

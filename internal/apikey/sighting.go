@@ -28,6 +28,8 @@ type sighting struct {
 const (
 	sightBrowser = "in_browser"
 	sightStale   = "stale"
+	sightClock   = "clock" // n: how far ahead of ours, milliseconds
+	sightFirst   = "first" // it was never used before
 
 	sightEvery  = time.Second // a server looks
 	maxSightOne = 200         // taken in at once
@@ -90,6 +92,14 @@ func (s *Service) tell(ctx context.Context, one sighting) error {
 			return err
 		}
 		return s.inBrowser(ctx, k, one.addr)
+	case sightClock:
+		k, err := s.find(ctx, one.key)
+		if err != nil || k == nil {
+			return err
+		}
+		return s.clockIsOff(ctx, k, one)
+	case sightFirst:
+		return s.db.Housekeeping(ctx, func(tx *store.Tx) error { return tx.Later(sqlUsed, store.Micros(one.at), string(one.key)) })
 	case sightStale:
 		return s.db.Update(ctx, store.Cause{Actor: "system:gate"}, func(tx *store.Tx) error {
 			_, err := s.log.Append(tx, audit.Event{Action: "gate.stale", Target: "gate", Payload: map[string]string{"requests": strconv.FormatInt(one.n, 10)}})

@@ -115,6 +115,12 @@ func (s *Service) Verify(ctx context.Context, r *Request, need Need) (Decision, 
 	if stale > 0 {
 		s.noteStale()
 	}
+	if !c.At.IsZero() {
+		s.watchClock(k, d.Skew, window, r.Peer, now)
+	}
+	if k.UsedAt.IsZero() && !k.first.Swap(true) {
+		s.firstUse(k, r.Peer, now)
+	}
 	return d, nil
 }
 

@@ -351,6 +351,11 @@ var actions = map[Action]Spec{
 		say:   text{"The API key for “{purpose}” was used in a web page, where everybody can read its secret. The requests were refused.", "“{purpose}” 용도의 API 키가 누구나 비밀 값을 읽을 수 있는 웹 페이지에서 쓰였어요. 요청은 거부됐어요."},
 		plain: text{"An API key was used in a web page.", "API 키가 웹 페이지에서 쓰였어요."},
 	},
+	"apikey.clock_off": {
+		Notice: Low, Mail: "bot_key_clock", Shown: true, OCSF: OCSF{ocsfFinding, 1},
+		say:   text{"The clock of the bot for “{purpose}” is {skew} off. Set it right before its requests are refused.", "“{purpose}” 봇의 시계가 {skew} 어긋나 있어요. 요청이 거부되기 전에 시계를 맞추세요."},
+		plain: text{"The clock of a bot is off.", "봇의 시계가 어긋나 있어요."},
+	},
 	"apikey.quarantined": {
 		Notice: Critical, Mail: "bot_key_quarantined", Shown: true, OCSF: OCSF{ocsfFinding, 1},
 		say:   text{"The API key for “{purpose}” went into quarantine: it can look and cancel, and no more.", "“{purpose}” 용도의 API 키가 격리됐어요. 조회와 주문 취소만 할 수 있어요."},
