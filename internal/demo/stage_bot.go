@@ -68,20 +68,30 @@ func (s *Stage) botTry(ctx context.Context, id web.TryID) (*answer, error) {
 	if id == web.TryOrder {
 		from = botHome // from the bot's own machine
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, s.Gate+"/v1/orders", strings.NewReader(order))
-	if err != nil {
-		return nil, err
-	}
-	bot.Sign(r, []byte(order), s.DB.Now())
-	r.Header.Set("X-Forwarded-For", from)
-	if id == web.TryOrder {
-		// The bot sends it, and the thief the same bytes a moment later.
-		a, err := askGate(s.client, s.DB.Now, r.Clone(ctx), order)
-		if err != nil || a.status != http.StatusOK {
-			return a, err
+	for {
+		r, err := http.NewRequestWithContext(ctx, http.MethodPost, s.Gate+"/v1/orders", strings.NewReader(order))
+		if err != nil {
+			return nil, err
 		}
+		bot.Sign(r, []byte(order), s.DB.Now())
+		r.Header.Set("X-Forwarded-For", from)
+		if id == web.TryOrder {
+			// The bot sends it, and the thief the same bytes a moment later.
+			a, err := askGate(s.client, s.DB.Now, r.Clone(ctx), order)
+			if err != nil || a.status != http.StatusOK && a.Code != "STARTING" {
+				return a, err
+			}
+			if a.Code == "STARTING" { // as a bot does: sign anew in a second
+				select {
+				case <-ctx.Done():
+					return nil, ctx.Err()
+				case <-time.After(time.Second):
+				}
+				continue
+			}
+		}
+		return askGate(s.client, s.DB.Now, r, order)
 	}
-	return askGate(s.client, s.DB.Now, r, order)
 }
 
 // askGate sends a signed request as it stands.
