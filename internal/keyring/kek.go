@@ -46,6 +46,6 @@ const (
 	// KEKEvery is how often a remote KEK is asked whether it still opens what it wrapped.
 	KEKEvery = 30 * time.Second
 
-	// kekTimeout bounds one call to a remote KEK.
-	kekTimeout = 10 * time.Second
+	// kekTimeout bounds one operation of a remote KEK, with what it takes to log in.
+	kekTimeout = 5 * time.Second
 )

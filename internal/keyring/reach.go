@@ -58,8 +58,6 @@ func (r *Ring) Contact(ctx context.Context) error {
 	h.turn.Lock()
 	defer h.turn.Unlock()
 	asked := r.now() // before the question: an answer that took long vouches for when it was asked
-	ctx, cancel := context.WithTimeout(ctx, kekTimeout)
-	defer cancel()
 	plain, err := h.kek.Unwrap(ctx, h.canary, purpose(forCanary, h.kek.Name()))
 	if err == nil && !Equal(plain, []byte(canaryText)) {
 		// Whoever answers something else is not the key, whatever it says.
