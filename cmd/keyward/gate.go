@@ -137,6 +137,7 @@ func (c *core) runGate(ctx context.Context, logger *slog.Logger) error {
 		watching := make(chan struct{})
 		go func() { defer close(watching); _ = d.watch.Run(bg) }()         // ends with bg; a lost tail is a lapsed lease, and shows
 		go c.ring.Follow(bg, time.Minute, func(err error) { report(err) }) // ends with bg
+		go followKEK(bg, c.ring, logger)                                   // ends with bg
 		d.botKeys.Run(bg, report)
 		<-watching
 	}()

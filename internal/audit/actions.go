@@ -385,6 +385,11 @@ var actions = map[Action]Spec{
 		OCSF:  OCSF{ocsfEntity, 3},
 		plain: text{"The server's own keys were rotated.", "서버의 키를 교체했어요."},
 	},
+	"keyring.rewrapped": {
+		OCSF:  OCSF{ocsfEntity, 3},
+		say:   text{"The server's root key is wrapped by another key now: {to}, before {from}.", "서버의 루트 키를 감싸는 키를 바꿨어요. 이전: {from}, 현재: {to}."},
+		plain: text{"The server's root key was wrapped by another key.", "서버의 루트 키를 감싸는 키를 바꿨어요."},
+	},
 	"audit.restore_accepted": {
 		OCSF:  OCSF{ocsfEntity, 3},
 		say:   text{"A restored database was accepted: it has {size} events, the anchor has {anchor}.", "복원된 데이터베이스를 받아들였어요. 기록 수: {size}, 앵커 기록 수: {anchor}."},
