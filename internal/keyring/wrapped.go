@@ -104,6 +104,12 @@ func wrapRoot(ctx context.Context, kek KEK, root []byte) ([]byte, error) {
 	return w.encode()
 }
 
+// TryKEK finds out whether a deployment could begin under kek: by wrapping a root that nobody will use.
+func TryKEK(ctx context.Context, kek KEK) error {
+	_, err := wrapRoot(ctx, kek, Random(rootSize))
+	return err
+}
+
 // unwrapRoot opens a record; the canary comes along where there is one.
 func unwrapRoot(ctx context.Context, kek KEK, record []byte) (root, canary []byte, err error) {
 	w, bare, err := readWrapped(record)
