@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -32,16 +33,20 @@ func openKEK(cfg config.Config, now func() time.Time) (keyring.KEK, error) {
 // followKEK asks until ctx ends whether the key still opens what it wrapped, and says
 // in the log what follows from the answer.
 func followKEK(ctx context.Context, ring *keyring.Ring, logger *slog.Logger) {
-	ring.FollowKEK(ctx, keyring.KEKEvery, func(err error) {
+	ring.FollowKEK(ctx, keyring.KEKEvery, tellOfKEK(ctx, ring, logger))
+}
+
+func tellOfKEK(ctx context.Context, ring *keyring.Ring, logger *slog.Logger) func(error) {
+	return func(err error) {
 		switch {
 		case err == nil:
 			logger.InfoContext(ctx, "the key that wraps keys is back", "key", ring.KEK())
-		case ring.Standing() == keyring.ErrShut:
+		case errors.Is(ring.Standing(), keyring.ErrShut):
 			logger.ErrorContext(ctx, "the key that wraps keys is out of reach for too long: everything is refused until it is back", "key", ring.KEK(), "cause", err)
 		default:
 			logger.WarnContext(ctx, "the key that wraps keys is out of reach: nothing new is sealed, and everything stops soon", "key", ring.KEK(), "after", keyring.KEKGrace, "cause", err)
 		}
-	})
+	}
 }
 
 // keysOpen is what /readyz asks. An outage that is not over its time yet is for the log
