@@ -198,6 +198,7 @@ func (c *core) runGate(ctx context.Context, logger *slog.Logger) error {
 		go func() { defer close(watching); _ = d.watch.Run(bg) }() // ends with bg; a lost tail is a lapsed lease, and shows
 		if c.ring != nil {
 			go c.ring.Follow(bg, time.Minute, func(err error) { report(err) }) // ends with bg
+			go followKEK(bg, c.ring, logger)                                   // ends with bg
 		}
 		var running sync.WaitGroup
 		if c.ring != nil {

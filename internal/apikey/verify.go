@@ -63,6 +63,11 @@ func (s *Service) Verify(ctx context.Context, r *Request, need Need) (Decision, 
 	if !ok {
 		return Decision{}, &Refusal{Code: AuthFailed, Profile: Native}
 	}
+	if !s.safe.Usable(now) {
+		// The key that wraps the root was out of reach for too long, or was switched off: nothing that it
+		// opened decides any more. Said to everybody alike, so it tells nothing about a key.
+		return Decision{}, &Refusal{Code: KeysShut, Profile: profile}
+	}
 	unproved := func(code Code) (Decision, *Refusal) { return Decision{}, &Refusal{Code: code, Profile: profile} }
 	if r.Unseen && profile != Native {
 		// The others sign the body itself, so it holds for an empty one or not at all; and
