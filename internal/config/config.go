@@ -121,6 +121,9 @@ type Gate struct {
 	Upstream        string         `yaml:"upstream"`          // where the API answers; "" for forward-auth alone
 	UpstreamKeyFile string         `yaml:"upstream_key_file"` // shared with it: decisions are signed under this
 	Peers           []netip.Prefix `yaml:"peers"`             // fronts that may ask for forward-auth
+	ExtAuthzListen  string         `yaml:"ext_authz_listen"`  // where Envoys ask over gRPC; "" for nowhere
+	ExtAuthzBody    bool           `yaml:"ext_authz_body"`    // they hand the body over
+	Profiles        []string       `yaml:"profiles"`          // ways of signing that are taken; none listed: all
 	Routes          []GateRoute    `yaml:"routes"`
 }
 

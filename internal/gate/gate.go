@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,6 +34,10 @@ type Settings struct {
 	Proxies   []netip.Prefix // in front of the proxy
 	Routes    []Route
 	BodyLimit int64
+	Profiles  []apikey.Profile // that requests may be signed in; none: all
+
+	BodyFromPeers bool // the fronts that ask (Envoy) hand the body over
+
 	Transport http.RoundTripper // to the upstream; nil: the usual one
 }
 
@@ -100,7 +105,8 @@ func (g *Gate) route(a *asked) (*route, *refused) {
 	if r.public {
 		return r, nil
 	}
-	if !apikey.Signed(a.header) {
+	profile, signed := apikey.ProfileOf(a.header)
+	if !signed || len(g.Profiles) > 0 && !slices.Contains(g.Profiles, profile) {
 		return nil, &refused{code: apikey.AuthFailed}
 	}
 	if g.Limiter != nil {
