@@ -39,3 +39,6 @@ func Single(name string) bool {
 	p, ok := marked(name)
 	return ok && p != ""
 }
+
+// NewID is the id of a native key that nobody has yet.
+func NewID() ID { return idFor(Native, false) }
