@@ -35,7 +35,8 @@ import (
 type core struct {
 	cfg  config.Config
 	db   *store.DB
-	ring *keyring.Ring
+	ring *keyring.Ring // nil at a gate of its own that has only a safe
+	safe *keyring.Safe // nil: that of the ring
 	log  *audit.Log
 }
 
@@ -149,7 +150,8 @@ func (c *core) domains(met session.Metrics, transport http.RoundTripper) (*domai
 
 func (c *core) newBotKeys(d *domains) *apikey.Service {
 	return apikey.New(apikey.Parts{
-		DB: c.db, Ring: c.ring, Log: c.log, Accounts: d.accounts, Devices: d.devices, Fresh: d.watch.Valid,
+		DB: c.db, Ring: c.ring, Safe: c.safe, Log: c.log, Accounts: d.accounts, Devices: d.devices, Fresh: d.watch.Valid,
+		Lost: d.watch.Lost, Grace: c.cfg.Gate.Grace,
 		Gates: func(ctx context.Context) error { _, err := d.watch.WaitGates(ctx, c.db.Now()); return err },
 	})
 }

@@ -17,9 +17,9 @@ import (
 	"keyward/internal/apikey"
 	"keyward/internal/audit"
 	"keyward/internal/config"
-	"keyward/internal/device"
 	"keyward/internal/edge"
 	"keyward/internal/gate"
+	"keyward/internal/keyring"
 	"keyward/internal/store"
 )
 
@@ -132,7 +132,11 @@ func (gateCmd) Run(e *env) error {
 		return l.Located(config.Faults{{Key: "gate.listen", What: "is not set", Why: "there is no gate in this configuration", Fix: "gate.listen: 127.0.0.1:7481"}})
 	}
 	logger := e.logger(l.Config.Log)
-	c, err := openCore(e.ctx, l.Config, logger)
+	open := openCore
+	if l.Config.Gate.KeyFile != "" {
+		open = openGateCore
+	}
+	c, err := open(e.ctx, l.Config, logger)
 	if err != nil {
 		return err
 	}
@@ -149,9 +153,12 @@ func (gateCmd) Run(e *env) error {
 }
 
 func (c *core) runGate(ctx context.Context, logger *slog.Logger) error {
-	d, err := c.gateDomains(logger)
+	d, err := c.gateDomains(ctx, logger)
 	if err != nil {
 		return err
+	}
+	if err := d.botKeys.Opens(ctx); err != nil {
+		return fmt.Errorf("%w: the newest secret of an API key does not open: write the file anew, where the server runs, with `keyward keys gate FILE`", err)
 	}
 	g, err := newGate(c.cfg, d.botKeys, edge.NewLimiter(c.db.Now, c.cfg.Limits.RateFactor), c.db.Now, logger)
 	if err != nil {
@@ -174,7 +181,9 @@ func (c *core) runGate(ctx context.Context, logger *slog.Logger) error {
 		}
 		watching := make(chan struct{})
 		go func() { defer close(watching); _ = d.watch.Run(bg) }()         // ends with bg; a lost tail is a lapsed lease, and shows
-		go c.ring.Follow(bg, time.Minute, func(err error) { report(err) }) // ends with bg
+		if c.ring != nil {
+			go c.ring.Follow(bg, time.Minute, func(err error) { report(err) }) // ends with bg
+		}
 		d.botKeys.Run(bg, report)
 		<-watching
 	}()
@@ -195,15 +204,38 @@ func (c *core) runGate(ctx context.Context, logger *slog.Logger) error {
 	return err
 }
 
-// gateDomains are what a gate of its own needs, and no more.
-func (c *core) gateDomains(logger *slog.Logger) (*domains, error) {
-	host, _ := os.Hostname()
-	d := &domains{accounts: account.New(c.log, c.ring)}
-	var err error
-	if d.devices, err = device.New(device.Config{RPID: c.cfg.RP.ID, RPName: c.cfg.RP.Name, Origins: c.cfg.RP.Origins, Now: c.db.Now}, c.ring, c.log); err != nil {
+// openGateCore opens the database with the gate's own role, and of the keys only those
+// that open API keys: whoever takes this process over has no others.
+func openGateCore(ctx context.Context, cfg config.Config, logger *slog.Logger) (*core, error) {
+	safe, err := keyring.OpenSafeFile(cfg.Gate.KeyFile, cfg.KeyFileGroupReadable)
+	if err != nil {
 		return nil, err
 	}
-	d.watch = audit.NewWatch(c.db, c.log, host+"/gate", time.Now)
+	db, err := store.Open(ctx, store.Options{URL: cfg.Database.URL, MaxConns: cfg.Database.MaxConns, Logger: logger})
+	if err != nil {
+		return nil, err
+	}
+	return &core{cfg: cfg, db: db, safe: safe, log: audit.NewReader()}, nil
+}
+
+// gateDomains are what a gate of its own needs, and no more.
+func (c *core) gateDomains(ctx context.Context, logger *slog.Logger) (*domains, error) {
+	host, _ := os.Hostname()
+	name := host + "/gate"
+	d := &domains{accounts: account.NewReader()}
+	if c.ring != nil {
+		d.accounts = account.New(c.log, c.ring)
+	} else if c.db.Dialect() == store.PostgreSQL {
+		// A gate's role moves leases on that begin with its name, and no others
+		// (deploy/sql/gate-role.sql).
+		var login string
+		if err := c.db.Get(ctx, "SELECT current_user").Scan(&login); err != nil {
+			return nil, err
+		}
+		name = login + "/" + name
+	}
+	d.watch = audit.NewWatch(c.db, c.log, name, time.Now)
+	d.watch.Guest = c.ring == nil
 	d.watch.LogTo(logger)
 	d.botKeys = c.newBotKeys(d)
 	d.watch.OnEffect(d.botKeys.Heard)

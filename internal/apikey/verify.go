@@ -35,6 +35,7 @@ type Decision struct {
 	Skew      time.Duration // the client's clock minus ours; positive: ahead
 	NotAfter  time.Time     // the upstream may look at it again just before it acts
 	Remaining int           // days left of the key
+	Stale     time.Duration // nobody vouched for what was remembered, for so long; 0: it was vouched for
 }
 
 // Refusal is a request that is not let in. Until Proved, Code is AuthFailed and says
@@ -75,7 +76,7 @@ func (s *Service) Verify(ctx context.Context, r *Request, need Need) (Decision, 
 	if !ok || !mayBeID(profile, c.Key) {
 		return unproved(AuthFailed) // a wrong checksum costs no lookup
 	}
-	k, err := s.find(ctx, ID(c.Key))
+	k, stale, err := s.lookup(ctx, ID(c.Key), need)
 	if err != nil {
 		return unproved(Unavailable)
 	}
@@ -94,7 +95,7 @@ func (s *Service) Verify(ctx context.Context, r *Request, need Need) (Decision, 
 		s.count(k, r.Peer, need.Class, AuthFailed, false, now)
 		return unproved(AuthFailed)
 	}
-	d := Decision{Key: k.Key, Version: k.versions[v].n, Scopes: k.Scopes, At: now, Remaining: int(k.Expires.Sub(now) / (24 * time.Hour))}
+	d := Decision{Key: k.Key, Version: k.versions[v].n, Scopes: k.Scopes, At: now, Remaining: int(k.Expires.Sub(now) / (24 * time.Hour)), Stale: stale}
 	window := k.Window
 	if c.Window > 0 {
 		window = min(window, c.Window)
@@ -110,6 +111,9 @@ func (s *Service) Verify(ctx context.Context, r *Request, need Need) (Decision, 
 	if code != "" {
 		facts.RequestAt, facts.ServerAt, facts.Window, facts.Seen = c.At, now, window, r.Peer.Unmap()
 		return Decision{}, &Refusal{Code: code, Proved: true, Key: k.ID, Profile: profile, Facts: facts}
+	}
+	if stale > 0 {
+		s.noteStale()
 	}
 	return d, nil
 }
@@ -129,7 +133,7 @@ func (s *Service) proved(ctx context.Context, k *opened, c *Claim, r *Request, n
 	if inBrowser(r) {
 		return KeyInBrowser, f
 	}
-	st, err := s.standing(ctx, k.Account)
+	st, err := s.standing(ctx, k.Account, d.Stale)
 	if err != nil {
 		return Unavailable, f
 	}
@@ -181,12 +185,15 @@ func (s *Service) proved(ctx context.Context, k *opened, c *Claim, r *Request, n
 		return RateLimited, f
 	}
 	id := s.serial.Next()
-	if c.Counter != 0 {
+	if d.Stale > 0 && (c.Counter != 0 || c.At.IsZero()) && r.Mutating() {
+		return Unavailable, f // only the database knows whether it came before
+	}
+	if c.Counter != 0 && d.Stale == 0 {
 		if code := s.grows(ctx, k.ID, c, k.Alg, id, now, &f); code != "" {
 			return code, f
 		}
 	} else if r.Mutating() || need.Scope&^Reading != 0 || c.Profile.Unrouted() { // some exchanges trade by GET
-		if code := s.once(ctx, c, k.Alg, id, now, &f); code != "" && !(code == Replayed && c.readsAgain(r, need)) {
+		if code := s.once(ctx, c, k.Alg, id, now, d.Stale, &f); code != "" && !(code == Replayed && c.readsAgain(r, need)) {
 			return code, f
 		}
 	}
@@ -204,13 +211,17 @@ func (c *Claim) readsAgain(r *Request, need Need) bool {
 }
 
 // once lets a request in a first time and never again.
-func (s *Service) once(ctx context.Context, c *Claim, alg Alg, decision [16]byte, now time.Time, f *Facts) Code {
+//
+// While nobody answers at the database (stale) only what closes gets here, and this
+// process remembers for itself: a cancel that another gate let in before may be let in
+// once more.
+func (s *Service) once(ctx context.Context, c *Claim, alg Alg, decision [16]byte, now time.Time, stale time.Duration, f *Facts) Code {
 	id := c.replayID(alg)
 	life := replayLife
 	if c.At.IsZero() {
 		life = timelessLife // it says no time, so it could come again as long as we remember
 	}
-	if s.shared || c.At.IsZero() {
+	if (s.shared || c.At.IsZero()) && stale == 0 {
 		first, taken := s.replays.seen(id)
 		if !taken { // a repeat at the same gate costs the database nothing
 			var err error

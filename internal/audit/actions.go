@@ -385,6 +385,20 @@ var actions = map[Action]Spec{
 		OCSF:  OCSF{ocsfEntity, 3},
 		plain: text{"The server's own keys were rotated.", "서버의 키를 교체했어요."},
 	},
+	"keyring.gate_file": {
+		OCSF:  OCSF{ocsfEntity, 1},
+		plain: text{"A gate's key file was written: it opens the secrets of API keys.", "게이트용 키 파일을 만들었어요. API 키의 비밀을 열 수 있어요."},
+	},
+	"apikey.resealed": {
+		OCSF:  OCSF{ocsfEntity, 3},
+		say:   text{"{n} secrets of API keys were sealed under keys of their own.", "API 키 비밀 {n}개를 전용 키로 다시 봉인했어요."},
+		plain: text{"Secrets of API keys were sealed under keys of their own.", "API 키의 비밀을 전용 키로 다시 봉인했어요."},
+	},
+	"gate.stale": {
+		OCSF:  OCSF{ocsfFinding, 1},
+		say:   text{"A gate without a database answered {requests} requests from memory: looking and cancelling only.", "데이터베이스에 닿지 않는 동안 게이트가 기억에 따라 요청 {requests}건에 답했어요. 조회와 취소만 허용했어요."},
+		plain: text{"A gate without a database answered from memory for a while.", "데이터베이스에 닿지 않는 동안 게이트가 기억에 따라 답했어요."},
+	},
 	"audit.restore_accepted": {
 		OCSF:  OCSF{ocsfEntity, 3},
 		say:   text{"A restored database was accepted: it has {size} events, the anchor has {anchor}.", "복원된 데이터베이스를 받아들였어요. 기록 수: {size}, 앵커 기록 수: {anchor}."},

@@ -120,6 +120,8 @@ type Gate struct {
 	Authority       string         `yaml:"authority"`         // the API's public name, as clients sign it
 	Upstream        string         `yaml:"upstream"`          // where the API answers; "" for forward-auth alone
 	UpstreamKeyFile string         `yaml:"upstream_key_file"` // shared with it: decisions are signed under this
+	KeyFile         string         `yaml:"key_file"`          // of a gate of its own: what opens API keys and nothing else
+	Grace           time.Duration  `yaml:"grace"`             // how long looking and cancelling go on without a database
 	Peers           []netip.Prefix `yaml:"peers"`             // fronts that may ask for forward-auth
 	ExtAuthzListen  string         `yaml:"ext_authz_listen"`  // where Envoys ask over gRPC; "" for nowhere
 	ExtAuthzBody    bool           `yaml:"ext_authz_body"`    // they hand the body over

@@ -15,10 +15,16 @@ func stamp(h http.Header, now time.Time) {
 
 // until says on an answer how long the key is good for, where there is one.
 func (gr *granted) until(h http.Header) {
+	if gr.Stale > 0 {
+		// Nobody vouches for what this was decided by (DESIGN §7); rs says it in the same way.
+		h.Set("Keyward-Stale", gr.stale())
+	}
 	if !gr.public {
 		h.Set("X-Key-Expires-At", gr.Key.Expires.UTC().Format(http.TimeFormat))
 	}
 }
+
+func (gr *granted) stale() string { return strconv.FormatInt(max(gr.Stale.Milliseconds(), 1), 10) }
 
 // refuse tells a client why. Nothing but the code is said before a signature held.
 func (g *Gate) refuse(w http.ResponseWriter, a *asked, no *refused, status func(int) int) {

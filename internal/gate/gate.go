@@ -177,6 +177,9 @@ func (gr *granted) told(h http.Header, id string) {
 	}
 	h.Set(gatekit.HeaderKey, "key:"+string(gr.Key.ID))
 	h.Set(gatekit.HeaderScopes, gr.Scopes.String())
+	if gr.Stale > 0 {
+		h.Set(gatekit.HeaderStale, gr.stale())
+	}
 	h.Set(gatekit.HeaderRequestID, id)
 }
 
