@@ -39,6 +39,7 @@ type Service struct {
 	started time.Time
 	dummy   keyring.KeyedKey // what an unknown key is checked with
 	keys    keyCache
+	held    held
 	gone    cache[ID, struct{}] // ids that are no key, or no key any more
 	people  cache[account.ID, standing]
 	speeds  cache[ID, atomic.Int64]
@@ -71,6 +72,7 @@ func New(p Parts) *Service {
 		s.safe = p.Ring.Safe()
 	}
 	s.keys.init(memoryEntries)
+	s.held.init()
 	s.people.init(memoryEntries)
 	s.speeds.init(memoryEntries)
 	s.gone.init(goneEntries)

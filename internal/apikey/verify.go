@@ -91,7 +91,7 @@ func (s *Service) Verify(ctx context.Context, r *Request, need Need) (Decision, 
 		s.count(k, r.Peer, need.Class, AuthFailed, false, now)
 		return unproved(AuthFailed)
 	}
-	v := slices.IndexFunc(k.versions, func(v verifier) bool { return v.holds(&c) })
+	v := slices.IndexFunc(k.versions, func(v verifier) bool { return s.holds(&v, &c, r) })
 	if v < 0 {
 		s.count(k, r.Peer, need.Class, AuthFailed, false, now)
 		return unproved(AuthFailed)
