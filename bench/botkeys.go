@@ -58,9 +58,9 @@ func (c *core) loadBots(ctx context.Context, n int, alg apikey.Alg) (bots []*sof
 						}
 						public, sealed = nil, box
 					}
-					bot.ID = string(id)
+					bot.ID, bot.Life = string(id), time.Minute
 					bots = append(bots, bot)
-					keys = append(keys, string(id), owner, "", "Grid bot on my server", string(apikey.Native), string(alg), "read.account trade.spot", "", botAddr+"/32", "", at, end, int64(10_000), int64(60_000), "",
+					keys = append(keys, string(id), owner, "", "Grid bot on my server", string(apikey.Native), string(alg), "read.account trade.spot", "", botAddr+"/32", "", at, end, int64(60_000), int64(60_000), "",
 						at, botAddr, "Firefox on Linux", "dev_"+owner[4:], string(apikey.Active), false, "", int64(1), int64(0), int64(0), "", int64(0))
 					versions = append(versions, string(id), int64(1), public, sealed, at, int64(0))
 				}

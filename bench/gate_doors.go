@@ -128,7 +128,7 @@ func (b *bench) startGate(d *deployment) (*process, gateDoors, []*softkey.Bot, e
 	}
 	bots := make([]*softkey.Bot, len(secrets))
 	for i, s := range secrets {
-		bots[i] = &softkey.Bot{ID: s.ID, Secret: s.Secret, Authority: apiName}
+		bots[i] = &softkey.Bot{ID: s.ID, Secret: s.Secret, Authority: apiName, Life: time.Minute}
 	}
 	return child, open, bots, nil
 }

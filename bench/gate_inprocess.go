@@ -116,7 +116,7 @@ func (b *bench) gateInProcess(ctx context.Context) (err error) {
 		}, nil
 	})
 	s, err := b.rounds(ctx, bareHMAC(texts), verified("HMAC, a read", keys, macs, gateBots, false),
-		bareEd25519, verified("Ed25519, first sight", keys, pairs, 24_000, true), verified("Ed25519, again", keys, pairs, 1024, false))
+		bareEd25519, verified("Ed25519, first sight", keys, pairs, 16_000, true), verified("Ed25519, again", keys, pairs, 1024, false))
 	if err != nil {
 		return err
 	}
@@ -128,10 +128,11 @@ func (b *bench) gateInProcess(ctx context.Context) (err error) {
 		return err
 	}
 	const part = "gate, in process"
-	cores := float64(runtime.GOMAXPROCS(0))
-	asked := figure{Part: part, Name: "HMAC check of a read, a core", Ours: s[1].rate() / cores, Unit: "/s", Limit: 500_000, Of: "asked for", Ratio: s[1].rate() / cores / 500_000, Least: 1, Remark: "window, address, account, right, speed, story"}
+	// By the time that the cores worked on it, not by the clock: neighbours take the clock.
+	aCore := func(s series) float64 { return 1e9 / s.nanos() }
+	asked := figure{Part: part, Name: "HMAC check of a read, a core", Ours: aCore(s[1]), Unit: "/s", Limit: 500_000, Of: "asked for", Ratio: aCore(s[1]) / 500_000, Least: 1, Remark: "window, address, account, right, speed, story; by CPU time"}
 	b.add(
-		figure{Part: part, Name: "bare HMAC check, a core", Ours: s[0].rate() / cores, Unit: "/s", Remark: "of the same text under a keyed state"},
+		figure{Part: part, Name: "bare HMAC check, a core", Ours: aCore(s[0]), Unit: "/s", Remark: "of the same text under a keyed state; by CPU time"},
 		against(figure{Part: part, Name: "HMAC check of a read", Of: "bare HMAC check", Remark: "all cores; no bar of this kind"}, s[1], s[0]),
 		asked,
 		figure{Part: part, Name: "allocations of it", Ours: allocated, Unit: "", Zero: true},
