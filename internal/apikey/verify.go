@@ -27,7 +27,7 @@ func (n Need) exits() bool { return n.Scope == 0 || Exiting.Has(n.Scope) }
 // Decision is a request that is let in.
 type Decision struct {
 	ID        DecisionID
-	Key       Key
+	Key       Key   // as far as decisions need it: without purpose, places and where it came from
 	Version   int64 // of the key, that signed
 	Scopes    Scopes
 	ExitOnly  bool
@@ -85,8 +85,9 @@ func (s *Service) Verify(ctx context.Context, r *Request, need Need) (Decision, 
 	if err != nil {
 		return unproved(Unavailable)
 	}
+	defer release(k)
 	if k == nil || c.Alg != "" && k.Alg != c.Alg || k.Profile != profile {
-		s.dummy.Equal(c.Sig, c.Signed) // an unknown key takes as long as a known one
+		mac256.Equal(s.dummy, c.Sig, c.Signed) // an unknown key takes as long as a known one
 		return unproved(AuthFailed)
 	}
 	here := within(r.Peer, k.Allow, k.Deny)
@@ -95,12 +96,12 @@ func (s *Service) Verify(ctx context.Context, r *Request, need Need) (Decision, 
 		s.count(k, r.Peer, need.Class, AuthFailed, false, now)
 		return unproved(AuthFailed)
 	}
-	v := slices.IndexFunc(k.versions, func(v verifier) bool { return v.holds(&c) })
+	v := slices.IndexFunc(k.versions, func(v verifier) bool { return s.holds(&v, &c, r) })
 	if v < 0 {
 		s.count(k, r.Peer, need.Class, AuthFailed, false, now)
 		return unproved(AuthFailed)
 	}
-	d := Decision{Key: k.Key, Version: k.versions[v].n, Scopes: k.Scopes, At: now, Remaining: int(k.Expires.Sub(now) / (24 * time.Hour)), Stale: stale}
+	d := Decision{Key: k.decided(), Version: k.versions[v].n, Scopes: k.Scopes, At: now, Remaining: int(k.Expires.Sub(now) / (24 * time.Hour)), Stale: stale}
 	window := k.Window
 	if c.Window > 0 {
 		window = min(window, c.Window)
@@ -123,7 +124,7 @@ func (s *Service) Verify(ctx context.Context, r *Request, need Need) (Decision, 
 	if !c.At.IsZero() {
 		s.watchClock(k, d.Skew, window, r.Peer, now)
 	}
-	if k.UsedAt.IsZero() && !k.first.Swap(true) {
+	if !k.first.Load() && !k.first.Swap(true) {
 		s.firstUse(k, r.Peer, now)
 	}
 	return d, nil

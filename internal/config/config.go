@@ -156,6 +156,9 @@ type Gate struct {
 	KeyFile         string         `yaml:"key_file"`          // of a gate of its own: what opens API keys and nothing else
 	Grace           time.Duration  `yaml:"grace"`             // how long looking and cancelling go on without a database
 	Peers           []netip.Prefix `yaml:"peers"`             // fronts that may ask for forward-auth
+	ExtAuthzListen  string         `yaml:"ext_authz_listen"`  // where Envoys ask over gRPC; "" for nowhere
+	ExtAuthzBody    bool           `yaml:"ext_authz_body"`    // they hand the body over
+	Profiles        []string       `yaml:"profiles"`          // ways of signing that are taken; none listed: all
 	Routes          []GateRoute    `yaml:"routes"`
 }
 

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,6 +35,10 @@ type Settings struct {
 	Proxies   []netip.Prefix // in front of the proxy
 	Routes    []Route
 	BodyLimit int64
+	Profiles  []apikey.Profile // that requests may be signed in; none: all
+
+	BodyFromPeers bool // the fronts that ask (Envoy) hand the body over
+
 	Transport http.RoundTripper // to the upstream; nil: the usual one
 }
 
@@ -103,7 +108,11 @@ func (g *Gate) route(a *asked) (*route, *refused) {
 	if r.public {
 		return r, nil
 	}
-	if by := credential(a.header); by == 0 || r.takes&by == 0 {
+	by := credential(a.header)
+	if by == 0 || r.takes&by == 0 {
+		return nil, &refused{code: apikey.AuthFailed}
+	}
+	if profile, _ := apikey.ProfileOf(a.header); by == TakesKey && len(g.Profiles) > 0 && !slices.Contains(g.Profiles, profile) {
 		return nil, &refused{code: apikey.AuthFailed}
 	}
 	if g.Limiter != nil {
