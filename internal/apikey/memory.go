@@ -234,6 +234,9 @@ func (st *standing) holds(need Scopes, now time.Time) time.Duration {
 	return max(wait, 0)
 }
 
+func (st *standing) active() bool { return st.status == account.Active }
+func (st *standing) closed() bool { return st.status == account.Closed }
+
 func (s *Service) standing(ctx context.Context, acc account.ID) (*standing, error) {
 	trusted := s.fresh == nil || s.fresh()
 	var place *atomic.Pointer[standing]

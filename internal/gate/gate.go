@@ -22,6 +22,7 @@ type Parts struct {
 	Limiter *edge.Limiter // of what proves nothing; nil: none
 	Now     func() time.Time
 	Logger  *slog.Logger
+	Fresh   func() bool // whether this process hears what ends (audit.Watch); nil: nobody else ends anything
 }
 
 // Settings are how a gate stands.
@@ -34,14 +35,16 @@ type Settings struct {
 	Routes    []Route
 	BodyLimit int64
 	Transport http.RoundTripper // to the upstream; nil: the usual one
+	Bounds    Bounds            // of streams
 }
 
 // Gate lets requests through, or not.
 type Gate struct {
 	Parts
 	Settings
-	routes routes
-	signer *gatekit.Signer
+	routes  routes
+	signer  *gatekit.Signer
+	streams streams
 }
 
 // New checks the settings and makes a gate.
@@ -53,7 +56,9 @@ func New(p Parts, s Settings) (*Gate, error) {
 	if s.Authority == "" || s.Authority != strings.ToLower(s.Authority) || s.Key == (gatekit.Key{}) || s.BodyLimit <= 0 {
 		return nil, errors.New("gate: it takes a name in small letters, a key and a limit for bodies")
 	}
-	return &Gate{Parts: p, Settings: s, routes: rs, signer: gatekit.NewSigner(s.Key)}, nil
+	g := &Gate{Parts: p, Settings: s, routes: rs, signer: gatekit.NewSigner(s.Key)}
+	g.streams.init(s.Bounds)
+	return g, nil
 }
 
 // asked is a request as its front saw it.
@@ -65,6 +70,9 @@ type asked struct {
 	unseen bool // the front kept the body; what was signed about it is all there is
 	peer   netip.Addr
 	id     string // of the request, for its owner and for us
+
+	stream bool          // it opens a stream
+	login  *apikey.Login // that its first message is; nil: its headers are signed
 }
 
 // granted is what the upstream is told; nothing when public.
@@ -97,10 +105,14 @@ func (g *Gate) route(a *asked) (*route, *refused) {
 	if !ok {
 		return nil, &refused{code: apikey.RouteUnknown}
 	}
+	if r.stream != a.stream {
+		// A front that only asks would carry the stream itself, and nobody could end it.
+		return nil, &refused{code: apikey.BadRequest}
+	}
 	if r.public {
 		return r, nil
 	}
-	if !apikey.Signed(a.header) {
+	if !a.stream && !apikey.Signed(a.header) {
 		return nil, &refused{code: apikey.AuthFailed}
 	}
 	if g.Limiter != nil {
@@ -137,12 +149,23 @@ func (g *Gate) decide(ctx context.Context, a *asked) (granted, *refused) {
 		}
 	}
 	q := apikey.Request{Method: a.method, Authority: g.Authority, Path: path, Query: query, Header: a.header, Body: a.body, Unseen: a.unseen, Peer: a.peer}
-	d, refusal := g.BotKeys.Verify(ctx, &q, need)
+	var d apikey.Decision
+	var refusal *apikey.Refusal
+	if need.Stream = a.stream; a.login != nil {
+		d, refusal = g.BotKeys.VerifyLogin(ctx, &q, a.login, need)
+	} else {
+		d, refusal = g.BotKeys.Verify(ctx, &q, need)
+	}
 	if refusal != nil {
-		if !refusal.Proved && g.Limiter != nil {
-			g.Limiter.AllowAddr(edge.ClassGate, a.peer) // it costs its address; route looks at the bill
+		if !refusal.Proved {
+			g.charge(a)
 		}
 		return granted{}, &refused{code: refusal.Code, facts: refusal.Facts, key: refusal.Key, profile: refusal.Profile}
+	}
+	if a.stream {
+		// What is sent in a stream is signed by nobody, so nothing in it may move money: the
+		// upstream reads here that it may not.
+		d.Scopes &= apikey.Reading
 	}
 	sum := q.Digest
 	if !a.unseen {
@@ -156,6 +179,13 @@ func (g *Gate) decide(ctx context.Context, a *asked) (granted, *refused) {
 		return granted{}, &refused{code: apikey.Unavailable} // a decision that cannot be said is none
 	}
 	return granted{Decision: d, token: string(token)}, nil
+}
+
+// charge makes what proved nothing cost its address; route looks at the bill.
+func (g *Gate) charge(a *asked) {
+	if g.Limiter != nil {
+		g.Limiter.AllowAddr(edge.ClassGate, a.peer)
+	}
 }
 
 // told writes what the upstream may believe into headers, and nothing else that looks

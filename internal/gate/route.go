@@ -18,6 +18,7 @@ type Route struct {
 	Path   string // "/v1/orders/{id}": a segment in braces is any one; "{rest...}" at the end is all that follows
 	Scope  string // one right of a key, or Public
 	Symbol string // where the market stands: "query:symbol", "form:symbol" (a form in the body), "body:symbol" (a member of a JSON object) or "each:symbol" (of each object of a JSON array, alike in all); "" for none
+	Stream bool   // a WebSocket is opened here
 }
 
 // Public is the scope of a route that takes no key: what an exchange tells everybody,
@@ -31,6 +32,7 @@ type route struct {
 	segments []string
 	rest     bool
 	public   bool // need says nothing
+	stream   bool
 	need     apikey.Need
 	symbol   place
 }
@@ -97,7 +99,12 @@ func parseRoute(r Route) (out route, err error) {
 	case !ok:
 		return out, errors.New("the scope is no right of a key and not public")
 	}
-	out = route{method: r.Method, segments: strings.Split(r.Path[1:], "/"), public: r.Scope == Public}
+	if r.Stream && (r.Method != http.MethodGet || r.Symbol != "" || r.Scope != Public && !apikey.Reading.Has(scope)) {
+		// Nobody signs what is sent in a stream, message by message: who takes a bot's
+		// connection over would trade with it.
+		return out, errors.New("a stream is a GET for reading or public, without a symbol")
+	}
+	out = route{method: r.Method, segments: strings.Split(r.Path[1:], "/"), public: r.Scope == Public, stream: r.Stream}
 	if !out.public {
 		out.need = apikey.Need{Scope: scope, Class: classOf(scope)}
 	}
