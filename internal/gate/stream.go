@@ -34,6 +34,7 @@ type stream struct {
 	held   atomic.Bool
 	ending atomic.Pointer[ending] // set once
 	done   chan struct{}          // closed with it
+	said   chan struct{}          // closed when both ends were told
 	silent atomic.Int32           // ticks without a byte from the client
 
 	mu      sync.Mutex // guards the rest
@@ -203,20 +204,22 @@ func (s *stream) again() {
 // end closes both ends. Nothing passes once it has returned; the closes themselves follow
 // in the background.
 func (s *stream) end(status uint16, reason string) {
-	if !s.ending.CompareAndSwap(nil, &ending{status, reason}) {
+	s.mu.Lock()
+	first, ready := s.ending.CompareAndSwap(nil, &ending{status, reason}), s.ready
+	s.mu.Unlock()
+	if !first {
 		return
 	}
 	close(s.done)
-	s.mu.Lock()
-	ready := s.ready
-	s.mu.Unlock()
 	if !ready {
 		return // open looks
 	}
 	s.client.quiet()
 	s.upstream.quiet()
-	go s.client.bye(status, reason)
-	go s.upstream.bye(closeGone, "the client's stream has ended")
+	var byes sync.WaitGroup
+	byes.Go(func() { s.client.bye(status, reason) })
+	byes.Go(func() { s.upstream.bye(closeGone, "the client's stream has ended") })
+	go func() { byes.Wait(); close(s.said) }()
 }
 
 // bye writes a close where a frame may begin, and cuts the connection where it may not,
@@ -263,6 +266,9 @@ func (s *stream) run(client, upstream *bufio.Reader) {
 	both.Go(func() { s.pump(upstream, frames{}, &s.client, false) })
 	both.Wait()
 	s.end(closeGone, "both ends have closed")
+	<-s.said
+	s.client.conn.Close()
+	s.upstream.conn.Close()
 	s.mu.Lock()
 	if s.expiry != nil {
 		s.expiry.Stop()
@@ -273,8 +279,11 @@ func (s *stream) run(client, upstream *bufio.Reader) {
 // pump passes the frames of one direction.
 func (s *stream) pump(in *bufio.Reader, rules frames, out *way, fromClient bool) {
 	room := make([]byte, 0, readRoom+maxHead)
+	var err error
 	for {
-		f, b, err := rules.head(in, room[:0])
+		var f frame
+		var b []byte
+		f, b, err = rules.head(in, room[:0])
 		if fromClient {
 			s.silent.Store(0)
 		}
@@ -301,8 +310,17 @@ func (s *stream) pump(in *bufio.Reader, rules frames, out *way, fromClient bool)
 			return
 		}
 	}
-	// Whoever still sends may do so until the connection is closed: a reset now could
-	// overtake the close that was written.
+	// Whoever still sends may do so until they have read the close that was written and
+	// answer it: a reset now could overtake it.
+	for errors.Is(err, errOver) {
+		var f frame
+		if f, _, err = rules.head(in, room[:0]); err != nil || f.op == opClose {
+			return
+		}
+		if _, err = io.CopyN(io.Discard, in, int64(f.size)); err == nil {
+			err = errOver
+		}
+	}
 	_, _ = io.Copy(io.Discard, in)
 }
 

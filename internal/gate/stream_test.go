@@ -458,6 +458,24 @@ func TestAStoppingGateSaysSo(t *testing.T) {
 	}
 }
 
+// status sends a request with these lines as they stand and reads the first of the answer.
+func (y *yard) status(r *http.Request, lines ...string) string {
+	y.t.Helper()
+	c, err := net.Dial("tcp", strings.TrimPrefix(y.proxy.URL, "http://"))
+	y.w.Must(err)
+	defer c.Close()
+	text := r.Method + " " + r.URL.RequestURI() + " HTTP/1.1\r\nHost: x\r\n"
+	for name := range r.Header {
+		text += name + ": " + r.Header.Get(name) + "\r\n"
+	}
+	_, err = io.WriteString(c, text+strings.Join(append(lines, "", ""), "\r\n"))
+	y.w.Must(err)
+	_ = c.SetReadDeadline(time.Now().Add(5 * time.Second))
+	status, err := bufio.NewReader(c).ReadString('\n')
+	y.w.Must(err)
+	return status
+}
+
 func TestHandshakesThatAreNone(t *testing.T) {
 	y, e := streamYard(t)
 	bot, _ := y.p.Bot(watching)
@@ -483,7 +501,7 @@ func TestHandshakesThatAreNone(t *testing.T) {
 		{"two keys", []string{"Connection: Upgrade", "Upgrade: websocket", key, key, version}, "400"},
 		{"a decision of one's own", []string{"Connection: Upgrade", "Upgrade: websocket", key, version, "X-Keyward-Decision: kwd1.x.y"}, "101"},
 	} {
-		status, _ := y.raw(y.handshake(bot, "/v1/stream"), row.lines...)
+		status := y.status(y.handshake(bot, "/v1/stream"), row.lines...)
 		if !strings.Contains(status, " "+row.want) {
 			t.Errorf("%s: %s", row.name, status)
 		}
@@ -493,7 +511,7 @@ func TestHandshakesThatAreNone(t *testing.T) {
 		y.w.Clock.Sleep(time.Minute)
 	}
 	// A socket where no stream is: the wish is taken out, and it is the request it is.
-	if status, _ := y.raw(y.signed(bot, "GET", "/v1/balance", ""), "Connection: Upgrade", "Upgrade: websocket", key, version); strings.Contains(status, "101") {
+	if status := y.status(y.signed(bot, "GET", "/v1/balance", ""), "Connection: Upgrade", "Upgrade: websocket", key, version); strings.Contains(status, "101") {
 		t.Errorf("a socket at a route that is none: %s", status)
 	}
 	// A front that only asks gets no stream.

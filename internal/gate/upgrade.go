@@ -75,7 +75,7 @@ func (g *Gate) upgrade(w http.ResponseWriter, r *http.Request, a *asked) bool {
 }
 
 func (g *Gate) newStream(a *asked, gr *granted) *stream {
-	s := &stream{g: g, peer: a.peer, done: make(chan struct{})}
+	s := &stream{g: g, peer: a.peer, done: make(chan struct{}), said: make(chan struct{})}
 	if !gr.public {
 		s.decision = &gr.Decision
 		s.held.Store(true) // until it was judged in its place on the list: what changed since the decision is heard there, or seen now
@@ -89,10 +89,12 @@ func (s *stream) open(client, upstream net.Conn) {
 	s.upstream.init(upstream, true)
 	s.mu.Lock()
 	s.ready = true
+	over := s.ending.Load() != nil
 	s.mu.Unlock()
-	if s.ending.Load() != nil { // the gate stops
+	if over { // the gate stops
 		reset(client)
 		reset(upstream)
+		close(s.said)
 	}
 	s.hold()
 }
