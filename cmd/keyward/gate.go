@@ -14,7 +14,6 @@ import (
 
 	"keyward/gatekit"
 	"keyward/internal/account"
-	"keyward/internal/apikey"
 	"keyward/internal/audit"
 	"keyward/internal/config"
 	"keyward/internal/device"
@@ -24,7 +23,7 @@ import (
 )
 
 // newGate is the gate of a configuration; nil when it has none.
-func newGate(cfg config.Config, botKeys *apikey.Service, limiter *edge.Limiter, now func() time.Time, logger *slog.Logger) (*gate.Gate, error) {
+func newGate(cfg config.Config, d *domains, limiter *edge.Limiter, now func() time.Time, logger *slog.Logger) (*gate.Gate, error) {
 	g := cfg.Gate
 	if g.Listen == "" {
 		return nil, nil
@@ -51,15 +50,22 @@ func newGate(cfg config.Config, botKeys *apikey.Service, limiter *edge.Limiter, 
 		}
 		s.Routes = append(s.Routes, route)
 	}
-	return gate.New(gate.Parts{BotKeys: botKeys, Limiter: limiter, Now: now, Logger: logger}, s)
+	s.Bounds = gate.Bounds{Streams: g.Streams.Total, PerKey: g.Streams.PerKey}
+	made, err := gate.New(gate.Parts{BotKeys: d.botKeys, Limiter: limiter, Now: now, Logger: logger, Fresh: d.watch.Valid}, s)
+	if err == nil {
+		d.watch.OnEffect(made.Heard) // behind the keys, which forget first
+	}
+	return made, err
 }
 
-// gateHandler is both fronts at one door: /gate/check for those that ask, the rest for
-// the upstream.
+// gateHandler is all fronts at one door: /gate/check for those that ask, /gate/stream and
+// /gate/tail for engines with sockets of their own, the rest for the upstream.
 func gateHandler(g *gate.Gate) http.Handler {
 	mux := http.NewServeMux()
 	if len(g.Peers) > 0 {
 		mux.Handle("/gate/check", g.Check())
+		mux.Handle("/gate/stream", g.Ask())
+		mux.Handle("/gate/tail", g.Tail())
 	}
 	proxy := http.NotFoundHandler()
 	if g.Upstream != nil {
@@ -67,7 +73,7 @@ func gateHandler(g *gate.Gate) http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// Not through the mux: it would answer a doubled slash with a redirect.
-		if r.URL.Path == "/gate/check" && len(g.Peers) > 0 {
+		if len(g.Peers) > 0 && (r.URL.Path == "/gate/check" || r.URL.Path == "/gate/stream" || r.URL.Path == "/gate/tail") {
 			mux.ServeHTTP(w, r)
 			return
 		}
@@ -119,7 +125,7 @@ func (c *core) runGate(ctx context.Context, logger *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	g, err := newGate(c.cfg, d.botKeys, edge.NewLimiter(c.db.Now, c.cfg.Limits.RateFactor), c.db.Now, logger)
+	g, err := newGate(c.cfg, d, edge.NewLimiter(c.db.Now, c.cfg.Limits.RateFactor), c.db.Now, logger)
 	if err != nil {
 		return err
 	}
@@ -142,6 +148,7 @@ func (c *core) runGate(ctx context.Context, logger *slog.Logger) error {
 	}()
 	relax()
 	server := gateServer(gateHandler(g), logger)
+	server.RegisterOnShutdown(g.EndStreams)
 	failed := make(chan error, 1)
 	go func() { failed <- serveHTTP(server, listener, nil) }()
 	logger.Info("gate", "authority", c.cfg.Gate.Authority, "listen", listener.Addr().String(), "upstream", c.cfg.Gate.Upstream)
@@ -150,6 +157,7 @@ func (c *core) runGate(ctx context.Context, logger *slog.Logger) error {
 	case err = <-failed:
 	}
 	err = errors.Join(err, finish(ctx, server, logger))
+	g.EndStreams() // the server does not wait for them
 	stop()
 	<-done
 	return err

@@ -122,6 +122,13 @@ type Gate struct {
 	UpstreamKeyFile string         `yaml:"upstream_key_file"` // shared with it: decisions are signed under this
 	Peers           []netip.Prefix `yaml:"peers"`             // fronts that may ask for forward-auth
 	Routes          []GateRoute    `yaml:"routes"`
+	Streams         GateStreams    `yaml:"streams"`
+}
+
+// GateStreams bound the WebSockets that one gate keeps open.
+type GateStreams struct {
+	Total  int `yaml:"total"`
+	PerKey int `yaml:"per_key"`
 }
 
 // GateRoute says what one kind of request takes.
@@ -130,6 +137,7 @@ type GateRoute struct {
 	Path   string `yaml:"path"`
 	Scope  string `yaml:"scope"`
 	Symbol string `yaml:"symbol"` // query:NAME or body:NAME
+	Stream bool   `yaml:"stream"` // a WebSocket is opened here
 }
 
 // Languages of pages and mails.
