@@ -31,6 +31,7 @@ type gates struct {
 	s     *killable
 	doors [2]*gateProcess
 	calls atomic.Int64 // of the API behind them
+	feed  feed         // its streams
 }
 
 type gateProcess struct {
@@ -56,6 +57,10 @@ func newGates(t *testing.T) *gates {
 		t.Fatal(err)
 	}
 	upstream := httptest.NewServer(gatekit.NewVerifier(key).Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/v1/stream" {
+			g.feed.ServeHTTP(w, r)
+			return
+		}
 		g.calls.Add(1)
 		w.WriteHeader(http.StatusCreated)
 	}), 1<<20))
@@ -77,6 +82,8 @@ gate:
   routes:
     - {method: GET, path: /v1/balance, scope: read.account}
     - {method: POST, path: /v1/orders, scope: trade.spot}
+    - {method: GET, path: /v1/stream, scope: read.account, stream: true}
+  streams: {total: 2000, per_key: 1000}
 `, base, port, apiName, upstream.URL, secret)
 		if err := os.WriteFile(d.conf, []byte(conf), 0o600); err != nil {
 			t.Fatal(err)
