@@ -16,7 +16,10 @@ type follower struct {
 	*socket
 	account string
 	say     func(o botOrder, status string) (body any, ok bool)
+	clock   bool // says every moment what time it is, so that silence means something
 }
+
+const clockEvery = 250 * time.Millisecond
 
 func (b *Bots) streams(private *http.ServeMux) {
 	private.HandleFunc("GET /v1/stream", b.stream(nativeStream))
@@ -44,6 +47,11 @@ func (b *Bots) stream(begin func(f *follower) func(text string) any) http.Handle
 			delete(b.followers, f)
 			b.mu.Unlock()
 		}()
+		gone := make(chan struct{})
+		defer close(gone)
+		if f.clock {
+			go f.tick(gone)
+		}
 		for {
 			text, err := s.next()
 			if err != nil {
@@ -64,6 +72,22 @@ func (b *Bots) stream(begin func(f *follower) func(text string) any) http.Handle
 				continue
 			}
 			if s.say(body) != nil {
+				return
+			}
+		}
+	}
+}
+
+// tick tells the time until the stream is gone.
+func (f *follower) tick(gone chan struct{}) {
+	t := time.NewTicker(clockEvery)
+	defer t.Stop()
+	for {
+		select {
+		case <-gone:
+			return
+		case <-t.C:
+			if f.socket.say(object{"event": "clock", "at": time.Now().UnixMilli()}) != nil {
 				return
 			}
 		}
@@ -93,6 +117,7 @@ func (b *Bots) tell(o botOrder, status string) {
 
 // nativeStream tells of every order from the first moment.
 func nativeStream(f *follower) func(string) any {
+	f.clock = true
 	f.say = func(o botOrder, status string) (any, bool) {
 		return object{"event": "order", "status": status, "order": o, "at": time.Now().UnixMilli()}, true
 	}

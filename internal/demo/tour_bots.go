@@ -93,9 +93,15 @@ func bots() []step {
 			return s.asBot(ctx, botCall{method: "POST", path: "/v1/orders", body: order, edit: func(r *http.Request) { r.Header.Set("Origin", "https://portfolio.example") }})
 		}},
 		once(notify.BotKeyInBrowser),
+		streamOpens(), streamTells(), streamAgain(),
 		{"phone", "ends the key", want{200, "", "refused everywhere, in ms"}, func(ctx context.Context, s *story) (*answer, error) {
-			return s.phone.api(ctx, http.MethodDelete, "/keys/"+s.bot.ID, nil)
+			a, err := s.phone.api(ctx, http.MethodDelete, "/keys/"+s.bot.ID, nil)
+			if s.stream != nil {
+				s.stream.owner = s.Now()
+			}
+			return a, err
 		}},
+		streamEnds(),
 		{"bot", "looks at its balance", want{401, "AUTH_FAILED", ""}, func(ctx context.Context, s *story) (*answer, error) {
 			return s.asBot(ctx, botCall{method: "GET", path: "/v1/balance"})
 		}},
@@ -120,7 +126,7 @@ const botHome = "198.51.100.77"
 
 func (s *story) botKey() map[string]any {
 	return map[string]any{
-		"purpose": "Grid bot on my VPS", "public_key": base64.StdEncoding.EncodeToString(s.bot.Public()), "scopes": []string{"read.account", "trade.cancel", "trade.spot"},
+		"purpose": "Grid bot on my VPS", "public_key": base64.StdEncoding.EncodeToString(s.bot.Public()), "scopes": []string{"read.account", "read.orders", "trade.cancel", "trade.spot"},
 		"symbols": []string{"BTC-USD"}, "addresses": []string{botHome},
 	}
 }
@@ -169,13 +175,18 @@ func (s *story) toGate(r *http.Request, body string) (*answer, error) {
 	}
 	defer res.Body.Close()
 	a := &answer{sent: sent{r, []byte(body)}, status: res.StatusCode, header: res.Header, took: s.Now().Sub(start)}
+	return a, a.read(res)
+}
+
+// read takes in the body of an answer, and what a refusal says.
+func (a *answer) read(res *http.Response) (err error) {
 	if a.body, err = io.ReadAll(io.LimitReader(res.Body, 1<<20)); err != nil {
-		return nil, err
+		return err
 	}
 	if a.status >= 400 {
 		if err := json.Unmarshal(a.body, a); err != nil {
-			return a, fmt.Errorf("%d %s", a.status, a.body)
+			return fmt.Errorf("%d %s", a.status, a.body)
 		}
 	}
-	return a, nil
+	return nil
 }

@@ -3,6 +3,7 @@ package gate
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -55,7 +56,8 @@ type way struct {
 	conn net.Conn
 	mask bool // frames of our own are masked: this end is a server's
 
-	nudged atomic.Bool // its write was broken off so that hold need not wait
+	nudged atomic.Bool   // its write was broken off so that hold need not wait
+	turn   time.Duration // how long one try of a write may take before all is asked again
 
 	mu   sync.Mutex // guards the rest, and is held while written
 	mid  bool       // the last byte written was not the last of a frame
@@ -66,7 +68,13 @@ type way struct {
 const (
 	readRoom  = 4 << 10          // of each direction
 	slowest   = 10 * time.Second // an end that takes no byte for so long is gone
-	graceless = 2 * time.Second  // how long a stream outlives the gate's hearing
+	writeTurn = 100 * time.Millisecond
+
+	// writeAhead bounds what lies in the system's buffers for one that reads slowly: it
+	// has left the gate, and nobody can call it back.
+	writeAhead = 128 << 10
+
+	graceless = 2 * time.Second // how long a stream outlives the gate's hearing
 	holdLook  = 10 * time.Millisecond
 	farewell  = time.Second // for the other end to answer a close
 )
@@ -77,7 +85,13 @@ var (
 )
 
 func (w *way) init(conn net.Conn, mask bool) {
-	w.conn, w.mask = conn, mask
+	w.conn, w.mask, w.turn = conn, mask, writeTurn
+	if _, ok := conn.(*tls.Conn); ok {
+		w.turn = slowest // a write that was broken off could not go on there
+	}
+	if t := tcpOf(conn); t != nil {
+		_ = t.SetWriteBuffer(writeAhead)
+	}
 	w.slow = time.AfterFunc(time.Hour, func() { _ = conn.SetWriteDeadline(past) })
 	w.slow.Stop()
 }
@@ -86,7 +100,7 @@ func (w *way) init(conn net.Conn, mask bool) {
 // holds the lock.
 func (w *way) write(b []byte, ends bool) ([]byte, error) {
 	_ = w.conn.SetWriteDeadline(time.Time{})
-	w.slow.Reset(slowest)
+	w.slow.Reset(w.turn)
 	n, err := w.conn.Write(b)
 	w.slow.Stop()
 	if n > 0 {
@@ -99,11 +113,16 @@ func (w *way) write(b []byte, ends bool) ([]byte, error) {
 // does not read, is broken off; it takes microseconds.
 func (w *way) quiet() {
 	for !w.mu.TryLock() {
-		w.nudged.Store(true)
-		_ = w.conn.SetWriteDeadline(past) // the writer may just have set its own
+		w.nudge() // again: the writer may just have set its own deadline
 		runtime.Gosched()
 	}
 	w.mu.Unlock()
+}
+
+// nudge breaks a write off that hangs, so that it asks again whether it may.
+func (w *way) nudge() {
+	w.nudged.Store(true)
+	_ = w.conn.SetWriteDeadline(past)
 }
 
 // stopped reports whether nothing may pass now. Like every question about the lease it is
@@ -112,24 +131,34 @@ func (s *stream) stopped() bool {
 	return s.held.Load() || s.ending.Load() != nil || s.decision != nil && !s.g.hears()
 }
 
-// pass writes a piece of a frame, or waits until it may.
+// pass writes a piece of a frame, or waits until it may. A write that hangs is tried in
+// turns shorter than a lease: one that was begun under a lease must not go on, when the
+// other end reads again, after that has run out.
 func (s *stream) pass(w *way, b []byte, ends bool) error {
-	for {
+	for stuck := 0; ; {
 		w.mu.Lock()
 		if w.shut {
 			w.mu.Unlock()
 			return errOver
 		}
 		if !s.stopped() {
-			var err error
-			b, err = w.write(b, ends)
+			left, err := w.write(b, ends)
 			w.mu.Unlock()
-			if err == nil || !errors.Is(err, os.ErrDeadlineExceeded) || !w.nudged.Swap(false) {
+			if err == nil || !errors.Is(err, os.ErrDeadlineExceeded) {
 				return err
 			}
-		} else {
-			w.mu.Unlock()
+			switch nudged := w.nudged.Swap(false); {
+			case len(left) < len(b):
+				stuck = 0
+			case !nudged:
+				stuck++
+			}
+			if b = left; stuck >= int(slowest/w.turn) {
+				return err
+			}
+			continue
 		}
+		w.mu.Unlock()
 		select {
 		case <-s.done:
 			return errOver
@@ -252,10 +281,19 @@ func (w *way) bye(status uint16, reason string) {
 
 // reset closes a connection without sending what it still holds.
 func reset(conn net.Conn) {
-	if t, ok := conn.(*net.TCPConn); ok {
+	if t := tcpOf(conn); t != nil {
 		_ = t.SetLinger(0)
+		t.Close() // not the TLS above it, which would write an alert first
 	}
 	conn.Close()
+}
+
+func tcpOf(conn net.Conn) *net.TCPConn {
+	if t, ok := conn.(*tls.Conn); ok {
+		conn = t.NetConn()
+	}
+	t, _ := conn.(*net.TCPConn)
+	return t
 }
 
 // run passes frames both ways until the stream is over, and returns when nothing of it is

@@ -182,6 +182,9 @@ func (l *streams) tick(g *Gate) {
 		}
 		l.mu.Unlock()
 		for _, s := range list {
+			if deaf == 1 && s.decision != nil {
+				s.nudge()
+			}
 			if deaf >= int(graceless/hearsEvery) && s.decision != nil {
 				s.end(closeLater, "the gate has lost touch with what ends keys; open the stream again")
 				continue
@@ -196,6 +199,17 @@ func (l *streams) tick(g *Gate) {
 				s.ping()
 			}
 		}
+	}
+}
+
+// nudge has writes that hang ask again whether they may.
+func (s *stream) nudge() {
+	s.mu.Lock()
+	ready := s.ready
+	s.mu.Unlock()
+	if ready {
+		s.client.nudge()
+		s.upstream.nudge()
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/tls"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
@@ -39,10 +40,22 @@ func (c *Closed) Error() string { return fmt.Sprintf("closed: %d %s", c.Status, 
 
 // Open opens a stream at a request's address with its headers. The answer is there when
 // the server said anything else than yes.
-func Open(r *http.Request) (*Socket, *http.Response, error) {
+func Open(r *http.Request) (*Socket, *http.Response, error) { return OpenTLS(r, nil) }
+
+// OpenTLS does so where the address is https, with what the bot trusts; nil: what the
+// system does.
+func OpenTLS(r *http.Request, trust *tls.Config) (*Socket, *http.Response, error) {
 	conn, err := net.DialTimeout("tcp", r.URL.Host, 10*time.Second)
 	if err != nil {
 		return nil, nil, err
+	}
+	if r.URL.Scheme == "https" {
+		if trust == nil {
+			trust = new(tls.Config)
+		}
+		trust = trust.Clone()
+		trust.ServerName, trust.NextProtos = r.URL.Hostname(), []string{"http/1.1"}
+		conn = tls.Client(conn, trust)
 	}
 	s := &Socket{Conn: conn, in: bufio.NewReader(conn)}
 	key := make([]byte, 16)
