@@ -2,6 +2,9 @@ package gate
 
 import (
 	"bufio"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"io"
 	"net"
@@ -248,6 +251,28 @@ func TestALoginOfEachShapeOpensAStream(t *testing.T) {
 				t.Errorf("a login twice: %s", text)
 			}
 		})
+	}
+}
+
+// A profile that signs by headers opens a stream with its handshake, as clients of upbit do.
+func TestAHandshakeWithATokenOpensAStream(t *testing.T) {
+	y, e := streamYard(t)
+	n := watching
+	n.Profile, n.Alg = apikey.Upbit, apikey.HMACSHA256
+	bot, key := y.p.Bot(n)
+	text := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"HS256","typ":"JWT"}`)) + "." +
+		base64.RawURLEncoding.EncodeToString([]byte(`{"access_key":"`+bot.ID+`","nonce":"5d7b6f0e-1c5f-4f0e-9a7e-2f4b1c9d8e7f"}`))
+	m := hmac.New(sha256.New, []byte(key.Secret))
+	m.Write([]byte(text))
+	r := &http.Request{Method: "GET", URL: y.handshake(softkey.NewBot("x"), "/v1/stream").URL, Header: http.Header{"X-Forwarded-For": {"203.0.113.7"},
+		"Authorization": {"Bearer " + text + "." + base64.RawURLEncoding.EncodeToString(m.Sum(nil))}}}
+	s, _, err := softkey.Open(r)
+	y.w.Must(err)
+	t.Cleanup(func() { s.Close() })
+	e.tell("fill")
+	hears(t, s, "fill")
+	if _, res, err := softkey.Open(r); err == nil || res.StatusCode != http.StatusUnauthorized {
+		t.Errorf("a token twice: %v", err)
 	}
 }
 
