@@ -392,7 +392,8 @@ func (s *Stream) hold() {
 	begin := !s.judging && !s.over
 	s.judging = s.judging || begin
 	s.mu.Unlock()
-	s.passing.Lock() //nolint:staticcheck // empty on purpose: whoever was passing has passed
+	s.passing.Lock()
+	//lint:ignore SA2001 nothing is done here: whoever was passing has passed
 	s.passing.Unlock()
 	if begin {
 		go s.again()

@@ -2,7 +2,7 @@ package exchange
 
 import (
 	"bufio"
-	"crypto/sha1" //nolint:gosec // RFC 6455 §4.2.2
+	"crypto/sha1" // RFC 6455 §4.2.2 says so; it keeps no secret
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"

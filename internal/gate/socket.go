@@ -3,7 +3,7 @@ package gate
 import (
 	"bufio"
 	"context"
-	"crypto/sha1" //nolint:gosec // RFC 6455 §4.2.2 says so; it keeps no secret
+	"crypto/sha1" // RFC 6455 §4.2.2 says so; it keeps no secret
 	"crypto/tls"
 	"encoding/base64"
 	"errors"

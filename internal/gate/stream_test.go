@@ -2,6 +2,7 @@ package gate
 
 import (
 	"bufio"
+	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
@@ -440,6 +441,59 @@ func TestASlowReaderHoldsNobodyUp(t *testing.T) {
 		if _, err := stuck.Next(); err != nil {
 			break
 		}
+	}
+}
+
+// The key ends while the upstream takes its time: what it says first must not pass.
+func TestAKeyThatEndsWhileItsStreamOpens(t *testing.T) {
+	y, _ := streamYard(t)
+	asked, goOn := make(chan struct{}), make(chan struct{})
+	y.behind(func(w http.ResponseWriter, r *http.Request) {
+		close(asked)
+		<-goOn
+		conn, _, _ := http.NewResponseController(w).Hijack()
+		_, _ = conn.Write(append(switched(r.Header.Get("Sec-WebSocket-Key"), "", http.Header{}), message([]byte("fill"))...))
+		time.Sleep(time.Second)
+		conn.Close()
+	})
+	bot, key := y.p.Bot(watching)
+	go func() {
+		<-asked
+		if _, err := y.w.Contain.EndBotKey(context.Background(), y.p.Cause(), y.p.Account, key.ID); err != nil {
+			t.Error(err)
+		}
+		close(goOn)
+	}()
+	if c := closes(t, y.open(bot)); c.Status != closePolicy {
+		t.Error(c)
+	}
+}
+
+func TestAClientThatDoesNotAnswerIsLetGo(t *testing.T) {
+	y, _ := streamYard(t)
+	bot, _ := y.p.Bot(watching)
+	s := y.open(bot)
+	y.gate.streams.mu.Lock()
+	var here *stream
+	for here = range y.gate.streams.open {
+	}
+	y.gate.streams.mu.Unlock()
+	// It answers a ping, as long as it reads.
+	here.silent.Store(pingAfter - 1)
+	read := make(chan *softkey.Closed, 1)
+	go func() {
+		_, err := s.Next()
+		c := new(softkey.Closed)
+		_ = errors.As(err, &c)
+		read <- c
+	}()
+	time.Sleep(1500 * time.Millisecond)
+	if n := here.silent.Load(); n >= pingAfter {
+		t.Errorf("silent for %d ticks after a ping that it answered", n)
+	}
+	here.silent.Store(silentFor - 1)
+	if c := <-read; c.Status != closeGone {
+		t.Error(c)
 	}
 }
 
