@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -192,7 +194,9 @@ func TestNoMessagePassesAfterAnAcknowledgedEnd(t *testing.T) {
 	other, err := owner.makesBot("goes on listening")
 	owner.must(err)
 	beside := g.listen(other, 10, d[0], d[1])
+	idle := d[0].memory()
 	list := g.listen(bot, 1000, d[0], d[1])
+	t.Logf("a gate with 500 streams under way: %s (before: %s)", d[0].memory(), idle)
 	began := time.Now()
 	owner.must(owner.call("DELETE", "/keys/"+bot.ID, owner.have.Access, owner.bind, nil, nil))
 	acknowledged := time.Now()
@@ -236,6 +240,17 @@ func TestNoMessagePassesAfterAnAcknowledgedEnd(t *testing.T) {
 	list = g.listen(bot, 100, d[0], d[1])
 	owner.must(owner.call("POST", "/freeze", owner.have.Access, owner.bind, nil, nil))
 	g.judge("frozen", time.Now(), list, true)
+}
+
+// memory is what the system says the process holds, where it says so.
+func (d *gateProcess) memory() string {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", d.cmd.Process.Pid))
+	if err != nil {
+		return "not known"
+	}
+	_, rest, _ := strings.Cut(string(b), "VmRSS:")
+	line, _, _ := strings.Cut(rest, "\n")
+	return strings.TrimSpace(line)
 }
 
 func (g *gates) doorGoesOn(d *gateProcess) {

@@ -394,12 +394,18 @@ func (s *stream) frame(in *bufio.Reader, f *frame, b []byte, out *way) error {
 
 // ping asks a silent client whether it is there.
 func (s *stream) ping() {
-	if !s.client.mu.TryLock() {
+	w := &s.client
+	if !w.mu.TryLock() {
 		return // it is written to
 	}
-	defer s.client.mu.Unlock()
-	if !s.client.mid && !s.client.shut && !s.stopped() {
-		_, _ = s.client.write(control(opPing, nil, nil), true) // one that fails shows as silence
+	var cut bool
+	if !w.mid && !w.shut && !s.stopped() {
+		_, _ = w.write(control(opPing, nil, nil), true) // one that fails shows as silence
+		cut = w.mid
+	}
+	w.mu.Unlock()
+	if cut { // half a ping: nothing can come after it
+		s.end(closeGone, "the client does not read")
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 
 	"keyward/gatekit"
 	"keyward/internal/apikey"
+	"keyward/internal/audit"
 	"keyward/internal/softkey"
 )
 
@@ -67,7 +68,7 @@ func (e *engine) tell(text string) {
 	}
 }
 
-func streamYard(t *testing.T) (*yard, *engine) {
+func streamYard(t testing.TB) (*yard, *engine) {
 	y := newYard(t)
 	e := &engine{heard: make(chan string, 64)}
 	verifier := gatekit.NewVerifier(testKey)
@@ -441,6 +442,18 @@ func TestASlowReaderHoldsNobodyUp(t *testing.T) {
 		if _, err := stuck.Next(); err != nil {
 			break
 		}
+	}
+}
+
+// A database that was set back: every stream is judged again, and what stands goes on.
+func TestWhatIsAboutEverybodyHoldsAllAndEndsNone(t *testing.T) {
+	y, e := streamYard(t)
+	bot, _ := y.p.Bot(watching)
+	s := y.open(bot)
+	for _, kind := range []string{"everyone", "apikeys"} {
+		y.gate.Heard(audit.Effect{Kind: kind, ID: "*"}, audit.Record{})
+		e.tell(kind)
+		hears(t, s, kind)
 	}
 }
 

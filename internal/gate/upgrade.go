@@ -63,13 +63,15 @@ func (g *Gate) upgrade(w http.ResponseWriter, r *http.Request, a *asked) bool {
 		reset(up)
 		return true
 	}
-	s.open(conn, up)
 	head := http.Header{"X-Request-Id": {a.id}}
 	stamp(head, g.Now())
 	gr.until(head)
-	if err := s.say(switched(r.Header.Get("Sec-Websocket-Key"), protocol, head)); err != nil {
-		s.end(closeGone, "the client is gone")
+	if err := first(conn, switched(r.Header.Get("Sec-Websocket-Key"), protocol, head)); err != nil {
+		reset(conn)
+		reset(up)
+		return true
 	}
+	s.open(conn, up)
 	s.run(in, upIn)
 	return true
 }
@@ -99,11 +101,12 @@ func (s *stream) open(client, upstream net.Conn) {
 	s.hold()
 }
 
-// say writes something of the gate's own to the client, before anything of the upstream.
-func (s *stream) say(b []byte) error {
-	s.client.mu.Lock()
-	defer s.client.mu.Unlock()
-	_, err := s.client.write(b, true)
+// first writes what comes before the stream begins: nothing can end it yet, so no close
+// gets in front of it.
+func first(conn net.Conn, b []byte) error {
+	late := time.AfterFunc(farewell, func() { conn.Close() })
+	defer late.Stop()
+	_, err := conn.Write(b)
 	return err
 }
 
@@ -191,10 +194,12 @@ func (g *Gate) byLogin(w http.ResponseWriter, r *http.Request, a *asked) {
 		refuse(&refused{code: apikey.Unavailable})
 		return
 	}
-	s.open(conn, up)
-	if err := s.say(message(login.Welcome(&gr.Decision))); err != nil {
-		s.end(closeGone, "the client is gone")
+	if err := first(conn, message(login.Welcome(&gr.Decision))); err != nil {
+		reset(conn)
+		reset(up)
+		return
 	}
+	s.open(conn, up)
 	s.run(in, upIn)
 }
 
