@@ -32,6 +32,7 @@ type gates struct {
 	doors [2]*gateProcess
 	calls atomic.Int64 // of the API behind them
 	feed  feed         // its streams
+	key   gatekit.Key  // of the gates and the API
 }
 
 type gateProcess struct {
@@ -56,6 +57,7 @@ func newGates(t *testing.T) *gates {
 	if err != nil {
 		t.Fatal(err)
 	}
+	g.key = key
 	upstream := httptest.NewServer(gatekit.NewVerifier(key).Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/v1/stream" {
 			g.feed.ServeHTTP(w, r)
@@ -84,6 +86,7 @@ gate:
     - {method: POST, path: /v1/orders, scope: trade.spot}
     - {method: GET, path: /v1/stream, scope: read.account, stream: true}
   streams: {total: 2000, per_key: 1000}
+  peers: [127.0.0.1]
 `, base, port, apiName, upstream.URL, secret)
 		if err := os.WriteFile(d.conf, []byte(conf), 0o600); err != nil {
 			t.Fatal(err)

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"crypto/sha1" // RFC 6455 §4.2.2 says so; it keeps no secret
 	"encoding/base64"
 
@@ -17,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"keyward/gatekit"
 	"keyward/internal/softkey"
 )
 
@@ -281,5 +283,45 @@ func (g *gates) judgeStopped(what string, acknowledged time.Time, list []*listen
 			g.t.Errorf("%s: a message that was sent %s after the answer passed", what, time.Unix(0, l.lastSent).Sub(acknowledged))
 		}
 		l.mu.Unlock()
+	}
+}
+
+// An engine with sockets of its own follows one of the gates: the same promise.
+func TestAnEngineBesideAGatePassesNothingAfterAnAcknowledgedEnd(t *testing.T) {
+	g := newGates(t)
+	owner := g.s.app(1)
+	owner.must(owner.signUp())
+	watch, err := gatekit.NewWatch(gatekit.WatchConfig{URL: g.doors[0].origin, Key: g.key})
+	owner.must(err)
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); watch.Run(ctx) }()
+	defer func() { stop(); <-done }()
+	for i := range 5 {
+		bot, err := owner.makesBot(fmt.Sprintf("engine %d", i))
+		owner.must(err)
+		a, err := watch.Ask(t.Context(), gatekit.Opening{Target: "/v1/stream", Peer: "127.0.0.1", Header: bot.StreamRequest(g.doors[0].origin, "/v1/stream", time.Now()).Header})
+		owner.must(err)
+		if !a.Allowed {
+			t.Fatalf("%+v", a)
+		}
+		var passed atomic.Int64
+		ended := make(chan string, 1)
+		s := watch.Follow(a, func(_ int, reason string) { ended <- reason })
+		go func() {
+			for s.Pass(func() error { passed.Add(1); return nil }) == nil {
+				time.Sleep(time.Millisecond)
+			}
+		}()
+		soon(t, "messages pass", func() bool { return passed.Load() > 0 })
+		began := time.Now()
+		owner.must(owner.call("DELETE", "/keys/"+bot.ID, owner.have.Access, owner.bind, nil, nil))
+		n := passed.Load()
+		t.Logf("acknowledged after %s", time.Since(began).Round(time.Millisecond))
+		time.Sleep(200 * time.Millisecond)
+		if passed.Load() != n {
+			t.Errorf("%d messages passed after the end was acknowledged", passed.Load()-n)
+		}
+		t.Log(<-ended)
 	}
 }

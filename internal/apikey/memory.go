@@ -246,8 +246,19 @@ func (s *Service) standing(ctx context.Context, acc account.ID) (*standing, erro
 		}
 		place = s.people.reserve(acc)
 	}
-	var st *standing
-	err := s.db.View(ctx, func(tx *store.Tx) error {
+	st, err := s.stand(ctx, acc)
+	if err != nil {
+		return nil, err
+	}
+	if place != nil {
+		place.Store(st)
+	}
+	return st, nil
+}
+
+// stand reads it from the database.
+func (s *Service) stand(ctx context.Context, acc account.ID) (st *standing, err error) {
+	err = s.db.View(ctx, func(tx *store.Tx) error {
 		a, err := s.accounts.ByID(tx, acc)
 		if err != nil {
 			return err
@@ -259,13 +270,7 @@ func (s *Service) standing(ctx context.Context, acc account.ID) (*standing, erro
 		}
 		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	if place != nil {
-		place.Store(st)
-	}
-	return st, nil
+	return st, err
 }
 
 // Heard takes in what the log tells: a key or its account has changed.

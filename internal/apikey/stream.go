@@ -69,16 +69,26 @@ func (s *Service) VerifyLogin(ctx context.Context, r *Request, l *Login, need Ne
 // that the engine was told, and whether the account may do no more than look and cancel.
 // A right that came back counts, so that a change that takes nothing away ends nothing.
 // Until is when it will stop holding by the clock alone.
-func (s *Service) Stands(ctx context.Context, d *Decision, peer netip.Addr) (until time.Time, code Code) {
+//
+// Whoever asks because this process has heard of a change may be answered from memory,
+// which has forgotten what changed before they heard. Whoever reads the log by another
+// way may know more than this process does: for them remembered is false, and the
+// database is read. An answer out of a memory that is behind would let the stream go on
+// after its end was acknowledged.
+func (s *Service) Stands(ctx context.Context, d *Decision, peer netip.Addr, remembered bool) (until time.Time, code Code) {
 	now := s.db.Now()
-	k, err := s.find(ctx, d.Key.ID)
+	find, standing := s.find, s.standing
+	if !remembered {
+		find, standing = s.open, s.stand
+	}
+	k, err := find(ctx, d.Key.ID)
 	if err != nil {
 		return until, Unavailable
 	}
-	if k == nil || !slices.ContainsFunc(k.versions, func(v verifier) bool { return v.n == d.Version }) {
+	if k == nil || k.Status == Revoked || !slices.ContainsFunc(k.versions, func(v verifier) bool { return v.n == d.Version }) {
 		return until, KeyExpired // it was ended, or the secret that opened the stream was
 	}
-	st, err := s.standing(ctx, k.Account)
+	st, err := standing(ctx, k.Account)
 	if err != nil {
 		return until, Unavailable
 	}

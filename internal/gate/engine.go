@@ -134,7 +134,9 @@ func (g *Gate) standing(s *gatekit.Standing) (out gatekit.Asked, ok bool) {
 		return out, false
 	}
 	d := apikey.Decision{Key: apikey.Key{ID: apikey.ID(s.Key)}, Version: s.Version, Scopes: scopes, ExitOnly: s.ExitOnly}
-	until, code := g.stands(&d, peer)
+	// The engine may have asked about a change that this process has not heard of yet: its
+	// tail is read when it asks, and ours ten times a second.
+	until, code := g.stands(&d, peer, false)
 	switch code {
 	case "":
 		now := *s

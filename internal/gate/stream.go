@@ -195,7 +195,7 @@ func (s *stream) again() {
 		s.mu.Lock()
 		seen := s.changes
 		s.mu.Unlock()
-		until, code := s.g.stands(s.decision, s.peer)
+		until, code := s.g.stands(s.decision, s.peer, true)
 		switch {
 		case code == apikey.Unavailable && tries < int(graceless/(50*time.Millisecond)):
 			select {
@@ -422,10 +422,10 @@ var reasons = map[apikey.Code]string{
 
 func (g *Gate) hears() bool { return g.Fresh == nil || g.Fresh() }
 
-func (g *Gate) stands(d *apikey.Decision, peer netip.Addr) (time.Time, apikey.Code) {
+func (g *Gate) stands(d *apikey.Decision, peer netip.Addr, remembered bool) (time.Time, apikey.Code) {
 	ctx, cancel := context.WithTimeout(context.Background(), graceless)
 	defer cancel()
 	g.streams.judges <- struct{}{}
 	defer func() { <-g.streams.judges }()
-	return g.BotKeys.Stands(ctx, d, peer)
+	return g.BotKeys.Stands(ctx, d, peer, remembered)
 }
