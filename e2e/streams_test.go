@@ -224,6 +224,15 @@ func TestNoMessagePassesAfterAnAcknowledgedEnd(t *testing.T) {
 		g.judge(what, time.Now(), list, true)
 	}
 
+	// A key that runs out, by its own clock.
+	bot, err = owner.makesBot("runs out")
+	owner.must(err)
+	list = g.listen(bot, 10, d[0], d[1])
+	ends := time.Now().Add(2 * time.Second)
+	owner.must(owner.call("PATCH", "/keys/"+bot.ID, owner.have.Access, owner.bind, map[string]any{"version": 1, "expires_at": ends.UTC().Format(time.RFC3339Nano)}, nil))
+	time.Sleep(time.Until(ends.Add(100 * time.Millisecond)))
+	g.judge("run out", time.Now(), list, true)
+
 	// A gate that is stopped past its lease passes nothing when it goes on.
 	bot, err = owner.makesBot("sleeps")
 	owner.must(err)
