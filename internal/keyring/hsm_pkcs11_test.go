@@ -124,6 +124,23 @@ func TestARootUnderATokenOfAnHSM(t *testing.T) {
 			t.Error("another key of the token opens it")
 		}
 	})
+	t.Run("a deployment moves from a vault into the token, and to a file", func(t *testing.T) {
+		v := vaulttest.Start(t)
+		shelf, c := new(keyringtest.Shelf), newClock()
+		far := transitTo(t, v, byToken(t, v.Token("keyward", nil)), c.now)
+		file, err := keyring.OpenKeyFile(good(t), false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := keyringtest.Open(t, far, shelf, c.now)
+		inside := openHSM(t, o)
+		for _, move := range [][2]keyring.KEK{{far, inside}, {inside, file}, {file, far}} {
+			if err := rewrap(t, shelf, move[0], move[1]); err != nil {
+				t.Fatal(err)
+			}
+			agree(t, before, keyringtest.Open(t, move[1], shelf, c.now))
+		}
+	})
 	t.Run("a deployment moves from a file into the token and back", func(t *testing.T) {
 		shelf, c := new(keyringtest.Shelf), newClock()
 		file, err := keyring.OpenKeyFile(good(t), false)
