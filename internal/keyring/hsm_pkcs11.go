@@ -122,20 +122,21 @@ func (h *hsm) use(ctx context.Context, f func(*crypto11.SecretKey) ([]byte, erro
 }
 
 func (h *hsm) locked(f func(*crypto11.SecretKey) ([]byte, error)) ([]byte, error) {
-	if h.token == nil {
-		if err := h.open(); err != nil {
-			return nil, err
-		}
+	keys, err := h.search()
+	if err == nil && len(keys) == 0 {
+		// A token that was taken out and put back is found by a library that begins anew only.
+		h.close()
+		keys, err = h.search()
 	}
-	keys, err := h.token.FindKeys(nil, []byte(h.o.Key))
 	if err != nil {
 		h.close()
-		return nil, h.away("cannot be searched")
+		return nil, err
 	}
 	if len(keys) > 1 {
 		return nil, fmt.Errorf("%w: the token %q has %d keys with the label %q: which of them wraps would be a guess; give each a label of its own", ErrKEKRefused, h.o.Token, len(keys), h.o.Key)
 	}
 	if len(keys) == 0 {
+		h.close()
 		return nil, fmt.Errorf("%w: the token %q has no secret key with the label %q: make an AES-256 key there that may encrypt and decrypt", ErrKEKRefused, h.o.Token, h.o.Key)
 	}
 	out, err := f(keys[0])
@@ -144,6 +145,19 @@ func (h *hsm) locked(f func(*crypto11.SecretKey) ([]byte, error)) ([]byte, error
 		return nil, h.away("fails")
 	}
 	return out, err
+}
+
+func (h *hsm) search() ([]*crypto11.SecretKey, error) {
+	if h.token == nil {
+		if err := h.open(); err != nil {
+			return nil, err
+		}
+	}
+	keys, err := h.token.FindKeys(nil, []byte(h.o.Key))
+	if err != nil {
+		return nil, h.away("cannot be searched")
+	}
+	return keys, nil
 }
 
 func (h *hsm) open() error {

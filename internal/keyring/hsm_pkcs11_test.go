@@ -137,6 +137,14 @@ func TestARootUnderATokenOfAnHSM(t *testing.T) {
 			t.Error("another key of the token opens it")
 		}
 	})
+	t.Run("a token that is gone ends the contact, and is found when it is back", func(t *testing.T) {
+		// In a process of its own: the library forgets a token only when nobody has it open.
+		child := exec.Command(os.Args[0], "-test.run=^TestChildLosesItsToken$", "-test.v")
+		child.Env = append(os.Environ(), "KEYWARD_HSM_CHILD="+o.Module+"|"+o.PINFile)
+		if out, err := child.CombinedOutput(); err != nil || !bytes.Contains(out, []byte("--- PASS: TestChildLosesItsToken")) {
+			t.Errorf("%v: %s", err, out)
+		}
+	})
 	t.Run("a deployment moves from a vault into the token, and to a file", func(t *testing.T) {
 		v := vaulttest.Start(t)
 		shelf, c := new(keyringtest.Shelf), newClock()
@@ -175,4 +183,36 @@ func TestARootUnderATokenOfAnHSM(t *testing.T) {
 		}
 		agree(t, before, keyringtest.Open(t, file, shelf, c.now))
 	})
+}
+
+func TestChildLosesItsToken(t *testing.T) {
+	module, pin, ok := strings.Cut(os.Getenv("KEYWARD_HSM_CHILD"), "|")
+	if !ok {
+		return // it is a part of the test above
+	}
+	c := newClock()
+	ring := keyringtest.Open(t, openHSM(t, keyring.HSMOptions{Module: module, Token: "keyward", Key: "root", PINFile: pin}), new(keyringtest.Shelf), c.now)
+	tokens, err := filepath.Glob(filepath.Join(filepath.Dir(os.Getenv("SOFTHSM2_CONF")), "*-*"))
+	if err != nil || len(tokens) != 1 {
+		t.Fatalf("%v, %v", tokens, err)
+	}
+	away := filepath.Join(t.TempDir(), "away")
+	if err := os.Rename(tokens[0], away); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if err := ring.Contact(t.Context()); err == nil {
+			t.Error("contact with a token that is gone")
+		}
+	}
+	c.pass(16 * time.Minute)
+	if err := ring.Standing(); !errors.Is(err, keyring.ErrShut) {
+		t.Errorf("standing: %v", err)
+	}
+	if err := os.Rename(away, tokens[0]); err != nil {
+		t.Fatal(err)
+	}
+	if err := ring.Contact(t.Context()); err != nil {
+		t.Errorf("it is back: %v", err)
+	}
 }
