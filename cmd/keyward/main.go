@@ -108,7 +108,7 @@ func exitCode(err error) int {
 	var faults config.Faults
 	switch {
 	case errors.As(err, &faults), isAny(err, keyring.ErrKeyMissing, keyring.ErrKeyExists, keyring.ErrKeyReadable, keyring.ErrKeyFolder,
-		keyring.ErrKeyLink, keyring.ErrKeyOwner, keyring.ErrKeySize, keyring.ErrKeyForeign, keyring.ErrRootLost,
+		keyring.ErrKeyLink, keyring.ErrKeyOwner, keyring.ErrKeySize, keyring.ErrKeyForeign, keyring.ErrSealed, keyring.ErrRootLost,
 		keyring.ErrKEKOther, keyring.ErrKEKRefused, keyring.ErrKEKUnbound, keyring.ErrKEKSettings, keyring.ErrNoPKCS11,
 		errCertificate, store.ErrSchemaNewer, store.ErrSchemaOlder, audit.ErrBehindAnchor, audit.ErrAnchorForeign):
 		return exitConfig

@@ -152,16 +152,25 @@ type Gate struct {
 	Authority       string         `yaml:"authority"`         // the API's public name, as clients sign it
 	Upstream        string         `yaml:"upstream"`          // where the API answers; "" for forward-auth alone
 	UpstreamKeyFile string         `yaml:"upstream_key_file"` // shared with it: decisions are signed under this
+	Audience        string         `yaml:"audience"`          // aud of access tokens; empty: https:// and authority
+	KeyFile         string         `yaml:"key_file"`          // of a gate of its own: what opens API keys and nothing else
+	Grace           time.Duration  `yaml:"grace"`             // how long looking and cancelling go on without a database
 	Peers           []netip.Prefix `yaml:"peers"`             // fronts that may ask for forward-auth
+	ExtAuthzListen  string         `yaml:"ext_authz_listen"`  // where Envoys ask over gRPC; "" for nowhere
+	ExtAuthzBody    bool           `yaml:"ext_authz_body"`    // they hand the body over
+	Profiles        []string       `yaml:"profiles"`          // ways of signing that are taken; none listed: all
 	Routes          []GateRoute    `yaml:"routes"`
 }
 
 // GateRoute says what one kind of request takes.
 type GateRoute struct {
-	Method string `yaml:"method"`
-	Path   string `yaml:"path"`
-	Scope  string `yaml:"scope"`
-	Symbol string `yaml:"symbol"` // query:NAME or body:NAME
+	Method string        `yaml:"method"`
+	Path   string        `yaml:"path"`
+	Scope  string        `yaml:"scope"`
+	Takes  []string      `yaml:"takes"`   // of key, token, session; empty: key alone
+	ACR    string        `yaml:"acr"`     // that a token or session has to reach
+	MaxAge time.Duration `yaml:"max_age"` // since its person was last there
+	Symbol string        `yaml:"symbol"`  // query:NAME or body:NAME
 }
 
 // Languages of pages and mails.

@@ -40,6 +40,10 @@ func (r *refusal) Unwrap() error { return r.why }
 // CreateKeyFile writes 32 random bytes to path, mode 0600. It never replaces a file: an overwritten root
 // key is a lost database.
 func CreateKeyFile(path string) error {
+	return createKeyFile(path, Random(rootSize))
+}
+
+func createKeyFile(path string, content []byte) error {
 	if err := checkFolder(path); err != nil {
 		return err
 	}
@@ -50,7 +54,7 @@ func CreateKeyFile(path string) error {
 	if err != nil {
 		return fmt.Errorf("keyring: create root key file: %w", err)
 	}
-	_, err = f.Write(Random(rootSize))
+	_, err = f.Write(content)
 	// Synced with its folder before anyone wraps a root with it: a power cut must not leave a database
 	// whose key was only ever in the page cache.
 	err = errors.Join(err, f.Sync(), f.Close(), syncFolder(path))
@@ -64,6 +68,21 @@ func CreateKeyFile(path string) error {
 // OpenKeyFile reads the root key file and gives the KEK made of it. groupReadable is the operator's
 // configured word that the group may read the file too (a key mounted by an orchestrator often is).
 func OpenKeyFile(path string, groupReadable bool) (KEK, error) {
+	key, err := readKeyFile(path, groupReadable, rootSize)
+	if err != nil {
+		return nil, err
+	}
+	kek, err := newFileKEK([rootSize]byte(key))
+	clear(key)
+	return kek, err
+}
+
+// maxKeyFile bounds a file whose size is not given.
+const maxKeyFile = 64 << 10
+
+// readKeyFile reads a file of keys of this size (0: of any), which nobody else may read
+// or replace.
+func readKeyFile(path string, groupReadable bool, size int) ([]byte, error) {
 	// The folder first: where everyone may write, everyone may swap the file between our checks.
 	if err := checkFolder(path); err != nil {
 		return nil, err
@@ -81,23 +100,25 @@ func OpenKeyFile(path string, groupReadable bool) (KEK, error) {
 	}
 	defer f.Close()
 	// From here on everything is asked of the open file, not of the path.
-	if err := checkFile(f, path, groupReadable); err != nil {
+	if err := checkFile(f, path, groupReadable, size); err != nil {
 		return nil, err
 	}
-	key := make([]byte, rootSize+1)
-	n, err := io.ReadFull(f, key)
-	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return nil, fmt.Errorf("keyring: read root key file: %w", err)
+	most := size
+	if size == 0 {
+		most = maxKeyFile
 	}
-	if n != rootSize {
+	key := make([]byte, most+1)
+	n, err := io.ReadFull(f, key)
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("keyring: read key file: %w", err)
+	}
+	if size != 0 && n != size || n > most {
 		return nil, wrongSize(path)
 	}
-	kek, err := newFileKEK([rootSize]byte(key))
-	clear(key)
-	return kek, err
+	return key[:n], nil
 }
 
-func checkFile(f *os.File, path string, groupReadable bool) error {
+func checkFile(f *os.File, path string, groupReadable bool, size int) error {
 	info, err := f.Stat()
 	if err != nil {
 		return fmt.Errorf("keyring: stat root key file: %w", err)
@@ -121,7 +142,7 @@ func checkFile(f *os.File, path string, groupReadable bool) error {
 		}
 		return &refusal{ErrKeyReadable, path, fix}
 	}
-	if info.Size() != rootSize {
+	if size != 0 && info.Size() != int64(size) {
 		return wrongSize(path)
 	}
 	return nil

@@ -12,6 +12,7 @@ func (r *Ring) create(ctx context.Context) error {
 		make func() ([]byte, error)
 	}{
 		{metaSeal, newSealing},
+		{metaSafe, newSafeRecord},
 		{metaRefresh, func() ([]byte, error) { return newTimetable(r.now()).encode() }},
 		{metaSigning, func() ([]byte, error) { return newTimetable(r.now()).encode() }},
 	}

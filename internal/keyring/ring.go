@@ -33,6 +33,8 @@ type Ring struct {
 	subkeys sync.Map // name → [32]byte
 	macs    sync.Map // name → *MAC
 
+	safe Safe // of the secrets of API keys
+
 	turn sync.Mutex // held by Reload and the Rotate methods, so that an older state never replaces a newer
 	live atomic.Pointer[keys]
 }
@@ -60,6 +62,7 @@ func Open(ctx context.Context, kek KEK, shelf Shelf, now func() time.Time) (*Rin
 		return nil, fmt.Errorf("keyring: extract: %w", err)
 	}
 	r := &Ring{shelf: shelf, now: now, prk: prk}
+	r.safe.ring = r
 	r.reach.init(kek, canary, asked)
 	wrapKey := r.derive(forWrap, "")
 	if r.wrap, err = subtle.NewAESGCM(wrapKey[:]); err != nil {
@@ -106,8 +109,9 @@ func (r *Ring) Reload(ctx context.Context) error {
 // comes by every half minute, and rotations every few weeks.
 func (r *Ring) reload(ctx context.Context) error {
 	var next keys
+	var safe safeKeys
 	if last := r.live.Load(); last != nil {
-		next = *last
+		next, safe = *last, *r.safe.keys.Load()
 	}
 	for _, part := range []struct {
 		name string
@@ -115,6 +119,13 @@ func (r *Ring) reload(ctx context.Context) error {
 		read func(plain []byte) error
 	}{
 		{metaSeal, &next.seal.stored, func(p []byte) (err error) { next.seal, err = readSealing(p); return err }},
+		{metaSafe, &safe.stored, func(p []byte) error {
+			k, err := r.readSafe(p)
+			if err == nil {
+				safe = *k
+			}
+			return err
+		}},
 		{metaRefresh, &next.refresh.stored, func(p []byte) (err error) { next.refresh, err = r.readRefreshing(p); return err }},
 		{metaSigning, &next.signing.stored, func(p []byte) (err error) { next.signing, err = r.readSigning(p); return err }},
 	} {
@@ -130,6 +141,7 @@ func (r *Ring) reload(ctx context.Context) error {
 		}
 		*part.seen = stored
 	}
+	r.safe.keys.Store(&safe)
 	r.live.Store(&next)
 	return nil
 }

@@ -25,7 +25,7 @@ func openRoot(ctx context.Context, kek KEK, shelf Shelf) (root, canary []byte, e
 
 // createRoot makes the root of a new deployment and gives it as it is kept, wrapped.
 func createRoot(ctx context.Context, kek KEK, shelf Shelf) ([]byte, error) {
-	for _, name := range []string{metaSeal, metaRefresh, metaSigning} {
+	for _, name := range []string{metaSeal, metaSafe, metaRefresh, metaSigning} {
 		_, there, err := shelf.LoadMeta(ctx, name)
 		if err != nil {
 			return nil, fmt.Errorf("keyring: load %s: %w", name, err)
