@@ -85,6 +85,10 @@ func (g *Gate) person(ctx context.Context, a *asked, r *route, by Takes) (grante
 	now := g.Now()
 	var gr granted
 	var no *refused
+	if g.BotKeys.Shut(now) {
+		// As Verify does for keys: tokens and sessions rest on the same root.
+		return granted{}, &refused{code: apikey.KeysShut}
+	}
 	if by == TakesToken {
 		gr, no = g.app(ctx, a, r)
 	} else {

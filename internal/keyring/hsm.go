@@ -8,6 +8,3 @@ type HSMOptions struct {
 	Key     string // label of the key
 	PINFile string
 }
-
-// Name is that of the key: token and label, not the library, which may be replaced.
-func (o HSMOptions) name() string { return "pkcs11:" + o.Token + "/" + o.Key }

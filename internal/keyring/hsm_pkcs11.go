@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -19,12 +20,14 @@ type hsm struct {
 
 	turn  sync.Mutex        // guards token: one operation at a time is plenty
 	token *crypto11.Context // nil until somebody asks, and again after a failure: a token that was away lost our sessions
+	wrong string            // a PIN that the token refused, and that is not tried again
 }
 
 // OpenHSM reads no file and asks nobody yet.
 func OpenHSM(o HSMOptions) (KEK, error) { return &hsm{o: o}, nil }
 
-func (h *hsm) Name() string { return h.o.name() }
+// Name is token and label, not the library, which may be replaced.
+func (h *hsm) Name() string { return "pkcs11:" + h.o.Token + "/" + h.o.Key }
 func (h *hsm) Remote() bool { return true }
 
 // gcmNonce is 96 random bits (SP 800-38D §8.2.2). A root is wrapped a few times in its life.
@@ -87,7 +90,7 @@ var (
 )
 
 func (h *hsm) away(what string) error {
-	return fmt.Errorf("%w: %s %s: look at the HSM, its client and its log", ErrKEKUnavailable, h.o.name(), what)
+	return fmt.Errorf("%w: %s %s: look at the HSM, its client and its log", ErrKEKUnavailable, h.Name(), what)
 }
 
 // use runs f with the key. The library has no notion of time: who waits longer than kekTimeout gets an
@@ -119,20 +122,21 @@ func (h *hsm) use(ctx context.Context, f func(*crypto11.SecretKey) ([]byte, erro
 }
 
 func (h *hsm) locked(f func(*crypto11.SecretKey) ([]byte, error)) ([]byte, error) {
-	if h.token == nil {
-		if err := h.open(); err != nil {
-			return nil, err
-		}
+	keys, err := h.search()
+	if err == nil && len(keys) == 0 {
+		// A token that was taken out and put back is found by a library that begins anew only.
+		h.close()
+		keys, err = h.search()
 	}
-	keys, err := h.token.FindKeys(nil, []byte(h.o.Key))
 	if err != nil {
 		h.close()
-		return nil, h.away("cannot be searched")
+		return nil, err
 	}
 	if len(keys) > 1 {
 		return nil, fmt.Errorf("%w: the token %q has %d keys with the label %q: which of them wraps would be a guess; give each a label of its own", ErrKEKRefused, h.o.Token, len(keys), h.o.Key)
 	}
 	if len(keys) == 0 {
+		h.close()
 		return nil, fmt.Errorf("%w: the token %q has no secret key with the label %q: make an AES-256 key there that may encrypt and decrypt", ErrKEKRefused, h.o.Token, h.o.Key)
 	}
 	out, err := f(keys[0])
@@ -143,18 +147,44 @@ func (h *hsm) locked(f func(*crypto11.SecretKey) ([]byte, error)) ([]byte, error
 	return out, err
 }
 
+func (h *hsm) search() ([]*crypto11.SecretKey, error) {
+	if h.token == nil {
+		if err := h.open(); err != nil {
+			return nil, err
+		}
+	}
+	keys, err := h.token.FindKeys(nil, []byte(h.o.Key))
+	if err != nil {
+		return nil, h.away("cannot be searched")
+	}
+	return keys, nil
+}
+
 func (h *hsm) open() error {
 	pin, err := readSecret("kek.pkcs11.pin_file", h.o.PINFile, true)
 	if err != nil {
 		return err
 	}
+	// Tokens lock themselves after a few wrong PINs, and what is asked twice a minute would be there soon.
+	if pin == h.wrong {
+		return h.wrongPIN()
+	}
 	h.token, err = crypto11.Configure(&crypto11.Config{Path: h.o.Module, TokenLabel: h.o.Token, Pin: pin, MaxSessions: 2, PoolWaitTimeout: kekTimeout, GCMIVLength: gcmNonce})
 	if err != nil {
 		h.token = nil
-		// What libraries say may name anything; what is wrong is one of three.
-		return fmt.Errorf("%w: %s: the library %s does not load, there is no token %q, or the PIN of kek.pkcs11.pin_file is wrong", ErrKEKUnavailable, h.o.name(), h.o.Module, h.o.Token)
+		if said := err.Error(); strings.Contains(said, "CKR_PIN_") {
+			h.wrong = pin
+			return h.wrongPIN()
+		}
+		// What libraries say may name anything; what is wrong is one of two.
+		return fmt.Errorf("%w: %s: the library %s does not load, or there is no token %q", ErrKEKUnavailable, h.Name(), h.o.Module, h.o.Token)
 	}
 	return nil
+}
+
+// wrongPIN is for a person: a start that is tried again would lock the token.
+func (h *hsm) wrongPIN() error {
+	return fmt.Errorf("%w: the token %q refuses the PIN in kek.pkcs11.pin_file: it is wrong or locked; it is not tried again before the file changes", ErrKEKRefused, h.o.Token)
 }
 
 func (h *hsm) close() {

@@ -72,13 +72,26 @@ func openHSM(t *testing.T, o keyring.HSMOptions) keyring.KEK {
 func TestARootUnderATokenOfAnHSM(t *testing.T) {
 	o := softHSM(t)
 	// First, because a process that is logged in to a token once is not asked for the PIN again.
+	t.Run("a wrong PIN is tried once, and a right one at once", func(t *testing.T) {
+		bad := o
+		bad.PINFile = vaulttest.Write(t, "CANARY-wrong")
+		k := openHSM(t, bad)
+		for range 20 { // SoftHSM does not lock; others do after three
+			if _, err := k.Wrap(t.Context(), []byte("x"), nil); !errors.Is(err, keyring.ErrKEKRefused) || !strings.Contains(err.Error(), "pin_file") || strings.Contains(err.Error(), "CANARY") {
+				t.Fatalf("error is %v", err)
+			}
+		}
+		rewrite(t, bad.PINFile, "CANARY-1234")
+		if _, err := k.Wrap(t.Context(), []byte("x"), nil); err != nil {
+			t.Errorf("the right one: %v", err)
+		}
+	})
 	for _, c := range []struct {
 		name  string
 		spoil func(*keyring.HSMOptions)
 		want  error
 		fix   string
 	}{
-		{"a wrong PIN", func(o *keyring.HSMOptions) { o.PINFile = vaulttest.Write(t, "CANARY-wrong") }, keyring.ErrKEKUnavailable, "pin_file"},
 		{"a PIN that others can read", func(o *keyring.HSMOptions) {
 			o.PINFile = vaulttest.Write(t, "CANARY-1234")
 			chmod(0o644)(t, o.PINFile)
@@ -124,6 +137,31 @@ func TestARootUnderATokenOfAnHSM(t *testing.T) {
 			t.Error("another key of the token opens it")
 		}
 	})
+	t.Run("a token that is gone ends the contact, and is found when it is back", func(t *testing.T) {
+		// In a process of its own: the library forgets a token only when nobody has it open.
+		child := exec.Command(os.Args[0], "-test.run=^TestChildLosesItsToken$", "-test.v")
+		child.Env = append(os.Environ(), "KEYWARD_HSM_CHILD="+o.Module+"|"+o.PINFile)
+		if out, err := child.CombinedOutput(); err != nil || !bytes.Contains(out, []byte("--- PASS: TestChildLosesItsToken")) {
+			t.Errorf("%v: %s", err, out)
+		}
+	})
+	t.Run("a deployment moves from a vault into the token, and to a file", func(t *testing.T) {
+		v := vaulttest.Start(t)
+		shelf, c := new(keyringtest.Shelf), newClock()
+		far := transitTo(t, v, byToken(t, v.Token("keyward", nil)), c.now)
+		file, err := keyring.OpenKeyFile(good(t), false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := keyringtest.Open(t, far, shelf, c.now)
+		inside := openHSM(t, o)
+		for _, move := range [][2]keyring.KEK{{far, inside}, {inside, file}, {file, far}} {
+			if err := rewrap(t, shelf, move[0], move[1]); err != nil {
+				t.Fatal(err)
+			}
+			agree(t, before, keyringtest.Open(t, move[1], shelf, c.now))
+		}
+	})
 	t.Run("a deployment moves from a file into the token and back", func(t *testing.T) {
 		shelf, c := new(keyringtest.Shelf), newClock()
 		file, err := keyring.OpenKeyFile(good(t), false)
@@ -145,4 +183,36 @@ func TestARootUnderATokenOfAnHSM(t *testing.T) {
 		}
 		agree(t, before, keyringtest.Open(t, file, shelf, c.now))
 	})
+}
+
+func TestChildLosesItsToken(t *testing.T) {
+	module, pin, ok := strings.Cut(os.Getenv("KEYWARD_HSM_CHILD"), "|")
+	if !ok {
+		return // it is a part of the test above
+	}
+	c := newClock()
+	ring := keyringtest.Open(t, openHSM(t, keyring.HSMOptions{Module: module, Token: "keyward", Key: "root", PINFile: pin}), new(keyringtest.Shelf), c.now)
+	tokens, err := filepath.Glob(filepath.Join(filepath.Dir(os.Getenv("SOFTHSM2_CONF")), "*-*"))
+	if err != nil || len(tokens) != 1 {
+		t.Fatalf("%v, %v", tokens, err)
+	}
+	away := filepath.Join(t.TempDir(), "away")
+	if err := os.Rename(tokens[0], away); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if err := ring.Contact(t.Context()); err == nil {
+			t.Error("contact with a token that is gone")
+		}
+	}
+	c.pass(16 * time.Minute)
+	if err := ring.Standing(); !errors.Is(err, keyring.ErrShut) {
+		t.Errorf("standing: %v", err)
+	}
+	if err := os.Rename(away, tokens[0]); err != nil {
+		t.Fatal(err)
+	}
+	if err := ring.Contact(t.Context()); err != nil {
+		t.Errorf("it is back: %v", err)
+	}
 }

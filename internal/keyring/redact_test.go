@@ -23,10 +23,14 @@ func TestNothingPrintsAKey(t *testing.T) {
 	}
 	ring := keyringtest.Open(t, kek, new(keyringtest.Shelf), newClock().now)
 	refresh, _ := ring.RefreshKey(ring.CurrentRefreshKID())
+	vault, err := keyring.OpenTransit(keyring.TransitOptions{Address: "https://vault.example", Mount: "transit", Key: "keyward", Now: newClock().now})
+	if err != nil {
+		t.Fatal(err)
+	}
 
 	for name, holder := range map[string]any{
 		"ring": ring, "a struct with a ring": struct{ R *keyring.Ring }{ring},
-		"MAC": ring.MAC("x"), "refresh key": refresh, "signer": ring.Signer(), "root key": kek,
+		"MAC": ring.MAC("x"), "refresh key": refresh, "signer": ring.Signer(), "root key": kek, "a key in a vault": vault,
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
