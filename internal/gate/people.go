@@ -154,8 +154,9 @@ func (g *Gate) browser(ctx context.Context, a *asked, r *route, now time.Time) (
 	if !g.Browsers {
 		return granted{}, &refused{code: apikey.AuthFailed}
 	}
-	if mutates(a.method) && !sameOrigin(a.header, g.Authority) {
-		// Another site's page can make a browser send the cookie along.
+	if (mutates(a.method) || r.need.Scope&^apikey.Reading != 0) && !sameOrigin(a.header, g.Authority) {
+		// Another site's page can make a browser send the cookie along. The cookie is Lax, so a
+		// plain link sends it: a route that trades by GET is a change as any other.
 		return granted{}, &refused{code: apikey.AuthFailed}
 	}
 	token, _ := edge.AccessCookie.Read(&http.Request{Header: a.header})
