@@ -47,6 +47,8 @@ type Service struct {
 	claims  *claims
 	shared  bool // other processes let requests in as well
 	tally   tally
+
+	tellBrowser, tellClock atomic.Int64 // how much more gates may say of keys (sighting.go)
 }
 
 // Parts are what the service works with.

@@ -45,7 +45,7 @@ WHERE id = $2 AND status = 'active' AND browser_at > 0 AND browser_at <= $3 AND 
 	sqlRelease       = `UPDATE apikey_key SET status = 'active', ended_why = '', browser_at = 0, version = version + 1 WHERE account = $1 AND id = $2 AND status = 'quarantined' RETURNING version`
 
 	// From what gates counted, which may not write to keys.
-	sqlUsedLately = `SELECT u.key_id, u.at FROM (SELECT key_id, MAX(minute) AS at FROM apikey_use WHERE code = '' AND minute >= $1 GROUP BY key_id) AS u
+	sqlUsedLately = `SELECT u.key_id, u.at FROM (SELECT key_id, MAX(minute) AS at FROM apikey_use WHERE code = '' AND minute >= $1 AND minute <= $2 GROUP BY key_id) AS u
 JOIN apikey_key k ON k.id = u.key_id WHERE k.used_at < u.at ORDER BY u.key_id`
 	sqlClockOff = `UPDATE apikey_key SET clock_at = $1, version = version + 1 WHERE id = $2 AND clock_at < $3 AND status = 'active' RETURNING version`
 
@@ -89,7 +89,7 @@ const (
 
 const (
 	sqlSight         = `INSERT INTO apikey_sighting (id, kind, key_id, addr, at, n) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO NOTHING`
-	sqlTakeSightings = `DELETE FROM apikey_sighting WHERE id IN (SELECT id FROM apikey_sighting ORDER BY at LIMIT $1) RETURNING kind, key_id, addr, at, n`
+	sqlTakeSightings = `DELETE FROM apikey_sighting WHERE id IN (SELECT id FROM apikey_sighting ORDER BY at LIMIT $1) RETURNING substr(kind, 1, 20), substr(key_id, 1, 200), substr(addr, 1, 64), at, n`
 )
 
 const (
