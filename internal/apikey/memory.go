@@ -173,7 +173,7 @@ func (s *Service) open(ctx context.Context, id ID) (*opened, error) {
 	var k opened
 	err := s.db.View(ctx, func(tx *store.Tx) (err error) {
 		k = opened{}
-		if k.Key, err = scanKey(tx.Row(sqlKey, string(id))); err != nil {
+		if k.Key, err = scanKey(tx.Row(sqlOpenKey, string(id))); err != nil {
 			return err
 		}
 		rows, err := tx.Rows(sqlVersions, string(id), store.Micros(tx.Now))
@@ -254,15 +254,8 @@ func (s *Service) standing(ctx context.Context, acc account.ID, stale time.Durat
 	}
 	var st *standing
 	err := s.db.View(ctx, func(tx *store.Tx) error {
-		a, err := s.accounts.ByID(tx, acc)
-		if err != nil {
-			return err
-		}
-		holds, err := s.accounts.Holds(tx, acc)
-		st = &standing{status: a.Status, held: map[account.What]time.Time{}}
-		for _, h := range holds {
-			st.held[h.What] = h.Until
-		}
+		status, held, err := s.accounts.Standing(tx, acc)
+		st = &standing{status: status, held: held}
 		return err
 	})
 	if err != nil {

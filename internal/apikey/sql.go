@@ -21,7 +21,6 @@ WHERE (SELECT COUNT(*) FROM apikey_key o WHERE o.account = $2 AND o.status <> 'r
 
 	sqlInsertVersion = `INSERT INTO apikey_version (key_id, n, public, sealed, made_at, ends_at) VALUES ($1, $2, $3, $4, $5, 0)`
 
-	sqlKey  = `SELECT ` + keyCols + ` FROM apikey_key k WHERE k.id = $1`
 	sqlOwn  = `SELECT ` + keyCols + ` FROM apikey_key k WHERE k.account = $1 AND k.id = $2`
 	sqlList = `SELECT ` + keyCols + ` FROM apikey_key k WHERE k.account = $1 ORDER BY k.made_at DESC, k.id LIMIT 200`
 
@@ -96,6 +95,10 @@ const (
 	fewClaimRows = 8
 	maxClaimRows = 128
 )
+
+// sqlOpenKey leaves out where and with what its owner made a key: what lets requests in has
+// no use for that, and a gate may not read it.
+var sqlOpenKey = "SELECT " + strings.Replace(keyCols, "k.made_addr, k.made_agent", "'', ''", 1) + " FROM apikey_key k WHERE k.id = $1"
 
 // sqlClaim takes the places of many requests at once, in two sizes; rows without an id
 // fill a text up.
