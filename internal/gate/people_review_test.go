@@ -2,8 +2,12 @@ package gate
 
 import (
 	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
 	"testing"
 
+	"keyward/internal/apikey"
 	"keyward/internal/edge"
 	"keyward/internal/signin/signintest"
 )
@@ -46,5 +50,74 @@ func TestALinkOnAnotherSitesPagePlacesNoOrder(t *testing.T) {
 		y.want("of the API's own page: "+path, y.page("GET", y.proxy.URL+path, "Sec-Fetch-Site", "same-origin"), 201, "")
 		asked := y.page("GET", y.check.URL+"/gate/check", "X-Original-Method", "GET", "X-Original-Uri", path, "Sec-Fetch-Site", "cross-site")
 		y.want("a link, by a front that asks: "+path, asked, 401, "AUTH_FAILED")
+	}
+}
+
+// Each key has a speed of its own; a grant and a session have one too. Without it one app
+// could fill the memory of proofs that all apps share, and the table of claims.
+func TestOneAppAndOneSessionAskSoMuchAndNoMore(t *testing.T) {
+	y := newYard(t)
+	a := y.app(y.letsPeopleIn(), "read trade")
+	run := func(what string, r func() *http.Request) {
+		let, last := 0, ""
+		for range 1000 {
+			res, code := y.does(r())
+			if last = code; res.StatusCode != http.StatusCreated {
+				break
+			}
+			let++
+		}
+		if let < 100 || let > 900 || last != "RATE_LIMITED" {
+			t.Errorf("%s: let in %d times, then %q", what, let, last)
+		}
+	}
+	run("an app", func() *http.Request { return a.asks("GET", "/v1/balance", "") })
+	run("a session", func() *http.Request { return y.page("GET", y.proxy.URL+"/v1/balance") })
+}
+
+// Bots and people of one office share an address. What proves who it is and may not do
+// something costs its neighbours nothing.
+func TestASessionThatIsRefusedKeepsNoNeighbourOut(t *testing.T) {
+	y := newYard(t)
+	y.letsPeopleIn()
+	y.with(Route{Method: "GET", Path: "/v1/balance", Scope: "read.account", Takes: []string{"key", "session"}},
+		Route{Method: "GET", Path: "/v1/history", Scope: "read.history", Takes: []string{"session"}, ACR: "phrh"})
+	n := trading
+	n.Allow = []netip.Prefix{netip.PrefixFrom(signintest.Home, 32)}
+	bot, _ := y.p.Bot(n)
+	for range 350 {
+		y.want("where more is asked for", y.page("GET", y.proxy.URL+"/v1/history"), 403, "STEP_UP_REQUIRED")
+	}
+	r := y.signed(bot, "GET", "/v1/balance", "")
+	r.Header.Set("X-Forwarded-For", signintest.Home.String())
+	y.want("the bot beside it", r, 201, "")
+}
+
+// A front passes on what the client sent, past the gate. The cookies of Keyward's own are not
+// for the upstream: with them it could be the person, not only hear of them.
+func TestAFrontIsToldTheCookiesThatMayGoOn(t *testing.T) {
+	y := newYard(t)
+	y.letsPeopleIn()
+	res, _ := y.does(y.page("GET", y.check.URL+"/gate/check", "X-Original-Method", "GET", "X-Original-Uri", "/v1/balance"))
+	if got := res.Header.Get("X-Keyward-Cookie"); res.StatusCode != 200 || got != "theme=dark" {
+		t.Errorf("%d %q", res.StatusCode, got)
+	}
+	// And with the configuration that we ship, the upstream of a real nginx sees no others.
+	front := runNginx(t, nginxPath(t), strings.TrimPrefix(y.check.URL, "http://"), y.gate.Upstream.Host)
+	n := trading
+	n.Allow, _ = apikey.ParsePlaces("127.0.0.1") // where nginx sees us
+	bot, _ := y.p.Bot(n)
+	for sent, want := range map[string][]string{
+		"theme=dark; " + edge.AccessCookie.Name() + "=a; __Host-kw_rt=kwr_secret": {"theme=dark"},
+		edge.AccessCookie.Name() + "=a":                                           nil,
+		"a=1; b=2":                                                                {"a=1; b=2"},
+	} {
+		r := y.signed(bot, "GET", "/v1/balance", "")
+		r.URL.Host = front
+		r.Header.Set("Cookie", sent)
+		y.want("a read", r, 201, "")
+		if got := y.seen.Header["Cookie"]; !slices.Equal(got, want) {
+			t.Errorf("sent %q, the upstream saw %q", sent, got)
+		}
 	}
 }
