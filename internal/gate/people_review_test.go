@@ -6,9 +6,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"keyward/internal/apikey"
 	"keyward/internal/edge"
+	"keyward/internal/session"
 	"keyward/internal/signin/signintest"
 )
 
@@ -118,6 +120,22 @@ func TestAFrontIsToldTheCookiesThatMayGoOn(t *testing.T) {
 		y.want("a read", r, 201, "")
 		if got := y.seen.Header["Cookie"]; !slices.Equal(got, want) {
 			t.Errorf("sent %q, the upstream saw %q", sent, got)
+		}
+	}
+}
+
+func TestNoRouteLetsLessThanAPasskeyTrade(t *testing.T) {
+	for what, r := range map[string]Route{
+		"with a recovery code":      {ACR: session.ACRFallback},
+		"with a password of before": {ACR: session.ACRLegacy},
+		"with a touch of last week": {MaxAge: 7 * 24 * time.Hour},
+	} {
+		r.Method, r.Path, r.Scope, r.Takes = "POST", "/v1/orders", "trade.spot", []string{"token", "session"}
+		if ParseRoute(r) == nil {
+			t.Errorf("trading %s is taken", what)
+		}
+		if r.Scope = "read.account"; ParseRoute(r) != nil {
+			t.Errorf("looking %s: %v", what, ParseRoute(r))
 		}
 	}
 }
