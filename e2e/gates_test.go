@@ -503,6 +503,8 @@ func TestAGatesRoleCanDoNothingElse(t *testing.T) {
 		"DELETE FROM apikey_replay", "DELETE FROM apikey_use", "DELETE FROM apikey_key", "INSERT INTO apikey_key (id) VALUES ('k')", "UPDATE apikey_version SET public = NULL",
 		"DELETE FROM audit_pending", "UPDATE account_account SET status = 'active'", "DELETE FROM apikey_sighting", "SELECT addr FROM apikey_sighting", "CREATE TABLE mine (x int)",
 		"UPDATE audit_lease SET id = 'x'", "TRUNCATE audit_lease",
+		"SELECT external_id FROM account_account", "SELECT phrase FROM account_account", "SELECT because FROM account_hold", "SELECT made_addr, made_agent FROM apikey_key",
+		"CREATE FUNCTION upper(bigint) RETURNS bigint LANGUAGE sql AS 'SELECT $1'",
 	} {
 		_, err := c.Exec(t.Context(), q)
 		var pg *pgconn.PgError
@@ -524,5 +526,75 @@ func TestAGatesRoleCanDoNothingElse(t *testing.T) {
 	}
 	if _, err := c.Exec(t.Context(), "DELETE FROM audit_lease"); err == nil {
 		t.Error("deleted leases")
+	}
+}
+
+// A gate's role writes no row that nothing would ever sweep, none of a size that would fill
+// a server's memory, and none that makes an old request good again.
+func TestAGatesRoleWritesOnlyWhatAGateWrites(t *testing.T) {
+	g := newGates(t)
+	owner := g.s.app(1)
+	owner.must(owner.signUp())
+	bot, err := owner.makesBot("grid bot")
+	owner.must(err)
+	c, err := pgx.Connect(t.Context(), g.login)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close(context.Background())
+	const now = "(extract(epoch FROM now()) * 1000000)::bigint"
+	const year = "31536000000000"
+	for what, q := range map[string]string{
+		"a claim for a year":             "INSERT INTO apikey_replay VALUES ('\\x00112233445566778899aabbccddeeff', '\\x00112233445566778899aabbccddeeff', " + now + " + " + year + ")",
+		"a claim of a megabyte":          "INSERT INTO apikey_replay VALUES ('\\x00112233445566778899aabbccddeeff', convert_to(repeat('x', 1000000), 'UTF8'), " + now + ")",
+		"a use of next year":             "INSERT INTO apikey_use VALUES ('k', " + now + " + " + year + ", '', 'read', '', 1)",
+		"a use with a long answer":       "INSERT INTO apikey_use VALUES ('k', " + now + ", '', 'read', repeat('x', 1000000), 1)",
+		"a sighting of a megabyte":       "INSERT INTO apikey_sighting VALUES ('a', 'first', 'k', repeat('x', 1000000), " + now + ", 1)",
+		"a sighting of what nobody sees": "INSERT INTO apikey_sighting VALUES ('a', 'quarantine', 'k', '', " + now + ", 1)",
+		"a sighting before all others":   "INSERT INTO apikey_sighting VALUES ('a', 'first', 'k', '', 0, 1)",
+		"a lease that is never old":      "INSERT INTO audit_lease VALUES (current_user || '/x', 1, " + now + " + " + year + ")",
+	} {
+		var pg *pgconn.PgError
+		if _, err := c.Exec(t.Context(), q); !errors.As(err, &pg) || pg.Code != "42501" {
+			t.Errorf("%s: %v, want: no permission", what, err)
+		}
+	}
+	// Its leases are few.
+	made := 0
+	for i := range 200 {
+		if _, err := c.Exec(t.Context(), "INSERT INTO audit_lease VALUES (current_user || '/' || $1, 1, "+now+")", fmt.Sprint(i)); err != nil {
+			break
+		}
+		made++
+	}
+	if made < 90 || made > 100 {
+		t.Errorf("a gate made %d leases", made)
+	}
+	// A nonce grows and does not shrink.
+	for _, q := range []string{"INSERT INTO apikey_nonce VALUES ('k', 7)", "UPDATE apikey_nonce SET high = 8 WHERE key_id = 'k'"} {
+		if _, err := c.Exec(t.Context(), q); err != nil {
+			t.Errorf("%s: %v", q, err)
+		}
+	}
+	if _, err := c.Exec(t.Context(), "UPDATE apikey_nonce SET high = 3 WHERE key_id = 'k'"); err == nil {
+		t.Error("a nonce shrank")
+	}
+	// What an old story says stays as it is.
+	o, err := pgx.Connect(t.Context(), g.database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer o.Close(context.Background())
+	if _, err := o.Exec(t.Context(), "INSERT INTO apikey_use VALUES ('k', 60000000, '198.51.100.9', 'read', '', 1)"); err != nil {
+		t.Fatal(err)
+	}
+	if tag, err := c.Exec(t.Context(), "UPDATE apikey_use SET n = 0 WHERE minute < "+now+" - "+year); err != nil || tag.RowsAffected() != 0 {
+		t.Errorf("changed %d lines of an old story, %v", tag.RowsAffected(), err)
+	}
+	// And the gate works as before.
+	for i, d := range g.doors {
+		if status, code := d.answers(signed(bot, "POST", "/v1/orders", "{}"), "{}"); status != http.StatusCreated {
+			t.Errorf("gate %d: %d %s", i, status, code)
+		}
 	}
 }

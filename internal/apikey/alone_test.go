@@ -158,7 +158,9 @@ func TestWithoutADatabaseOnlyWhatClosesGoesOn(t *testing.T) {
 	stranger, _ := o.p.Bot(trading) // whom the gate has never seen
 	far := at(gate, o)
 	far.want(far.request(bot, balance), look, "")
-	time.Sleep(1200 * time.Millisecond) // what a gate could have let in before it started it refuses without a database
+	// What a gate could have let in before it started it refuses without a database; a bot
+	// says its time in whole seconds.
+	time.Sleep(2200 * time.Millisecond)
 	// One that was cancelled and is sent again is not let in twice by the gate that saw it.
 	gone := call{method: "DELETE", path: "/v1/orders/7"}
 	once := far.request(bot, gone)

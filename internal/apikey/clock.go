@@ -19,6 +19,7 @@ import (
 
 const (
 	clockSamples = 8
+	maxFirsts    = 4              // first uses that are written at once
 	clockEvery   = 24 * time.Hour // an owner hears of one key's clock at most so often
 )
 
@@ -70,8 +71,15 @@ func (s *Service) watchClock(k *opened, skew, window time.Duration, peer netip.A
 
 // firstUse writes at once that a key works: somebody sits before its page and waits.
 func (s *Service) firstUse(k *opened, peer netip.Addr, now time.Time) {
+	// A few at once: while the log is not heard a key is read anew for each request, and
+	// every one is its first. Whoever finds no room is seen within a minute (Run).
+	if s.firsts.Add(1) > maxFirsts {
+		s.firsts.Add(-1)
+		return
+	}
 	one := sighting{kind: sightFirst, key: k.ID, addr: peer, at: now}
 	go func() {
+		defer s.firsts.Add(-1)
 		ctx, cancel := context.WithTimeout(context.Background(), claimPatience)
 		defer cancel()
 		// Whatever of it fails is done within a minute all the same (Run).

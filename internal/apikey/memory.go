@@ -206,7 +206,7 @@ func (s *Service) open(ctx context.Context, id ID) (*opened, error) {
 	var k opened
 	err := s.db.View(ctx, func(tx *store.Tx) (err error) {
 		k = opened{}
-		if k.Key, err = scanKey(tx.Row(sqlKey, string(id))); err != nil {
+		if k.Key, err = scanKey(tx.Row(sqlOpenKey, string(id))); err != nil {
 			return err
 		}
 		rows, err := tx.Rows(sqlVersions, string(id), store.Micros(tx.Now))
@@ -307,18 +307,8 @@ func (s *Service) standing(ctx context.Context, acc account.ID) (*standing, erro
 // stand reads it from the database.
 func (s *Service) stand(ctx context.Context, acc account.ID) (st *standing, err error) {
 	err = s.db.View(ctx, func(tx *store.Tx) error {
-		a, err := s.accounts.ByID(tx, acc)
-		if err != nil {
-			return err
-		}
-		holds, err := s.accounts.Holds(tx, acc)
-		st = &standing{status: a.Status}
-		for _, h := range holds {
-			if st.held == nil {
-				st.held = map[account.What]time.Time{}
-			}
-			st.held[h.What] = h.Until
-		}
+		status, held, err := s.accounts.Standing(tx, acc)
+		st = &standing{status: status, held: held}
 		return err
 	})
 	return st, err

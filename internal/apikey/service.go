@@ -48,6 +48,9 @@ type Service struct {
 	claims  *claims
 	shared  bool // other processes let requests in as well
 	tally   tally
+
+	firsts                 atomic.Int64 // that are being written
+	tellBrowser, tellClock atomic.Int64 // how much more gates may say of keys (sighting.go)
 }
 
 // Parts are what the service works with.

@@ -21,7 +21,6 @@ WHERE (SELECT COUNT(*) FROM apikey_key o WHERE o.account = $2 AND o.status <> 'r
 
 	sqlInsertVersion = `INSERT INTO apikey_version (key_id, n, public, sealed, made_at, ends_at) VALUES ($1, $2, $3, $4, $5, 0)`
 
-	sqlKey  = `SELECT ` + keyCols + ` FROM apikey_key k WHERE k.id = $1`
 	sqlOwn  = `SELECT ` + keyCols + ` FROM apikey_key k WHERE k.account = $1 AND k.id = $2`
 	sqlList = `SELECT ` + keyCols + ` FROM apikey_key k WHERE k.account = $1 ORDER BY k.made_at DESC, k.id LIMIT 200`
 
@@ -46,7 +45,7 @@ WHERE id = $2 AND status = 'active' AND browser_at > 0 AND browser_at <= $3 AND 
 	sqlRelease       = `UPDATE apikey_key SET status = 'active', ended_why = '', browser_at = 0, version = version + 1 WHERE account = $1 AND id = $2 AND status = 'quarantined' RETURNING version`
 
 	// From what gates counted, which may not write to keys.
-	sqlUsedLately = `SELECT u.key_id, u.at FROM (SELECT key_id, MAX(minute) AS at FROM apikey_use WHERE code = '' AND minute >= $1 GROUP BY key_id) AS u
+	sqlUsedLately = `SELECT u.key_id, u.at FROM (SELECT key_id, MAX(minute) AS at FROM apikey_use WHERE code = '' AND minute >= $1 AND minute <= $2 GROUP BY key_id) AS u
 JOIN apikey_key k ON k.id = u.key_id WHERE k.used_at < u.at ORDER BY u.key_id`
 	sqlClockOff = `UPDATE apikey_key SET clock_at = $1, version = version + 1 WHERE id = $2 AND clock_at < $3 AND status = 'active' RETURNING version`
 
@@ -90,13 +89,17 @@ const (
 
 const (
 	sqlSight         = `INSERT INTO apikey_sighting (id, kind, key_id, addr, at, n) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO NOTHING`
-	sqlTakeSightings = `DELETE FROM apikey_sighting WHERE id IN (SELECT id FROM apikey_sighting ORDER BY at LIMIT $1) RETURNING kind, key_id, addr, at, n`
+	sqlTakeSightings = `DELETE FROM apikey_sighting WHERE id IN (SELECT id FROM apikey_sighting ORDER BY at LIMIT $1) RETURNING substr(kind, 1, 20), substr(key_id, 1, 200), substr(addr, 1, 64), at, n`
 )
 
 const (
 	fewClaimRows = 8
 	maxClaimRows = 128
 )
+
+// sqlOpenKey leaves out where and with what its owner made a key: what lets requests in has
+// no use for that, and a gate may not read it.
+var sqlOpenKey = "SELECT " + strings.Replace(keyCols, "k.made_addr, k.made_agent", "'', ''", 1) + " FROM apikey_key k WHERE k.id = $1"
 
 // sqlClaim takes the places of many requests at once, in two sizes; rows without an id
 // fill a text up.

@@ -141,7 +141,7 @@ const usedLately = time.Hour
 // noteUsed writes on the keys when they were used last.
 func (s *Service) noteUsed(ctx context.Context) error {
 	return s.db.Housekeeping(ctx, func(tx *store.Tx) error {
-		used, err := usedSince(tx, tx.Now.Add(-usedLately))
+		used, err := usedBetween(tx, tx.Now.Add(-usedLately), tx.Now.Add(clocksApart))
 		for _, u := range used {
 			err = errors.Join(err, tx.Later(sqlUsed, u.at, u.key))
 		}
@@ -154,8 +154,10 @@ type usedAt struct {
 	at  int64
 }
 
-func usedSince(tx *store.Tx, since time.Time) (out []usedAt, err error) {
-	rows, err := tx.Rows(sqlUsedLately, store.Micros(since))
+// usedBetween: not what a gate says of tomorrow, or nobody would know again when the key
+// is used.
+func usedBetween(tx *store.Tx, from, to time.Time) (out []usedAt, err error) {
+	rows, err := tx.Rows(sqlUsedLately, store.Micros(from), store.Micros(to))
 	if err != nil {
 		return nil, err
 	}

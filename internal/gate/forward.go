@@ -2,6 +2,8 @@ package gate
 
 import (
 	"net/http"
+	"slices"
+	"strings"
 
 	"keyward/internal/apikey"
 	"keyward/internal/edge"
@@ -13,6 +15,9 @@ const (
 	originalMethod, originalTarget = "X-Original-Method", "X-Original-Uri"
 	forwardMethod, forwardTarget   = "X-Forwarded-Method", "X-Forwarded-Uri"
 )
+
+// headerCookie is what of the client's cookies a front may hand on.
+const headerCookie = "X-Keyward-Cookie"
 
 // Check answers a front that asks whether a request may pass (forward-auth): 200 with
 // the headers that go to the upstream, or a refusal. The body stays with the front, so
@@ -63,6 +68,11 @@ func (g *Gate) pass(w http.ResponseWriter, r *http.Request, a *asked, status fun
 		return
 	}
 	gr.told(w.Header(), a.id)
+	// The front hands the client's cookies on, and takes these in their place.
+	cookies := http.Header{"Cookie": slices.Clone(a.header["Cookie"])}
+	if keepCookies(cookies); len(cookies["Cookie"]) > 0 {
+		w.Header().Set(headerCookie, strings.Join(cookies["Cookie"], "; "))
+	}
 	stamp(w.Header(), g.Now())
 	gr.until(w.Header())
 	w.WriteHeader(http.StatusOK)

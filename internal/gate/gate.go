@@ -167,7 +167,7 @@ func (g *Gate) decide(ctx context.Context, a *asked) (granted, *refused) {
 	if by := credential(a.header); by != TakesKey && !a.stream {
 		gr, no := g.person(ctx, a, r, by)
 		if no != nil {
-			if g.Limiter != nil {
+			if g.Limiter != nil && no.costs(by) {
 				g.Limiter.AllowAddr(edge.ClassGate, a.peer)
 			}
 			return granted{}, no

@@ -168,6 +168,10 @@ func takesOf(r Route, scope apikey.Scopes) (out Takes, err error) {
 		return 0, errors.New("a stream takes keys alone")
 	case r.ACR != "" && !session.Reaches(session.ACRPhrh, r.ACR):
 		return 0, errors.New("acr is phr or phrh, or urn:keyward:fallback or urn:keyward:legacy")
+	case scope&apikey.Trading != 0 && (r.ACR != "" && !session.Reaches(r.ACR, session.ACRPhr) || r.MaxAge > peopleAge):
+		// They ask for more. One line in a list of routes must not let a session of a
+		// recovery code trade, or one of last month.
+		return 0, errors.New("trading takes phr or phrh, and a touch within 12h: acr and max_age ask for more, not for less")
 	case r.MaxAge < 0 || r.MaxAge > 0 && r.MaxAge < time.Second:
 		return 0, errors.New("max_age is a second or more")
 	}
