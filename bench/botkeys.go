@@ -21,7 +21,7 @@ const (
 	apiName     = "api.example.com" // what bots sign
 	keysEach    = 4                 // of an account
 	accountCols = "id, status, brand, jurisdiction, lang, epoch, freezes, version, created_at, phrase"
-	keyCols     = "id, account, sub, purpose, profile, alg, scopes, symbols, allow, deny, starts, expires, window_ms, per_min, partner, made_at, made_addr, made_agent, made_device, status, locked, locked_by, version, used_at, ended_at, ended_why, browser_at"
+	keyCols     = "id, account, sub, purpose, profile, alg, scopes, symbols, allow, deny, starts, expires, window_ms, per_min, partner, made_at, made_addr, made_agent, made_device, status, locked, locked_by, version, used_at, ended_at, ended_why, browser_at, clock_at"
 	versionCols = "key_id, n, public, sealed, made_at, ends_at"
 )
 
@@ -61,7 +61,7 @@ func (c *core) loadBots(ctx context.Context, n int, alg apikey.Alg) (bots []*sof
 					bot.ID, bot.Life = string(id), time.Minute
 					bots = append(bots, bot)
 					keys = append(keys, string(id), owner, "", "Grid bot on my server", string(apikey.Native), string(alg), "read.account trade.spot", "", botAddr+"/32", "", at, end, int64(60_000), int64(60_000), "",
-						at, botAddr, "Firefox on Linux", "dev_"+owner[4:], string(apikey.Active), false, "", int64(1), int64(0), int64(0), "", int64(0))
+						at, botAddr, "Firefox on Linux", "dev_"+owner[4:], string(apikey.Active), false, "", int64(1), at, int64(0), "", int64(0), int64(0))
 					versions = append(versions, string(id), int64(1), public, sealed, at, int64(0))
 				}
 				for _, t := range []struct {

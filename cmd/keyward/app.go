@@ -176,7 +176,7 @@ type app struct {
 
 	operators *operators   // nil: they have no door here
 	bots      http.Handler // the gate; nil: bots have no door here
-	gate      *gate.Gate   // the same
+	gate      *gate.Gate   // behind it
 }
 
 // extras are what a demo adds to the server it runs.

@@ -69,7 +69,16 @@ func (c *core) newGate(d *domains, limiter *edge.Limiter, now func() time.Time, 
 	if err != nil {
 		return nil, err
 	}
-	return gate.New(gate.Parts{BotKeys: d.botKeys, Limiter: limiter, Now: now, Logger: logger, People: people}, s)
+	s.Bounds = gate.Bounds{Streams: g.Streams.Total, PerKey: g.Streams.PerKey}
+	parts := gate.Parts{BotKeys: d.botKeys, Limiter: limiter, Now: now, Logger: logger, People: people}
+	if d.watch != nil {
+		parts.Fresh = d.watch.Valid
+	}
+	made, err := gate.New(parts, s)
+	if err == nil && d.watch != nil {
+		d.watch.OnEffect(made.Heard) // behind the keys, which forget first
+	}
+	return made, err
 }
 
 // people are what decides about tokens and sessions, where routes take them.
@@ -136,8 +145,8 @@ func profilesOf(g config.Gate) (list []apikey.Profile, err error) {
 	return list, nil
 }
 
-// gateHandler is all fronts at one door: those that ask under /gate, the rest for the
-// upstream.
+// gateHandler is all fronts at one door: those that ask under /gate, engines with sockets
+// of their own among them, and the rest for the upstream.
 func gateHandler(g *gate.Gate) http.Handler {
 	check, ext := http.NotFoundHandler(), http.NotFoundHandler()
 	if len(g.Peers) > 0 {
@@ -146,7 +155,7 @@ func gateHandler(g *gate.Gate) http.Handler {
 			check = g.Check() // it never has the body
 		}
 	}
-	proxy := http.NotFoundHandler()
+	ask, tail, proxy := g.Ask(), g.Tail(), http.NotFoundHandler()
 	if g.Upstream != nil {
 		proxy = g.Proxy()
 	}
@@ -155,6 +164,10 @@ func gateHandler(g *gate.Gate) http.Handler {
 		switch {
 		case r.URL.Path == "/gate/check" && len(g.Peers) > 0:
 			check.ServeHTTP(w, r)
+		case r.URL.Path == "/gate/stream" && len(g.Peers) > 0:
+			ask.ServeHTTP(w, r)
+		case r.URL.Path == "/gate/tail" && len(g.Peers) > 0:
+			tail.ServeHTTP(w, r)
 		case strings.HasPrefix(r.RequestURI, gate.EnvoyPath+"/") && len(g.Peers) > 0:
 			ext.ServeHTTP(w, r)
 		default:
@@ -249,6 +262,7 @@ func (c *core) runGate(ctx context.Context, logger *slog.Logger) error {
 	}()
 	relax()
 	server := gateServer(gateHandler(g), logger)
+	server.RegisterOnShutdown(g.EndStreams)
 	failed := make(chan error, 2)
 	go func() { failed <- serveHTTP(server, listener, nil) }()
 	envoys.serve(nil, failed, logger)
@@ -259,6 +273,7 @@ func (c *core) runGate(ctx context.Context, logger *slog.Logger) error {
 	}
 	envoys.close(ctx)
 	err = errors.Join(err, finish(ctx, server, logger))
+	g.EndStreams() // the server does not wait for them
 	stop()
 	<-done
 	return err
@@ -275,7 +290,7 @@ func openGateCore(ctx context.Context, cfg config.Config, logger *slog.Logger) (
 	if err != nil {
 		return nil, err
 	}
-	return &core{cfg: cfg, db: db, safe: safe, log: audit.NewReader()}, nil
+	return &core{cfg: cfg, db: db, safe: safe, log: audit.NewReader("")}, nil
 }
 
 // gateDomains are what a gate of its own needs, and no more.
@@ -293,6 +308,7 @@ func (c *core) gateDomains(ctx context.Context, logger *slog.Logger) (*domains, 
 			return nil, err
 		}
 		name = login + "/" + name
+		c.log = audit.NewReader(login + "/")
 	}
 	d.watch = audit.NewWatch(c.db, c.log, name, time.Now)
 	d.watch.Guest = c.ring == nil

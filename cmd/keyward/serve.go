@@ -115,6 +115,7 @@ func (a *app) serveOn(ctx context.Context, logger *slog.Logger, publicL, opsL, o
 	bots := new(http.Server)
 	if gateL != nil {
 		bots = gateServer(a.bots, logger)
+		bots.RegisterOnShutdown(a.gate.EndStreams)
 		go func() { failed <- serveHTTP(bots, gateL, cert) }()
 		logger.Info("gate", "authority", a.cfg.Gate.Authority, "listen", gateL.Addr().String(), "upstream", a.cfg.Gate.Upstream)
 		envoys.serve(cert, failed, logger)
@@ -132,6 +133,9 @@ func (a *app) serveOn(ctx context.Context, logger *slog.Logger, publicL, opsL, o
 	go func() { drained <- finish(ctx, staff, logger) }()
 	go func() { drained <- finish(ctx, bots, logger) }()
 	err = errors.Join(err, finish(ctx, public, logger), <-drained, <-drained, <-drained)
+	if gateL != nil {
+		a.gate.EndStreams() // its server does not wait for them
+	}
 	stopBackground()
 	<-done
 	return errors.Join(err, ops.Close())

@@ -270,13 +270,22 @@ func (st *standing) holds(need Scopes, now time.Time) time.Duration {
 	return max(wait, 0)
 }
 
-func (s *Service) standing(ctx context.Context, acc account.ID, stale time.Duration) (*standing, error) {
-	if stale > 0 {
-		if st := s.people.get(acc); st != nil {
-			return st, nil
-		}
-		return nil, store.ErrBusy
+func (st *standing) active() bool { return st.status == account.Active }
+func (st *standing) closed() bool { return st.status == account.Closed }
+
+// standingAt is standing for a request that was found in a memory nobody vouches for, or
+// not (stale 0).
+func (s *Service) standingAt(ctx context.Context, acc account.ID, stale time.Duration) (*standing, error) {
+	if stale == 0 {
+		return s.standing(ctx, acc)
 	}
+	if st := s.people.get(acc); st != nil {
+		return st, nil
+	}
+	return nil, store.ErrBusy
+}
+
+func (s *Service) standing(ctx context.Context, acc account.ID) (*standing, error) {
 	trusted := s.fresh == nil || s.fresh()
 	var place *atomic.Pointer[standing]
 	if trusted {
@@ -285,8 +294,19 @@ func (s *Service) standing(ctx context.Context, acc account.ID, stale time.Durat
 		}
 		place = s.people.reserve(acc)
 	}
-	var st *standing
-	err := s.db.View(ctx, func(tx *store.Tx) error {
+	st, err := s.stand(ctx, acc)
+	if err != nil {
+		return nil, err
+	}
+	if place != nil {
+		place.Store(st)
+	}
+	return st, nil
+}
+
+// stand reads it from the database.
+func (s *Service) stand(ctx context.Context, acc account.ID) (st *standing, err error) {
+	err = s.db.View(ctx, func(tx *store.Tx) error {
 		a, err := s.accounts.ByID(tx, acc)
 		if err != nil {
 			return err
@@ -301,13 +321,7 @@ func (s *Service) standing(ctx context.Context, acc account.ID, stale time.Durat
 		}
 		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	if place != nil {
-		place.Store(st)
-	}
-	return st, nil
+	return st, err
 }
 
 // Heard takes in what the log tells: a key or its account has changed.

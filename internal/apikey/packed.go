@@ -14,8 +14,8 @@ import (
 
 // packed is a key as it lies in memory, where there may be a million of them: the fields
 // that decide about a request and no others, as small as they can be. A key with one
-// version, at most one place and no list of markets, as most are, is written out; of any
-// other one the whole is kept.
+// version, at most one place of IPv4 and no list of markets, as most are, is written out;
+// of any other one the whole is kept.
 //
 // TestWhatDecidesSurvivesPacking holds the two forms to each other, field by field: one
 // that is new in Key is packed, or listed there as not needed for a decision.
@@ -32,9 +32,8 @@ type packed struct {
 	version int32
 	n       int32 // of the one version
 	scopes  Scopes
-	place   [16]byte // of the one place
-	bits    uint8    // of it; anywhere: there is none
-	place4  bool     // it is of IPv4
+	place   [4]byte // the one place, of IPv4
+	bits    uint8   // of it; anywhere: there is none
 	locked  bool
 	profile uint8 // in the lists below
 	alg     uint8
@@ -63,7 +62,7 @@ func pack(id ID, k *opened) *packed {
 		whole = v.passphrase != [32]byte{} || v.n > math.MaxInt32 || v.mac == nil && len(v.public) != len(k.room.public)
 	}
 	if !whole && len(k.Allow) == 1 {
-		whole = k.Allow[0].Addr().Zone() != "" || !k.Allow[0].IsValid() || k.Allow[0].Addr().Is4In6()
+		whole = !k.Allow[0].Addr().Is4() || !k.Allow[0].IsValid()
 	}
 	if whole {
 		p.whole = k
@@ -83,7 +82,7 @@ func pack(id ID, k *opened) *packed {
 	p.window, p.perMin, p.version, p.n = int32(k.Window.Milliseconds()), int32(k.PerMin), int32(k.Version), int32(v.n)
 	p.profile, p.alg, p.status = uint8(profile), uint8(alg), uint8(status)
 	if len(k.Allow) == 1 {
-		p.place, p.place4, p.bits = k.Allow[0].Addr().As16(), k.Allow[0].Addr().Is4(), uint8(k.Allow[0].Bits())
+		p.place, p.bits = k.Allow[0].Addr().As4(), uint8(k.Allow[0].Bits())
 	}
 	return p
 }
@@ -117,11 +116,7 @@ func (p *packed) opened() *opened {
 	}
 	k.versions = k.room.versions[:]
 	if p.bits != anywhere {
-		addr := netip.AddrFrom16(p.place)
-		if p.place4 {
-			addr = addr.Unmap()
-		}
-		k.room.allow[0] = netip.PrefixFrom(addr, int(p.bits))
+		k.room.allow[0] = netip.PrefixFrom(netip.AddrFrom4(p.place), int(p.bits))
 		k.Allow = k.room.allow[:]
 	}
 	return k

@@ -55,6 +55,9 @@ func (k *checker) gate(c Config) {
 			k.fault(fmt.Sprintf("gate.peers[%d]", i), p.String()+" is everybody", "whoever may ask can say from where a request came", "list the addresses of the fronts")
 		}
 	}
+	if s := g.Streams; s.Total < 1 || s.PerKey < 1 || s.PerKey > s.Total || s.Total > 1_000_000 {
+		k.fault("gate.streams", fmt.Sprintf("%d in all and %d of one key is no bound", s.Total, s.PerKey), "each open stream takes two connections of this process", "gate.streams: {total: 10000, per_key: 100}")
+	}
 	if len(g.Routes) == 0 {
 		k.fault("gate.routes", "is empty", "what is not listed is refused, so this gate would refuse everything", "list method, path and scope of each call; keyward.example.yaml shows how")
 	}

@@ -160,6 +160,13 @@ type Gate struct {
 	ExtAuthzBody    bool           `yaml:"ext_authz_body"`    // they hand the body over
 	Profiles        []string       `yaml:"profiles"`          // ways of signing that are taken; none listed: all
 	Routes          []GateRoute    `yaml:"routes"`
+	Streams         GateStreams    `yaml:"streams"`
+}
+
+// GateStreams bound the WebSockets that one gate keeps open.
+type GateStreams struct {
+	Total  int `yaml:"total"`
+	PerKey int `yaml:"per_key"`
 }
 
 // GateRoute says what one kind of request takes.
@@ -171,6 +178,7 @@ type GateRoute struct {
 	ACR    string        `yaml:"acr"`     // that a token or session has to reach
 	MaxAge time.Duration `yaml:"max_age"` // since its person was last there
 	Symbol string        `yaml:"symbol"`  // query:NAME or body:NAME
+	Stream bool          `yaml:"stream"`  // a WebSocket is opened here
 }
 
 // Languages of pages and mails.

@@ -29,13 +29,13 @@ type Envoy struct {
 	s *grpc.Server
 }
 
-// streams bounds how many questions one connection asks at a time; Envoy queues the rest.
-const streams = 1024
+// questions bounds how many one connection asks at a time; Envoy queues the rest.
+const questions = 1024
 
 // Envoy makes the server for Envoys. Whoever connects and is no configured peer is hung
 // up on before a byte is read.
 func (g *Gate) Envoy() *Envoy {
-	s := grpc.NewServer(grpc.ForceServerCodecV2(envoyCodec{}), grpc.MaxRecvMsgSize(int(g.BodyLimit)+128<<10), grpc.MaxConcurrentStreams(streams), grpc.MaxHeaderListSize(16<<10),
+	s := grpc.NewServer(grpc.ForceServerCodecV2(envoyCodec{}), grpc.MaxRecvMsgSize(int(g.BodyLimit)+128<<10), grpc.MaxConcurrentStreams(questions), grpc.MaxHeaderListSize(16<<10),
 		grpc.ConnectionTimeout(5*time.Second), grpc.NumStreamWorkers(uint32(runtime.GOMAXPROCS(0))), grpc.WaitForHandlers(true))
 	s.RegisterService(&grpc.ServiceDesc{ServiceName: "envoy.service.auth.v3.Authorization", HandlerType: (*any)(nil),
 		Methods: []grpc.MethodDesc{{MethodName: "Check", Handler: func(_ any, ctx context.Context, read func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
