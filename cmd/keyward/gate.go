@@ -49,6 +49,12 @@ func newGate(cfg config.Config, botKeys *apikey.Service, limiter *edge.Limiter, 
 			return nil, config.Faults{{Key: fmt.Sprintf("gate.routes[%d].symbol", i), What: "stands in the body, which fronts that ask do not hand over",
 				Why: "such requests could never pass through them", Fix: "use query:NAME, or the proxy alone (no gate.peers)"}}
 		}
+		for _, x := range [][2]string{{"to", r.To}, {"notional", r.Notional}} {
+			if len(g.Peers) > 0 && x[1] != "" && !strings.HasPrefix(x[1], "query:") {
+				return nil, config.Faults{{Key: fmt.Sprintf("gate.routes[%d].%s", i, x[0]), What: "stands in the body, which fronts that ask do not hand over",
+					Why: "such requests could never pass through them", Fix: "use query:NAME, or the proxy alone (no gate.peers)"}}
+			}
+		}
 		s.Routes = append(s.Routes, route)
 	}
 	return gate.New(gate.Parts{BotKeys: botKeys, Limiter: limiter, Now: now, Logger: logger}, s)

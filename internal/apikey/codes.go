@@ -25,6 +25,11 @@ const (
 	Unavailable      Code = "UNAVAILABLE"
 	BadRequest       Code = "BAD_REQUEST"
 	RouteUnknown     Code = "ROUTE_UNKNOWN"
+	SubFrozen        Code = "SUB_ACCOUNT_FROZEN"
+	SubEmptying      Code = "SUB_ACCOUNT_EMPTYING"
+	TransferRefused  Code = "TRANSFER_NOT_ALLOWED"
+	DayCapReached    Code = "DAY_CAP_REACHED"
+	DayCapUnread     Code = "DAY_CAP_UNREAD"
 )
 
 // codes gives each its HTTP status in the native profile, and one sentence with the fact
@@ -52,5 +57,10 @@ var codes = map[Code]struct {
 	Starting:         {503, "The server has just started and takes only what was signed since; sign anew and send in a second."},
 	Unavailable:      {503, "The request could not be decided and was not carried out; sign anew and send again later."},
 	BadRequest:       {400, "The request cannot be read; compare it with the documentation of the address."},
+	SubFrozen:        {403, "The sub-account of this key is frozen: it may only read and cancel; its owner has to let it work again."},
+	SubEmptying:      {403, "The sub-account of this key is being emptied: it may only read, cancel, and move what is in it to the main account."},
+	TransferRefused:  {403, "This transfer is not allowed: a key moves money only inside its own account, and only as the rules of its sub-accounts say."},
+	DayCapReached:    {403, "This order would take the key over what it may trade a day; send a smaller one, or wait for the next day (UTC)."},
+	DayCapUnread:     {403, "This key has a cap for a day, and how much this order trades cannot be read in the currency of the cap; use a market and an order that say it."},
 	RouteUnknown:     {404, "There is nothing at this address for a key; check the method and the path."},
 }

@@ -219,6 +219,8 @@ func (s *Service) speed(id ID) *atomic.Int64 {
 type standing struct {
 	status account.Status
 	held   map[account.What]time.Time // what is held, until when
+	subs   map[string]part            // open ones, by id
+	tat    *atomic.Int64              // of all its keys together
 }
 
 // holds reports how long a right waits because what it does is held (DESIGN §5: refused
@@ -254,6 +256,11 @@ func (s *Service) standing(ctx context.Context, acc account.ID) (*standing, erro
 		for _, h := range holds {
 			st.held[h.What] = h.Until
 		}
+		if err != nil {
+			return err
+		}
+		st.tat = s.sum(string(acc))
+		st.subs, err = s.parts(tx, acc)
 		return err
 	})
 	if err != nil {
@@ -266,13 +273,15 @@ func (s *Service) standing(ctx context.Context, acc account.ID) (*standing, erro
 }
 
 // Heard takes in what the log tells: a key or its account has changed.
-func (s *Service) Heard(e audit.Effect, _ audit.Record) {
+func (s *Service) Heard(e audit.Effect, r audit.Record) {
 	switch e.Kind {
 	case "apikey":
 		s.keys.forget(ID(e.ID))
 		s.gone.forget(ID(e.ID))
 	case "account":
 		s.people.forget(account.ID(e.ID))
+	case "subaccount":
+		s.people.forget(account.ID(r.Account)) // its sub-accounts stand with it
 	case "everyone", "apikeys":
 		s.keys.forgetAll()
 		s.gone.forgetAll()

@@ -130,6 +130,10 @@ type GateRoute struct {
 	Path   string `yaml:"path"`
 	Scope  string `yaml:"scope"`
 	Symbol string `yaml:"symbol"` // query:NAME or body:NAME
+
+	To       string `yaml:"to"`       // where a transfer says where to
+	Notional string `yaml:"notional"` // where an order says how much it trades
+	Currency string `yaml:"currency"` // and in what
 }
 
 // Languages of pages and mails.

@@ -136,6 +136,12 @@ func (g *Gate) decide(ctx context.Context, a *asked) (granted, *refused) {
 			return granted{}, &refused{code: apikey.BadRequest}
 		}
 	}
+	if r.to.name != "" {
+		var ok bool
+		if need.To, ok = symbolOf(r.to, query, a.body); !ok || r.to.body() && a.unseen || !alone(r.to, query, a) {
+			return granted{}, &refused{code: apikey.BadRequest} // two destinations, or none that is sure
+		}
+	}
 	q := apikey.Request{Method: a.method, Authority: g.Authority, Path: path, Query: query, Header: a.header, Body: a.body, Unseen: a.unseen, Peer: a.peer}
 	d, refusal := g.BotKeys.Verify(ctx, &q, need)
 	if refusal != nil {
