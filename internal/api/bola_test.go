@@ -30,13 +30,15 @@ func TestAnothersObjectsLookLikeNone(t *testing.T) {
 		"sessions": {bob.tokens.Session, "ses_" + never, ""},
 		"apps":     {w.grant(bob, "openid read").ID, "grt_" + never, ""},
 		"keys":     {w.botKey(bob, "read.account").ID, "kwk_live_0000000000000000000000000000", ""},
+		"subaccounts": {bob.subaccount("Bob's").ID, "sub_" + never, ""},
 		"contacts": {contacts.Items[0].ID, "cnt_" + never, "contacts.change"},
 	}
 	bodies := map[string]any{"PATCH": map[string]string{"name": "Mine now"}, "PATCH apps": map[string][]string{"scopes": {"read"}},
-		"PATCH keys": map[string]any{"version": 1, "purpose": "Mine now"}}
+		"PATCH keys": map[string]any{"version": 1, "purpose": "Mine now"},
+		"PATCH subaccounts": map[string]any{"version": 1, "name": "Mine now"}}
 	holdings := func() string {
 		var all []string
-		for _, path := range []string{"/passkeys", "/devices", "/contacts", "/sessions", "/apps", "/keys"} {
+		for _, path := range []string{"/passkeys", "/devices", "/contacts", "/sessions", "/apps", "/keys", "/subaccounts"} {
 			var v any
 			bob.get("/api/v1"+path, &v)
 			raw, _ := json.Marshal(v)
