@@ -25,16 +25,16 @@ func TestAnothersObjectsLookLikeNone(t *testing.T) {
 
 	const never = "01jd8f00000000000000000000"
 	kinds := map[string]struct{ bobs, unknown, act string }{
-		"passkeys": {keys.Items[0].ID, "key_" + never, "keys.remove"},
-		"devices":  {devices.Items[0].ID, "dev_" + never, "devices.remove"},
-		"sessions": {bob.tokens.Session, "ses_" + never, ""},
-		"apps":     {w.grant(bob, "openid read").ID, "grt_" + never, ""},
-		"keys":     {w.botKey(bob, "read.account").ID, "kwk_live_0000000000000000000000000000", ""},
+		"passkeys":    {keys.Items[0].ID, "key_" + never, "keys.remove"},
+		"devices":     {devices.Items[0].ID, "dev_" + never, "devices.remove"},
+		"sessions":    {bob.tokens.Session, "ses_" + never, ""},
+		"apps":        {w.grant(bob, "openid read").ID, "grt_" + never, ""},
+		"keys":        {w.botKey(bob, "read.account").ID, "kwk_live_0000000000000000000000000000", ""},
 		"subaccounts": {bob.subaccount("Bob's").ID, "sub_" + never, ""},
-		"contacts": {contacts.Items[0].ID, "cnt_" + never, "contacts.change"},
+		"contacts":    {contacts.Items[0].ID, "cnt_" + never, "contacts.change"},
 	}
 	bodies := map[string]any{"PATCH": map[string]string{"name": "Mine now"}, "PATCH apps": map[string][]string{"scopes": {"read"}},
-		"PATCH keys": map[string]any{"version": 1, "purpose": "Mine now"},
+		"PATCH keys":        map[string]any{"version": 1, "purpose": "Mine now"},
 		"PATCH subaccounts": map[string]any{"version": 1, "name": "Mine now"}}
 	holdings := func() string {
 		var all []string
