@@ -7,6 +7,7 @@ import (
 
 	"keyward/internal/account"
 	"keyward/internal/apikey"
+	"keyward/internal/config"
 	"keyward/internal/edge"
 	"keyward/internal/store"
 )
@@ -44,6 +45,11 @@ func (s *Server) subs() {
 		codes: "sub_unknown sub_changed", summary: "Close a sub-account",
 		about: "For good, without a touch. Its keys end with it. What is in it only the exchange knows; it moves that to the main account.",
 	}, s.subClose)
+	add(s, operation{
+		id: "accounts-subaccounts", call: "GET /accounts/{id}/subaccounts", tag: "accounts", access: backend, power: config.MayProvision, limit: edge.ClassAPI,
+		codes: "account_unknown", summary: "The sub-accounts of an account",
+		about: "For the exchange, which keeps what is in them: one that is emptying or closed has its money moved to the main account. Versions grow; ignore what is lower.",
+	}, s.accountSubs)
 }
 
 // Subaccount is a part of an account with keys and limits of its own.
@@ -96,13 +102,25 @@ type (
 )
 
 func (s *Server) subList(ctx context.Context, _ *none) (*subsOut, error) {
+	return s.subsOf(ctx, caller(ctx).Account)
+}
+
+func (s *Server) accountSubs(ctx context.Context, in *idIn) (*subsOut, error) {
+	return s.subsOf(ctx, account.ID(in.ID))
+}
+
+func (s *Server) subsOf(ctx context.Context, acc account.ID) (*subsOut, error) {
 	out := &subsOut{List[Subaccount]{Items: []Subaccount{}}}
 	err := s.DB.View(ctx, func(tx *store.Tx) error {
-		uses, err := s.BotKeys.SubUses(tx, caller(ctx).Account)
+		if _, err := s.Accounts.ByID(tx, acc); err != nil {
+			return err
+		}
+		out.Body.Items = []Subaccount{}
+		uses, err := s.BotKeys.SubUses(tx, acc)
 		if err != nil {
 			return err
 		}
-		all, err := s.Accounts.Subs(tx, caller(ctx).Account)
+		all, err := s.Accounts.Subs(tx, acc)
 		for _, x := range all {
 			out.Body.Items = append(out.Body.Items, subaccountOf(x, uses[string(x.ID)]))
 		}

@@ -60,6 +60,11 @@ func TestSubAccountsFromTheFirstToTheLastAct(t *testing.T) {
 	var all api.List[api.Subaccount]
 	alice.get("/api/v1/subaccounts", &all)
 	equal(t, "closed", all.Items[0].Status, "closed")
+	var seen api.List[api.Subaccount]
+	w.backend("exchange", "GET", "/api/v1/accounts/"+alice.tokens.Account+"/subaccounts", nil, "").want(200, &seen)
+	equal(t, "the exchange sees", seen.Items[0].Status, "closed")
+	w.backend("exchange", "GET", "/api/v1/accounts/acc_01jd8f00000000000000000000/subaccounts", nil, "").refused(404, "account_unknown")
+	alice.send("GET", "/api/v1/accounts/"+alice.tokens.Account+"/subaccounts", nil).refused(401, "client_unauthenticated")
 	var k api.APIKey
 	alice.get("/api/v1/keys/"+key.ID, &k)
 	equal(t, "its key", k.State, "ended")

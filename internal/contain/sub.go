@@ -169,8 +169,8 @@ func (s *Service) SetSub(ctx context.Context, cause store.Cause, acc account.ID,
 
 // CloseSub closes a sub-account for good and ends its keys in the same transaction: a key
 // whose account is gone must not wait for somebody to think of it. What is in it we do
-// not know, and so cannot ask that it be empty; the exchange hears of the closing from
-// the log and moves what is left to the main account.
+// not know, and so cannot ask that it be empty; the exchange reads the closing in
+// the log, or asks for it, and moves what is left to the main account.
 func (s *Service) CloseSub(ctx context.Context, cause store.Cause, acc account.ID, id account.SubID, agent string) (sub account.Sub, ended int, e Effect, err error) {
 	e, err = s.act(ctx, cause, func(tx *store.Tx) ([]audit.Effect, error) {
 		if sub, err = s.accounts.CloseSub(tx, acc, id); err != nil {
