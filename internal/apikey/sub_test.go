@@ -339,3 +339,39 @@ func TestNoKeyOutlivesItsSubAccount(t *testing.T) {
 		}
 	}
 }
+
+// A freeze that is acknowledged at one gate is refused at the other, for every request that
+// starts afterwards.
+func TestAFreezeHereIsRefusedThere(t *testing.T) {
+	here, there := signintest.Two(t)
+	o := &owner{t: t, w: here, p: here.NewPerson()}
+	here.Must(o.p.SignUp())
+	for range 10 {
+		sub := o.p.Sub(account.SubForm{Name: "Race"})
+		bot := o.botOf(sub.ID)
+		far := &owner{t: t, w: there, p: o.p}
+		far.want(far.request(bot, order), trade, "")
+		var frozen, stop atomic.Bool
+		var late atomic.Int64
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			for !stop.Load() {
+				after := frozen.Load()
+				if _, no := there.BotKeys.Verify(t.Context(), far.request(bot, order), trade); no == nil && after {
+					late.Add(1)
+				}
+			}
+		})
+		_, _, err := here.Contain.SetSub(t.Context(), o.p.Cause(), o.p.Account, sub.ID, account.SubFrozen, "")
+		here.Must(err)
+		frozen.Store(true)
+		time.Sleep(20 * time.Millisecond)
+		stop.Store(true)
+		wg.Wait()
+		if late.Load() != 0 {
+			t.Fatalf("%d orders passed after the freeze was acknowledged", late.Load())
+		}
+		_, _, _, err = here.Contain.CloseSub(t.Context(), o.p.Cause(), o.p.Account, sub.ID, "")
+		here.Must(err)
+	}
+}
