@@ -6,6 +6,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"keyward/internal/audit"
 	"keyward/internal/edge"
 	"keyward/internal/keyring"
 	"keyward/internal/store"
@@ -179,6 +180,17 @@ func (s *Service) CloseSub(tx *store.Tx, id ID, sub SubID) (Sub, error) {
 	return was, err
 }
 
+// RestoredSubs freezes every open sub-account when a restored database is accepted: which
+// of them were frozen, narrowed or closed after the backup nobody knows any more. Each
+// owner lets them work again with a touch.
+func RestoredSubs(tx *store.Tx) ([]audit.Effect, error) {
+	n, err := tx.Exec(sqlFreezeAllSubs)
+	if err != nil || n == 0 {
+		return nil, err
+	}
+	return []audit.Effect{{Kind: "subaccounts", ID: "all", Version: n}}, nil
+}
+
 func scanSub(r interface{ Scan(...any) error }) (Sub, error) {
 	var s Sub
 	var made, closed int64
@@ -206,6 +218,8 @@ ORDER BY CASE WHEN status = 'closed' THEN 1 ELSE 0 END, made_at, id LIMIT 200`
 WHERE account = $1 AND id = $2 AND version = $3 AND status <> 'closed'
  AND NOT EXISTS (SELECT 1 FROM account_sub o WHERE o.account = $1 AND o.id <> $2 AND o.status <> 'closed' AND o.name = $4) RETURNING version`
 	sqlCloseSub = `UPDATE account_sub SET status = 'closed', closed_at = $3, version = version + 1 WHERE account = $1 AND id = $2 AND status <> 'closed' RETURNING version`
+
+	sqlFreezeAllSubs = `UPDATE account_sub SET status = 'frozen', version = version + 1 WHERE status IN ('active', 'emptying')`
 
 	// The names are the owner's own words.
 	sqlEraseSubs = `UPDATE account_sub SET name = '', version = version + 1, closed_at = CASE WHEN status = 'closed' THEN closed_at ELSE CAST($2 AS BIGINT) END, status = 'closed' WHERE account = $1`

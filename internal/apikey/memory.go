@@ -282,7 +282,7 @@ func (s *Service) Heard(e audit.Effect, r audit.Record) {
 		s.people.forget(account.ID(e.ID))
 	case "subaccount":
 		s.people.forget(account.ID(r.Account)) // its sub-accounts stand with it
-	case "everyone", "apikeys":
+	case "everyone", "apikeys", "subaccounts":
 		s.keys.forgetAll()
 		s.gone.forgetAll()
 		s.people.forgetAll()

@@ -326,6 +326,9 @@ func (s *Service) Erase(tx *store.Tx, acc account.ID) error {
 	if err := tx.Later(sqlEraseUse, string(acc)); err != nil {
 		return err
 	}
+	if err := tx.Later(sqlEraseSpent, string(acc)); err != nil {
+		return err
+	}
 	if err := tx.Later(sqlEraseSecrets, string(acc)); err != nil {
 		return err
 	}

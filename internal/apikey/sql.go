@@ -73,6 +73,7 @@ ON CONFLICT (key_id, day) DO UPDATE SET spent = apikey_spent.spent + $3 WHERE ap
 	sqlEraseKeys = `UPDATE apikey_key SET purpose = '', made_addr = '', made_agent = '', partner = '', sub = '', allow = '', deny = '', version = version + 1,
  ended_at = CASE WHEN status = 'revoked' THEN ended_at ELSE $2 END, ended_why = CASE WHEN status = 'revoked' THEN ended_why ELSE 'erased' END, status = 'revoked' WHERE account = $1`
 	sqlEraseSecrets = `UPDATE apikey_version SET sealed = NULL WHERE key_id IN (SELECT id FROM apikey_key WHERE account = $1)`
+	sqlEraseSpent   = `DELETE FROM apikey_spent WHERE key_id IN (SELECT id FROM apikey_key WHERE account = $1)`
 	sqlEraseUse     = `DELETE FROM apikey_use WHERE key_id IN (SELECT id FROM apikey_key WHERE account = $1)`
 )
 

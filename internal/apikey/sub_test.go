@@ -9,10 +9,12 @@ import (
 
 	"keyward/internal/account"
 	"keyward/internal/apikey"
+	"keyward/internal/audit"
 	"keyward/internal/contain"
 	"keyward/internal/device"
 	"keyward/internal/signin/signintest"
 	"keyward/internal/softkey"
+	"keyward/internal/store"
 )
 
 var (
@@ -374,4 +376,24 @@ func TestAFreezeHereIsRefusedThere(t *testing.T) {
 		_, _, _, err = here.Contain.CloseSub(t.Context(), o.p.Cause(), o.p.Account, sub.ID, "")
 		here.Must(err)
 	}
+}
+
+func TestAfterARestoreSubAccountsWaitForTheirOwners(t *testing.T) {
+	each(t, func(t *testing.T, o *owner) {
+		sub := o.p.Sub(account.SubForm{Name: "Maker", Transfers: account.TransferBoth})
+		bot, main := o.botOf(sub.ID), o.botOf("")
+		o.want(o.request(bot, order), trade, "")
+		o.want(o.request(main, transfer), to(string(sub.ID)), "")
+		o.w.Must(o.w.DB.Update(t.Context(), store.Cause{Actor: "operator:test"}, func(tx *store.Tx) error {
+			ended, err := account.RestoredSubs(tx)
+			if err == nil {
+				_, err = o.w.Log.Append(tx, audit.Event{Action: "audit.restore_accepted", Target: "log", Effects: ended, Payload: map[string]string{"size": "1", "anchor": "2"}})
+			}
+			return err
+		}))
+		o.want(o.request(bot, order), trade, "SUB_ACCOUNT_FROZEN")
+		o.want(o.request(main, transfer), to(string(sub.ID)), "TRANSFER_NOT_ALLOWED")
+		o.setSub(sub.ID, account.TransferBoth, account.SubActive)
+		o.want(o.request(bot, order), trade, "")
+	})
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"keyward/internal/keyring"
 	"keyward/internal/store"
 )
 
@@ -21,7 +22,7 @@ type Object struct {
 type Leaf = exportEvent
 
 const sqlOfObject = `SELECT ` + columns + ` FROM audit_event
-WHERE account = $1 AND account <> '' AND shown = $2 AND at >= $3 AND at < $4 AND effects LIKE $5 ORDER BY id DESC LIMIT $6`
+WHERE account = $1 AND account <> '' AND shown = $2 AND id > $7 AND id < $8 AND at >= $3 AND at < $4 AND effects LIKE $5 ORDER BY id DESC LIMIT $6`
 
 // OfObject lists the events of a window that touched an object, the newest first, at most
 // limit of them. Events that no owner is shown are not among them.
@@ -60,10 +61,15 @@ func (l *Log) LeavesOfObject(tx *store.Tx, o Object, from, to time.Time, limit i
 	return leaves, waiting, nil
 }
 
+// aside: ids sort by their time, so the window is a range of the index as well, a little
+// wider than itself. A history of years is not read for a day of it.
+const aside = time.Second
+
 func touched(tx *store.Tx, o Object, from, to time.Time, limit int) (list []placed, err error) {
 	// Kinds are words of ours, so the pattern is one. The id is compared below: of another
 	// exchange's, with an underscore, a pattern would take more than it says.
-	list, err = find(tx, nil, sqlOfObject, o.Account, true, store.Micros(from), store.Micros(to), `%["`+o.Kind+`",%`, limit)
+	list, err = find(tx, nil, sqlOfObject, o.Account, true, store.Micros(from), store.Micros(to), `%["`+o.Kind+`",%`, limit,
+		keyring.NewID("evt_", from.Add(-aside)), keyring.NewID("evt_", to.Add(aside)))
 	if err != nil {
 		return nil, err
 	}
