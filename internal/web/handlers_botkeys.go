@@ -222,14 +222,20 @@ func (s *Server) showBotKey(v *visit, status int, typed *BotKeyForm, why *KeyRef
 		}
 		view.Key, view.Form = b, formOf(v, k)
 		view.Changes, view.Story = nil, nil
-		changes, err := s.BotKeys.Changes(tx, k, v.base.Now.Add(-keyStoryWhole), v.base.Now.Add(time.Minute))
+		from, to, asked := v.window(keyStory)
+		view.From, view.To, view.Asked = v.base.local(from).Format(time.DateOnly), v.base.local(to.Add(-time.Minute)).Format(time.DateOnly), asked
+		since := v.base.Now.Add(-keyStoryWhole) // who changed it is told from further back: it is seldom, and matters longer
+		if asked {
+			since = from
+		}
+		changes, err := s.BotKeys.Changes(tx, k, since, to)
 		if err != nil {
 			return err
 		}
 		for _, r := range changes[:min(len(changes), keyLines)] {
 			view.Changes = append(view.Changes, BotKeyChange{At: r.At, Says: audit.Sentence(r, v.base.Lang), Addr: r.Addr, Place: v.place(r.Addr)})
 		}
-		lines, err := s.BotKeys.Story(tx, k, v.base.Now.Add(-keyStory), v.base.Now.Add(time.Minute))
+		lines, err := s.BotKeys.Story(tx, k, from, to)
 		view.More = max(len(lines)-keyLines, 0)
 		for _, l := range lines[:min(len(lines), keyLines)] {
 			line := BotKeyLine{At: l.Minute, Addr: l.Addr, Place: v.place(l.Addr), Call: callOf(l.Class), Code: string(l.Code), N: l.N}

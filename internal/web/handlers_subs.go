@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"keyward/internal/account"
 	"keyward/internal/apikey"
@@ -305,8 +306,21 @@ func (s *Server) subClose(v *visit) error {
 	return nil
 }
 
-// botKeySigned hands the signed story of a key to its owner: the last ninety days, which is
-// as long as stories are kept.
+// window is what an address asks for, "?from=2026-03-01&to=2026-03-04", both days whole and in
+// the page's zone; without one, or with one that is none, so long until now. asked says which.
+func (v *visit) window(usual time.Duration) (from, to time.Time, asked bool) {
+	q := v.r.URL.Query()
+	zone := v.base.local(v.base.Now).Location()
+	first, err1 := time.ParseInLocation(time.DateOnly, q.Get("from"), zone)
+	last, err2 := time.ParseInLocation(time.DateOnly, q.Get("to"), zone)
+	if err1 != nil || err2 != nil || last.Before(first) {
+		return v.base.Now.Add(-usual), v.base.Now.Add(time.Minute), false
+	}
+	return first, last.AddDate(0, 0, 1), true
+}
+
+// botKeySigned hands the signed story of a key to its owner: the window that is asked for, or
+// the last ninety days, which is as long as stories are kept.
 func (s *Server) botKeySigned(v *visit) error {
 	var file []byte
 	err := s.DB.View(v.r.Context(), func(tx *store.Tx) error {
@@ -314,7 +328,8 @@ func (s *Server) botKeySigned(v *visit) error {
 		if err != nil {
 			return err
 		}
-		file, err = s.BotKeys.SignedStory(tx, k, tx.Now.Add(-keyStoryWhole), tx.Now)
+		from, to, _ := v.window(keyStoryWhole)
+		file, err = s.BotKeys.SignedStory(tx, k, from, to)
 		return err
 	})
 	if err != nil {

@@ -148,6 +148,12 @@ func TestTheSignedStoryIsAFileOfItsOwner(t *testing.T) {
 		if err != nil || st.Key != string(id) || len(st.Changes) != 1 || !strings.HasPrefix(file.Header().Get("Content-Disposition"), "attachment") {
 			t.Errorf("%v %s %v", err, file.Body, file.Header())
 		}
+		d.says(d.open("/keys/"+string(id)+"?from=2020-01-01&to=2020-01-02"), "2020-01-01 to 2020-01-02, by minute", "Nothing in this time.", "?from=2020-01-01&amp;to=2020-01-02")
+		d.says(d.open("/keys/"+string(id)+"?from=yesterday&to=2020-01-02"), "The last seven days", "You made an API key")
+		old := d.open("/keys/" + string(id) + "/story?from=2020-01-01&to=2020-01-02")
+		if st, err := apikey.OpenStory(old.Body.Bytes(), w.Log.Key()); err != nil || len(st.Changes) != 0 {
+			t.Errorf("two days of 2020: %v %s", err, old.Body)
+		}
 		other := w.NewPerson()
 		w.Must(other.SignUp())
 		_, theirs := other.Bot(apikey.NewKey{Scopes: apikey.ReadAccount})

@@ -154,7 +154,7 @@ func (v *BotKeys) Hygiene() (hints []Hint) {
 
 // BotKeyPage is one key: all that is known of it, what it did lately, and the form that changes it.
 //
-//	GET  /keys/{id}
+//	GET  /keys/{id}         (from, to?)
 //	POST /keys/{id}         (version, purpose, scope…, places?, deny?, symbols?, until, per_min)  303 the same with a receipt; act botkeys.change when it widens
 //	POST /keys/{id}/release ()  act botkeys.release; for one that may have leaked
 //	POST /keys/{id}/unlock  ()  act botkeys.unlock, on another device than the one that gave the right, known for a day
@@ -166,7 +166,10 @@ type BotKeyPage struct {
 	Refused *KeyRefused    // why the change was not made
 	Changes []BotKeyChange // who made and changed it, the newest first
 	Story   []BotKeyLine
-	More    int // lines that are not shown
+	More    int    // lines that are not shown
+	From    string // days of the window, 2006-01-02 in the page's zone
+	To      string
+	Asked   bool // for it; else the last seven days
 }
 
 func (*BotKeyPage) page() (string, string) { return "botkey", "botkeys" }

@@ -42,7 +42,7 @@ var subFixtures = []fixture{
 		k, f := gridBot, gridForm
 		k.Sub, k.SubID, k.DayCap, k.DayCapIn, k.Spent, k.Refused, k.RefusedN = maker.Name, maker.ID, "2500.5", "USD", "1200", nil, 0
 		f.Cap, f.CapIn = "2500.5", "USD"
-		return &BotKeyPage{Base: in(c, "/keys/"+k.ID), Key: k, Form: f, Changes: []BotKeyChange{
+		return &BotKeyPage{Base: in(c, "/keys/"+k.ID), Key: k, Form: f, From: "2026-03-01", To: "2026-03-11", Asked: true, Changes: []BotKeyChange{
 			{At: at(11, 9, 0), Says: "You took power from the API key for “Grid trading, BTC and ETH”, or renamed it.", Addr: "203.0.113.9", Place: "Seoul, South Korea"},
 			{At: at(1, 9, 0), Says: "You made an API key for “Grid trading, BTC and ETH” on Chrome, Windows 11.", Addr: "203.0.113.9"},
 		}}
