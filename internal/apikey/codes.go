@@ -23,6 +23,7 @@ const (
 	AccountFrozen    Code = "ACCOUNT_FROZEN"
 	Starting         Code = "STARTING"
 	Unavailable      Code = "UNAVAILABLE"
+	KeysShut         Code = "KEYS_SHUT"
 	BadRequest       Code = "BAD_REQUEST"
 	RouteUnknown     Code = "ROUTE_UNKNOWN"
 	SubFrozen        Code = "SUB_ACCOUNT_FROZEN"
@@ -30,6 +31,10 @@ const (
 	TransferRefused  Code = "TRANSFER_NOT_ALLOWED"
 	DayCapReached    Code = "DAY_CAP_REACHED"
 	DayCapUnread     Code = "DAY_CAP_UNREAD"
+
+	// Of the sessions of people, which gates take beside keys.
+	SessionExpired Code = "SESSION_EXPIRED"
+	StepUp         Code = "STEP_UP_REQUIRED"
 )
 
 // codes gives each its HTTP status in the native profile, and one sentence with the fact
@@ -56,6 +61,7 @@ var codes = map[Code]struct {
 	AccountFrozen:    {403, "The account is frozen; its owner has to lift the freeze."},
 	Starting:         {503, "The server has just started and takes only what was signed since; sign anew and send in a second."},
 	Unavailable:      {503, "The request could not be decided and was not carried out; sign anew and send again later."},
+	KeysShut:         {503, "The server's keys are shut until the vault that wraps them answers again; nothing was carried out; sign anew and send again later."},
 	BadRequest:       {400, "The request cannot be read; compare it with the documentation of the address."},
 	SubFrozen:        {403, "The sub-account of this key is frozen: it may only read and cancel; its owner has to let it work again."},
 	SubEmptying:      {403, "The sub-account of this key is being emptied: it may only read, cancel, and move what is in it to the main account."},
@@ -63,4 +69,6 @@ var codes = map[Code]struct {
 	DayCapReached:    {403, "This order would take the key over what it may trade a day; send a smaller one, or wait for the next day (UTC)."},
 	DayCapUnread:     {403, "This key has a cap for a day, and how much this order trades cannot be read in the currency of the cap; use a market and an order that say it."},
 	RouteUnknown:     {404, "There is nothing at this address for a key; check the method and the path."},
+	SessionExpired:   {401, "The session has to be renewed; renew it and send the request again."},
+	StepUp:           {403, "This takes a passkey that was touched lately; confirm it is you and send the request again."},
 }

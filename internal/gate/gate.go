@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,6 +23,7 @@ type Parts struct {
 	Limiter *edge.Limiter // of what proves nothing; nil: none
 	Now     func() time.Time
 	Logger  *slog.Logger
+	People  // what people have, where routes take that
 }
 
 // Settings are how a gate stands.
@@ -33,6 +35,10 @@ type Settings struct {
 	Proxies   []netip.Prefix // in front of the proxy
 	Routes    []Route
 	BodyLimit int64
+	Profiles  []apikey.Profile // that requests may be signed in; none: all
+
+	BodyFromPeers bool // the fronts that ask (Envoy) hand the body over
+
 	Transport http.RoundTripper // to the upstream; nil: the usual one
 }
 
@@ -72,6 +78,7 @@ type granted struct {
 	apikey.Decision
 	token  string
 	public bool
+	by     string // of a person's credential, whose Key has an account and nothing else
 }
 
 // refused is what the client is told.
@@ -80,6 +87,7 @@ type refused struct {
 	facts   apikey.Facts
 	key     apikey.ID // of a proved one
 	profile apikey.Profile
+	token   error // why the token of an app was not taken; the rest is empty then
 }
 
 // route is what can be told of a request before its body is read and any key looked up.
@@ -100,7 +108,11 @@ func (g *Gate) route(a *asked) (*route, *refused) {
 	if r.public {
 		return r, nil
 	}
-	if !apikey.Signed(a.header) {
+	by := credential(a.header)
+	if by == 0 || r.takes&by == 0 {
+		return nil, &refused{code: apikey.AuthFailed}
+	}
+	if profile, _ := apikey.ProfileOf(a.header); by == TakesKey && len(g.Profiles) > 0 && !slices.Contains(g.Profiles, profile) {
 		return nil, &refused{code: apikey.AuthFailed}
 	}
 	if g.Limiter != nil {
@@ -142,6 +154,20 @@ func (g *Gate) decide(ctx context.Context, a *asked) (granted, *refused) {
 			return granted{}, &refused{code: apikey.BadRequest} // two destinations, or none that is sure
 		}
 	}
+	if by := credential(a.header); by != TakesKey {
+		gr, no := g.person(ctx, a, r, by)
+		if no != nil {
+			if g.Limiter != nil {
+				g.Limiter.AllowAddr(edge.ClassGate, a.peer)
+			}
+			return granted{}, no
+		}
+		// Nobody signed the body, so a front that keeps it cannot say what it was.
+		if a.unseen && mutates(a.method) {
+			return granted{}, &refused{code: apikey.BadRequest}
+		}
+		return g.seal(a, gr, a.sum(sha256.Sum256(nil)))
+	}
 	q := apikey.Request{Method: a.method, Authority: g.Authority, Path: path, Query: query, Header: a.header, Body: a.body, Unseen: a.unseen, Peer: a.peer}
 	d, refusal := g.BotKeys.Verify(ctx, &q, need)
 	if refusal != nil {
@@ -150,18 +176,28 @@ func (g *Gate) decide(ctx context.Context, a *asked) (granted, *refused) {
 		}
 		return granted{}, &refused{code: refusal.Code, facts: refusal.Facts, key: refusal.Key, profile: refusal.Profile}
 	}
-	sum := q.Digest
-	if !a.unseen {
-		sum = sha256.Sum256(a.body)
-	}
+	return g.seal(a, granted{Decision: d}, a.sum(q.Digest))
+}
+
+// seal makes the decision one that an upstream can check.
+func (g *Gate) seal(a *asked, gr granted, sum [32]byte) (granted, *refused) {
 	token := g.signer.Append(nil, gatekit.Decision{
-		ID: d.ID.String(), Method: a.method, Target: a.target, Body: sum, Account: string(d.Key.Account), Sub: d.Key.Sub, Credential: "key:" + string(d.Key.ID),
-		Scopes: d.Scopes.String(), ExitOnly: d.ExitOnly, Issued: d.At.Truncate(time.Millisecond),
+		ID: gr.ID.String(), Method: a.method, Target: a.target, Body: sum, Account: string(gr.Key.Account), Sub: gr.Key.Sub, Credential: gr.credential(),
+		Scopes: gr.Scopes.String(), ExitOnly: gr.ExitOnly, Issued: gr.At.Truncate(time.Millisecond),
 	})
 	if len(token) == 0 {
 		return granted{}, &refused{code: apikey.Unavailable} // a decision that cannot be said is none
 	}
-	return granted{Decision: d, token: string(token)}, nil
+	gr.token = string(token)
+	return gr, nil
+}
+
+// credential is what let a request in, as upstreams are told.
+func (gr *granted) credential() string {
+	if gr.by != "" {
+		return gr.by
+	}
+	return "key:" + string(gr.Key.ID)
 }
 
 // told writes what the upstream may believe into headers, and nothing else that looks
@@ -175,8 +211,11 @@ func (gr *granted) told(h http.Header, id string) {
 	if gr.Key.Sub != "" {
 		h.Set(gatekit.HeaderSub, gr.Key.Sub)
 	}
-	h.Set(gatekit.HeaderKey, "key:"+string(gr.Key.ID))
+	h.Set(gatekit.HeaderKey, gr.credential())
 	h.Set(gatekit.HeaderScopes, gr.Scopes.String())
+	if gr.Stale > 0 {
+		h.Set(gatekit.HeaderStale, gr.stale())
+	}
 	h.Set(gatekit.HeaderRequestID, id)
 }
 
