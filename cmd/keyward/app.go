@@ -138,6 +138,7 @@ func (c *core) domains(met session.Metrics, transport http.RoundTripper) (*domai
 	d.contain.AlsoErase(d.botKeys.Erase)
 	d.contain.AlsoRestored(staff.Restored)
 	d.contain.AlsoRestored(apikey.Restored)
+	d.contain.AlsoRestored(account.RestoredSubs)
 	d.mint = session.NewMint(c.ring, c.cfg.PublicURL, c.db.Now)
 	d.oauth = oauth.New(oauth.Parts{
 		DB: c.db, Log: c.log, Accounts: d.accounts, Sessions: d.sessions, SignIn: d.signin, Mint: d.mint, Access: c.cfg.Sessions.Access, Transport: transport,

@@ -63,6 +63,12 @@ func (c *core) newGate(d *domains, limiter *edge.Limiter, now func() time.Time, 
 			return nil, config.Faults{{Key: fmt.Sprintf("gate.routes[%d].symbol", i), What: "stands in the body, which fronts that ask do not hand over",
 				Why: "such requests could never pass through them", Fix: "use query:NAME, the proxy alone (no gate.peers), or an Envoy that hands bodies over (gate.ext_authz_body)"}}
 		}
+		for _, x := range [][2]string{{"to", r.To}, {"notional", r.Notional}} {
+			if len(g.Peers) > 0 && x[1] != "" && !strings.HasPrefix(x[1], "query:") {
+				return nil, config.Faults{{Key: fmt.Sprintf("gate.routes[%d].%s", i, x[0]), What: "stands in the body, which fronts that ask do not hand over",
+					Why: "such requests could never pass through them", Fix: "use query:NAME, or the proxy alone (no gate.peers)"}}
+			}
+		}
 		s.Routes = append(s.Routes, route)
 	}
 	people, err := c.people(d)

@@ -14,9 +14,13 @@ import (
 // keyCmd is what operators may do with the API keys of an account: look, and end one.
 // Whatever gives a key power takes its owner's touch and is not here.
 type keyCmd struct {
-	List keyListCmd `cmd:"" help:"List the API keys of an account."`
-	Show keyShowCmd `cmd:"" help:"Show one key and what of it was refused in the last seven days."`
-	End  keyEndCmd  `cmd:"" help:"End a key for good; its owner is told."`
+	List  keyListCmd  `cmd:"" help:"List the API keys of an account."`
+	Show  keyShowCmd  `cmd:"" help:"Show one key and what of it was refused in the last seven days."`
+	Story keyStoryCmd `cmd:"" help:"Tell who made and changed a key and what it did, by minute; --signed writes it as a signed document."`
+
+	VerifyStory keyVerifyStoryCmd `cmd:"" help:"Verify a signed story offline."`
+
+	End keyEndCmd `cmd:"" help:"End a key for good; its owner is told."`
 }
 
 // refusedFor: as long as the owner's page tells of refusals.
@@ -98,7 +102,7 @@ func (cmd keyShowCmd) Run(e *env) error {
 func (e *env) showKey(k apikey.Key, refused []apikey.Line, now time.Time) error {
 	facts := [][2]string{
 		{"sub_account", k.Sub}, {"partner", k.Partner}, {"profile", string(k.Profile)}, {"alg", string(k.Alg)}, {"symbols", strings.Join(k.Symbols, " ")}, {"locked", fmt.Sprint(k.Locked)},
-		{"per_minute", fmt.Sprint(k.PerMin)}, {"starts", k.Starts.Format(time.RFC3339)}, {"made", k.Made.At.Format(time.RFC3339)},
+		{"per_minute", fmt.Sprint(k.PerMin)}, {"day_cap", k.DayCap.String()}, {"starts", k.Starts.Format(time.RFC3339)}, {"made", k.Made.At.Format(time.RFC3339)},
 		{"made_from", k.Made.Addr}, {"made_on", k.Made.Agent}, {"device", string(k.Made.Device)}, {"ended", everOr(k.EndedAt, "")}, {"ended_why", k.EndedWhy},
 	}
 	for i, cell := range keyRow(k, now) {

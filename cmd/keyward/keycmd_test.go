@@ -7,8 +7,10 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"keyward/internal/account"
 	"keyward/internal/apikey"
 	"keyward/internal/config"
+	"keyward/internal/contain"
 	"keyward/internal/device"
 	"keyward/internal/session"
 	"keyward/internal/signin"
@@ -17,7 +19,7 @@ import (
 )
 
 // bot makes somebody with a passkey and an API key in the database of keyward.yaml.
-// Their account becomes $ACCOUNT, the key $KEY.
+// Their account becomes $ACCOUNT, the key $KEY, and a sub-account $SUB.
 func bot(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 0 {
 		ts.Fatalf("usage: bot")
@@ -56,6 +58,20 @@ func bot(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	key, err := d.botKeys.Add(ctx, cause, apikey.By{Account: in.Account, Session: string(iss.Session), Device: live.Device, Agent: "Firefox on Linux", Addr: home.String()}, n)
 	ts.Check(err)
+	live, err = d.sessions.Check(ctx, iss.Access, home, "")
+	ts.Check(err)
+	form, err := account.SubForm{Name: "Market maker"}.Checked()
+	ts.Check(err)
+	act := contain.SubMakeAct(form)
+	options, err = d.signin.BeginStepUp(ctx, live.Session, act)
+	ts.Check(err)
+	answer, err = browser.Get(options)
+	ts.Check(err)
+	iss, err = d.signin.FinishStepUp(ctx, cause, live.Session, act, answer, from)
+	ts.Check(err)
+	sub, err := d.contain.MakeSub(ctx, cause, apikey.By{Account: in.Account, Session: string(iss.Session), Device: live.Device, Agent: "Firefox on Linux", Addr: home.String()}, form)
+	ts.Check(err)
+	ts.Setenv("SUB", string(sub.ID))
 	ts.Setenv("ACCOUNT", string(in.Account))
 	ts.Setenv("KEY", string(key.ID))
 }

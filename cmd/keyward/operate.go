@@ -85,6 +85,7 @@ func (e *env) table(head []string, rows [][]string) error {
 type accountCmd struct {
 	Show   accountShowCmd   `cmd:"" help:"Show an account by id, external id or mail address."`
 	Freeze accountFreezeCmd `cmd:"" help:"Freeze an account: every session ends; the owner's passkey lifts it."`
+	Sub    accountSubCmd    `cmd:"" help:"List and freeze sub-accounts."`
 	Erase  accountEraseCmd  `cmd:"" help:"Close an account and erase its personal data; the log still verifies."`
 }
 

@@ -22,6 +22,7 @@ type Bots struct {
 	last   int
 
 	followers map[*follower]bool // open streams
+	dollars   map[string]int64   // cents of each purse that ever moved any
 }
 
 type botOrder struct {
@@ -39,12 +40,13 @@ type botOrder struct {
 
 // NewBots makes the API under the key that the gate shares with it.
 func NewBots(key gatekit.Key) *Bots {
-	b := &Bots{orders: map[string]botOrder{}, followers: map[*follower]bool{}}
+	b := &Bots{orders: map[string]botOrder{}, followers: map[*follower]bool{}, dollars: map[string]int64{}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/balance", b.balance)
 	mux.HandleFunc("GET /v1/orders", b.list)
 	mux.HandleFunc("POST /v1/orders", b.place)
 	mux.HandleFunc("DELETE /v1/orders/{id}", b.cancel)
+	mux.HandleFunc("POST /v1/transfers", b.transfer)
 	mux.HandleFunc("POST /v1/withdrawals", b.withdraw)
 	b.streams(mux)
 	verifier := gatekit.NewVerifier(key)
@@ -60,16 +62,21 @@ func NewBots(key gatekit.Key) *Bots {
 
 func (b *Bots) balance(w http.ResponseWriter, r *http.Request) {
 	d, _ := gatekit.FromContext(r.Context())
-	answer(w, map[string]string{"account": d.Account, "BTC": "0.42", "USD": "1200.00"})
+	b.mu.Lock()
+	usd := dollars(b.cents(d.Account, d.Sub))
+	b.mu.Unlock()
+	btc := "0.42"
+	if d.Sub != "" {
+		btc = "0"
+	}
+	answer(w, map[string]string{"account": d.Account, "sub_account": d.Sub, "BTC": btc, "USD": usd})
 }
 
 func (b *Bots) list(w http.ResponseWriter, r *http.Request) {
-	d, _ := gatekit.FromContext(r.Context())
-	answer(w, b.of(d.Account))
+	answer(w, b.of(accountOf(r)))
 }
 
 func (b *Bots) place(w http.ResponseWriter, r *http.Request) {
-	d, _ := gatekit.FromContext(r.Context())
 	var o botOrder
 	in := json.NewDecoder(r.Body)
 	in.DisallowUnknownFields()
@@ -77,12 +84,11 @@ func (b *Bots) place(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, `{"code":"ORDER_INVALID"}`, http.StatusBadRequest)
 		return
 	}
-	answer(w, b.put(d.Account, o))
+	answer(w, b.put(accountOf(r), o))
 }
 
 func (b *Bots) cancel(w http.ResponseWriter, r *http.Request) {
-	d, _ := gatekit.FromContext(r.Context())
-	o, ok := b.drop(d.Account, r.PathValue("id"))
+	o, ok := b.drop(accountOf(r), r.PathValue("id"))
 	if !ok {
 		http.Error(w, `{"code":"ORDER_UNKNOWN"}`, http.StatusNotFound)
 		return

@@ -58,7 +58,7 @@ func (b *Bots) out(r *http.Request, market, id string) (botOrder, bool) {
 // accountOf is whom a request acts for, by the gate's word.
 func accountOf(r *http.Request) string {
 	d, _ := gatekit.FromContext(r.Context())
-	return d.Account
+	return purse(d.Account, d.Sub)
 }
 
 // mine are the names by number that the exchanges with numbers for ids use.

@@ -232,6 +232,9 @@ func (s *Service) Erase(tx *store.Tx, id ID) error {
 	if _, err = tx.Exec(sqlEraseContacts, id); err != nil {
 		return err
 	}
+	if _, err = tx.Exec(sqlEraseSubs, id, store.Micros(tx.Now)); err != nil {
+		return err
+	}
 	_, err = tx.Exec(sqlEraseHolds, id) // the row stays for its end, the reason is personal
 	return err
 }

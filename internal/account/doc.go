@@ -1,5 +1,5 @@
 // Package account owns the noun every other domain points at: the account, the
-// ways to reach its owner, the holds laid on it, and the promise that a request
+// ways to reach its owner, the holds laid on it, the sub-accounts it is divided into, and the promise that a request
 // with the same Idempotency-Key acts once.
 //
 // It never decides who may act (device and session do), never sends mail

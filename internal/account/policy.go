@@ -27,6 +27,13 @@ const (
 	maxOnceKey    = 255 // bytes; the RFC draft leaves the bound to us
 	maxOnceBody   = 1 << 20
 	maxBecause    = 200 // characters
+
+	// maxSubs: open sub-accounts of one account. Each gate keeps them in memory with the
+	// account, and an owner who has more reads none of them.
+	maxSubs      = 20
+	maxSubName   = 64 // characters
+	maxSubKeys   = 30
+	maxSubPerMin = 60_000
 )
 
 // linkKey names the key under which links to a contact are made.

@@ -55,7 +55,9 @@ func (s *Server) activityList(ctx context.Context, in *activityIn) (*activityOut
 		recs = recs[:in.Limit]
 		next = recs[in.Limit-1].ID
 	}
-	return &activityOut{List[Event]{Next: next, Items: each(recs, func(r audit.Record) Event {
-		return Event{ID: r.ID, At: r.At, Action: string(r.Action), Sentence: audit.Sentence(r, lang), Target: r.Target, RequestID: r.Request, Address: r.Addr, Device: r.Device}
-	})}}, nil
+	return &activityOut{List[Event]{Next: next, Items: each(recs, func(r audit.Record) Event { return eventOf(r, lang) })}}, nil
+}
+
+func eventOf(r audit.Record, lang string) Event {
+	return Event{ID: r.ID, At: r.At, Action: string(r.Action), Sentence: audit.Sentence(r, lang), Target: r.Target, RequestID: r.Request, Address: r.Addr, Device: r.Device}
 }

@@ -25,18 +25,20 @@ func TestAnothersObjectsLookLikeNone(t *testing.T) {
 
 	const never = "01jd8f00000000000000000000"
 	kinds := map[string]struct{ bobs, unknown, act string }{
-		"passkeys": {keys.Items[0].ID, "key_" + never, "keys.remove"},
-		"devices":  {devices.Items[0].ID, "dev_" + never, "devices.remove"},
-		"sessions": {bob.tokens.Session, "ses_" + never, ""},
-		"apps":     {w.grant(bob, "openid read").ID, "grt_" + never, ""},
-		"keys":     {w.botKey(bob, "read.account").ID, "kwk_live_0000000000000000000000000000", ""},
-		"contacts": {contacts.Items[0].ID, "cnt_" + never, "contacts.change"},
+		"passkeys":    {keys.Items[0].ID, "key_" + never, "keys.remove"},
+		"devices":     {devices.Items[0].ID, "dev_" + never, "devices.remove"},
+		"sessions":    {bob.tokens.Session, "ses_" + never, ""},
+		"apps":        {w.grant(bob, "openid read").ID, "grt_" + never, ""},
+		"keys":        {w.botKey(bob, "read.account").ID, "kwk_live_0000000000000000000000000000", ""},
+		"subaccounts": {bob.subaccount("Bob's").ID, "sub_" + never, ""},
+		"contacts":    {contacts.Items[0].ID, "cnt_" + never, "contacts.change"},
 	}
 	bodies := map[string]any{"PATCH": map[string]string{"name": "Mine now"}, "PATCH apps": map[string][]string{"scopes": {"read"}},
-		"PATCH keys": map[string]any{"version": 1, "purpose": "Mine now"}}
+		"PATCH keys":        map[string]any{"version": 1, "purpose": "Mine now"},
+		"PATCH subaccounts": map[string]any{"version": 1, "name": "Mine now"}}
 	holdings := func() string {
 		var all []string
-		for _, path := range []string{"/passkeys", "/devices", "/contacts", "/sessions", "/apps", "/keys"} {
+		for _, path := range []string{"/passkeys", "/devices", "/contacts", "/sessions", "/apps", "/keys", "/subaccounts"} {
 			var v any
 			bob.get("/api/v1"+path, &v)
 			raw, _ := json.Marshal(v)
@@ -96,7 +98,7 @@ func TestAnothersObjectsLookLikeNone(t *testing.T) {
 			})
 		}
 	}
-	equal(t, "routes with an object", tried, 17)
+	equal(t, "routes with an object", tried, 23)
 	equal(t, "what Bob has", holdings(), before)
 	equal(t, "what Bob was told", len(w.actions(bob.tokens.Account)), history)
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"keyward/internal/apikey"
+	"keyward/internal/audit"
 	"keyward/internal/device"
 	"keyward/internal/edge"
 	"keyward/internal/store"
@@ -17,13 +18,13 @@ import (
 // keys registers what an owner does to the keys of their bots.
 func (s *Server) keys() {
 	const (
-		asked  = " apikey_purpose apikey_public apikey_scopes apikey_address apikey_needs_addresses apikey_withdraw apikey_limits"
+		asked  = " apikey_purpose apikey_public apikey_scopes apikey_address apikey_needs_addresses apikey_withdraw apikey_limits apikey_day_cap"
 		widens = " step_up_required insufficient_power apikey_held"
 	)
 	add(s, operation{id: "keys-list", call: "GET /keys", tag: "keys", access: holder, limit: edge.ClassAPI, summary: "The account's API keys, ended ones too"}, s.keyList)
 	add(s, operation{
 		id: "keys-create", call: "POST /keys", tag: "keys", access: holder, limit: edge.ClassAPI, status: http.StatusCreated,
-		codes: "apikey_too_many" + asked + widens, summary: "Make an API key",
+		codes: "apikey_too_many apikey_sub" + asked + widens, summary: "Make an API key",
 		about: "Needs a touch for botkeys.add with the object that step_up_required names: it stands for all that this key could do, so send exactly the same again. With hmac-sha256 the answer is the only place where the secret ever appears.",
 	}, s.keyCreate)
 	add(s, operation{id: "keys-read", call: "GET /keys/{id}", tag: "keys", access: holder, limit: edge.ClassAPI, codes: "apikey_unknown", summary: "One API key"}, s.keyRead)
@@ -48,9 +49,14 @@ func (s *Server) keys() {
 	}, s.keyRelease)
 	add(s, operation{
 		id: "keys-story", call: "GET /keys/{id}/story", tag: "keys", access: holder, limit: edge.ClassAPI,
-		codes: "apikey_unknown", summary: "What an API key did, by minute",
-		about: "The newest first, at most 2000 lines; ask for a shorter time to see older ones. The last minute may be missing.",
+		codes: "apikey_unknown", summary: "Who made and changed an API key, and what it did, by minute",
+		about: "The newest first, at most 2000 lines and 500 changes; ask for a shorter time to see older ones. The last minute may be missing.",
 	}, s.keyStory)
+	add(s, operation{
+		id: "keys-story-signed", call: "GET /keys/{id}/story/signed", tag: "keys", access: holder, limit: edge.ClassAPI,
+		codes: "apikey_unknown", summary: "The same as one signed document",
+		about: "Keep it byte for byte: the signature is over its \"story\" as it stands, under the key of the event log, and `keyward key verify-story` checks it far from here. At most 20,000 lines; \"cut\" says when there were more.",
+	}, s.keyStorySigned)
 }
 
 // APIKey is a key of a bot. Nothing secret is in it.
@@ -58,7 +64,7 @@ type APIKey struct {
 	ID        string    `json:"id" example:"kwk_live_3Hf9QxT2mVb7LpR8sWc1Zd0a1B2c"`
 	Version   int64     `json:"version" doc:"Send it with a change."`
 	Purpose   string    `json:"purpose"`
-	Sub       string    `json:"sub_account,omitempty"`
+	Sub       string    `json:"sub_account,omitempty" doc:"Id of the sub-account it belongs to; absent: the account itself."`
 	Partner   string    `json:"partner,omitempty" doc:"Who was given it."`
 	State     string    `json:"state" enum:"pending,active,exit_only,ended" doc:"exit_only: it can look and cancel, nothing else."`
 	Suspected bool      `json:"suspected" doc:"It may have leaked."`
@@ -73,6 +79,7 @@ type APIKey struct {
 	Expires   time.Time `json:"expires_at" doc:"After it the key can look and cancel for a while."`
 	WindowMS  int64     `json:"window_ms" doc:"How long a request may be under way."`
 	PerMinute int       `json:"per_minute"`
+	DayCap    *DayCap   `json:"day_cap,omitempty" doc:"Absent: none."`
 	CreatedAt time.Time `json:"created_at"`
 	Address   string    `json:"created_from,omitempty"`
 	Device    string    `json:"device" doc:"That made it; empty for a key that was brought in."`
@@ -82,12 +89,25 @@ type APIKey struct {
 	EndedWhy  string    `json:"ended_why,omitempty"`
 }
 
+// DayCap is how much a key may trade from midnight to midnight (UTC).
+type DayCap struct {
+	Amount   string `json:"amount" maxLength:"32" doc:"A plain number with at most six decimals; empty, with currency empty: no cap."`
+	Currency string `json:"currency" maxLength:"12" doc:"As the exchange writes it."`
+}
+
+func dayCapOf(c apikey.DayCap) *DayCap {
+	if c.Most == 0 {
+		return nil
+	}
+	return &DayCap{c.Text(), c.Currency}
+}
+
 func keyOf(k apikey.Key, now time.Time) APIKey {
 	return APIKey{
 		ID: string(k.ID), Version: k.Version, Purpose: k.Purpose, Sub: k.Sub, Partner: k.Partner, State: string(k.State(now)), Suspected: k.Status == apikey.Quarantined,
 		Profile: string(k.Profile), Alg: string(k.Alg), Scopes: k.Scopes.Names(), Locked: k.Locked, Symbols: orEmpty(k.Symbols),
 		Addresses: each(k.Allow, netip.Prefix.String), Denied: each(k.Deny, netip.Prefix.String), Starts: k.Starts, Expires: k.Expires,
-		WindowMS: k.Window.Milliseconds(), PerMinute: k.PerMin, CreatedAt: k.Made.At, Address: k.Made.Addr, Device: string(k.Made.Device),
+		WindowMS: k.Window.Milliseconds(), PerMinute: k.PerMin, DayCap: dayCapOf(k.DayCap), CreatedAt: k.Made.At, Address: k.Made.Addr, Device: string(k.Made.Device),
 		LastUsed: k.UsedAt, LastFrom: k.UsedAddr, EndedAt: k.EndedAt, EndedWhy: k.EndedWhy,
 	}
 }
@@ -159,6 +179,7 @@ type keyCreateIn struct {
 		Days      int      `json:"days,omitempty" doc:"How long it lives, 90 when left out, 366 at most."`
 		WindowMS  int64    `json:"window_ms,omitempty" doc:"How long a request may be under way, 10000 when left out."`
 		PerMinute int      `json:"per_minute,omitempty" doc:"Requests a minute, 1200 when left out."`
+		DayCap    *DayCap  `json:"day_cap,omitempty" doc:"How much it may trade a day; none when left out."`
 		Test      bool     `json:"test,omitempty" doc:"For the sandbox."`
 	} `nameHint:"APIKeyBody"`
 }
@@ -195,6 +216,11 @@ func (s *Server) keyCreate(ctx context.Context, in *keyCreateIn) (*keyCreatedOut
 	}
 	if n.Deny, err = placesOf(b.Denied); err != nil {
 		return nil, err
+	}
+	if b.DayCap != nil {
+		if n.DayCap, err = apikey.ParseDayCap(b.DayCap.Amount, b.DayCap.Currency); err != nil {
+			return nil, err
+		}
 	}
 	if b.PublicKey != "" {
 		if n.Public, err = base64.StdEncoding.Strict().DecodeString(b.PublicKey); err != nil {
@@ -242,6 +268,7 @@ type keyChangeIn struct {
 		Denied    []string   `json:"denied_addresses,omitempty" nullable:"false" maxItems:"64"`
 		Expires   *time.Time `json:"expires_at,omitempty"`
 		PerMinute *int       `json:"per_minute,omitempty"`
+		DayCap    *DayCap    `json:"day_cap,omitempty"`
 	} `nameHint:"APIKeyChange"`
 }
 
@@ -277,6 +304,11 @@ func (s *Server) keyChange(ctx context.Context, in *keyChangeIn) (*keyOut, error
 	}
 	if b.PerMinute != nil {
 		e.PerMin = *b.PerMinute
+	}
+	if b.DayCap != nil {
+		if e.DayCap, err = apikey.ParseDayCap(b.DayCap.Amount, b.DayCap.Currency); err != nil {
+			return nil, err
+		}
 	}
 	if k, err = s.BotKeys.Change(ctx, cause(ctx), by(ctx), k.ID, b.Version, e); err != nil {
 		return nil, err
@@ -323,26 +355,66 @@ type KeyMinute struct {
 	N       int64     `json:"n"`
 }
 
-type keyStoryOut struct{ Body List[KeyMinute] }
+// KeyStory is a window of what is known of a key.
+type KeyStory struct {
+	Items   []KeyMinute `json:"items" nullable:"false"`
+	Changes []Event     `json:"changes" nullable:"false" doc:"Who made and changed it, the newest first."`
+}
+
+type keyStoryOut struct{ Body KeyStory }
 
 func (s *Server) keyStory(ctx context.Context, in *keyStoryIn) (*keyStoryOut, error) {
-	out := &keyStoryOut{List[KeyMinute]{Items: []KeyMinute{}}}
+	out := &keyStoryOut{KeyStory{Items: []KeyMinute{}}}
+	lang := edge.Lang(request(ctx))
 	err := s.DB.View(ctx, func(tx *store.Tx) error {
 		k, err := s.BotKeys.ByID(tx, caller(ctx).Account, apikey.ID(in.ID))
 		if err != nil {
 			return err
 		}
-		from, to := in.From, in.To
-		if from.IsZero() {
-			from = tx.Now.Add(-7 * 24 * time.Hour)
+		from, to := in.window(tx.Now)
+		changes, err := s.BotKeys.Changes(tx, k, from, to)
+		if err != nil {
+			return err
 		}
-		if to.IsZero() {
-			to = tx.Now.Add(time.Minute) // the minute that has begun, too
-		}
+		out.Body.Changes = each(changes, func(r audit.Record) Event { return eventOf(r, lang) })
 		lines, err := s.BotKeys.Story(tx, k, from, to)
 		for _, l := range lines {
 			out.Body.Items = append(out.Body.Items, KeyMinute{l.Minute, l.Addr, string(l.Class), string(l.Code), l.N})
 		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// window is what is asked for: the last seven days when nothing is said.
+func (in *keyStoryIn) window(now time.Time) (from, to time.Time) {
+	from, to = in.From, in.To
+	if from.IsZero() {
+		from = now.Add(-7 * 24 * time.Hour)
+	}
+	if to.IsZero() {
+		to = now.Add(time.Minute) // the minute that has begun, too
+	}
+	return from, to
+}
+
+type keySignedOut struct {
+	ContentType string `header:"Content-Type"`
+	Body        []byte
+}
+
+func (s *Server) keyStorySigned(ctx context.Context, in *keyStoryIn) (*keySignedOut, error) {
+	out := &keySignedOut{ContentType: "application/json"}
+	err := s.DB.View(ctx, func(tx *store.Tx) error {
+		k, err := s.BotKeys.ByID(tx, caller(ctx).Account, apikey.ID(in.ID))
+		if err != nil {
+			return err
+		}
+		from, to := in.window(tx.Now)
+		out.Body, err = s.BotKeys.SignedStory(tx, k, from, to)
 		return err
 	})
 	if err != nil {

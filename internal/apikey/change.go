@@ -23,25 +23,26 @@ type Edit struct {
 	Deny    []netip.Prefix
 	Expires time.Time
 	PerMin  int
+	DayCap  DayCap
 }
 
 // Edit is the key as it stands.
 func (k Key) Edit() Edit {
-	return Edit{k.Purpose, k.Scopes, k.Symbols, k.Allow, k.Deny, k.Expires, k.PerMin}
+	return Edit{k.Purpose, k.Scopes, k.Symbols, k.Allow, k.Deny, k.Expires, k.PerMin, k.DayCap}
 }
 
 // Widens reports whether an edit gives a key anything it did not have: a right, a
 // symbol, a place, time or speed. Only taking away needs no touch.
 func (k Key) Widens(e Edit) bool {
 	symbols := len(k.Symbols) > 0 && (len(e.Symbols) == 0 || slices.ContainsFunc(e.Symbols, func(s string) bool { return !slices.Contains(k.Symbols, s) }))
-	return e.Scopes&^k.Scopes != 0 || symbols || !covers(k.Allow, e.Allow) || !denies(e.Deny, k.Deny) || e.Expires.After(k.Expires) || e.PerMin > k.PerMin
+	return e.Scopes&^k.Scopes != 0 || symbols || !covers(k.Allow, e.Allow) || !denies(e.Deny, k.Deny) || e.Expires.After(k.Expires) || e.PerMin > k.PerMin || k.DayCap.widens(e.DayCap)
 }
 
 // ChangeAct is what the touch for a change is bound to: the key as it stands and all
 // that it is to become. A touch for an hour more gives no right.
 func (k Key) ChangeAct(e Edit) device.Act {
 	return device.Act{Kind: ActChange, Object: string(k.ID) + "~" + digestOf(strconv.FormatInt(k.Version, 10), strings.TrimSpace(e.Purpose), e.Scopes.String(), strings.Join(e.Symbols, " "),
-		joinPlaces(e.Allow), joinPlaces(e.Deny), strconv.FormatInt(store.Micros(e.Expires), 10), strconv.Itoa(e.PerMin))}
+		joinPlaces(e.Allow), joinPlaces(e.Deny), strconv.FormatInt(store.Micros(e.Expires), 10), strconv.Itoa(e.PerMin), e.DayCap.String())}
 }
 
 // OfAct is the key that a touch for a change, an unlock or a release is about.
@@ -94,14 +95,14 @@ func (s *Service) Change(ctx context.Context, cause store.Cause, by By, id ID, v
 			lockedBy = by.Device
 		}
 		err = tx.Row(sqlChange, string(k.Account), string(id), version, e.Purpose, e.Scopes.String(), strings.Join(e.Symbols, " "), joinPlaces(e.Allow), joinPlaces(e.Deny),
-			store.Micros(e.Expires), e.PerMin, locked, string(lockedBy)).Scan(&k.Version)
+			store.Micros(e.Expires), e.PerMin, locked, string(lockedBy), e.DayCap.Most, e.DayCap.Currency).Scan(&k.Version)
 		if err == store.ErrNoRows {
 			return ErrChanged
 		}
 		if err != nil {
 			return err
 		}
-		k.Purpose, k.Scopes, k.Symbols, k.Allow, k.Deny, k.Expires, k.PerMin, k.Locked, k.lockedBy = e.Purpose, e.Scopes, e.Symbols, e.Allow, e.Deny, e.Expires, e.PerMin, locked, lockedBy
+		k.Purpose, k.Scopes, k.Symbols, k.Allow, k.Deny, k.Expires, k.PerMin, k.DayCap, k.Locked, k.lockedBy = e.Purpose, e.Scopes, e.Symbols, e.Allow, e.Deny, e.Expires, e.PerMin, e.DayCap, locked, lockedBy
 		_, err = s.log.Append(tx, audit.Event{
 			Action: audit.Action("apikey." + words), Account: string(k.Account), Target: string(id), Effects: effect(id, k.Version),
 			Payload: map[string]string{"purpose": k.Purpose, "scopes": k.Scopes.String(), "from": joinPlaces(k.Allow), "had": before.Scopes.String(), "had_from": joinPlaces(before.Allow)},
@@ -116,7 +117,7 @@ func (s *Service) Change(ctx context.Context, cause store.Cause, by By, id ID, v
 
 // fits holds an edit to the rules of new keys.
 func (k Key) fits(now time.Time, e Edit) error {
-	n := NewKey{Purpose: e.Purpose, Sub: k.Sub, Profile: k.Profile, Alg: k.Alg, Scopes: e.Scopes, Symbols: e.Symbols, Allow: e.Allow, Deny: e.Deny, Window: k.Window, PerMin: e.PerMin, Partner: k.Partner}
+	n := NewKey{Purpose: e.Purpose, Sub: k.Sub, Profile: k.Profile, Alg: k.Alg, Scopes: e.Scopes, Symbols: e.Symbols, Allow: e.Allow, Deny: e.Deny, Window: k.Window, PerMin: e.PerMin, DayCap: e.DayCap, Partner: k.Partner}
 	if n.Alg == Ed25519 {
 		n.Public = placeholder // the key that signs is not what changes here
 	}

@@ -26,6 +26,11 @@ const (
 	KeysShut         Code = "KEYS_SHUT"
 	BadRequest       Code = "BAD_REQUEST"
 	RouteUnknown     Code = "ROUTE_UNKNOWN"
+	SubFrozen        Code = "SUB_ACCOUNT_FROZEN"
+	SubEmptying      Code = "SUB_ACCOUNT_EMPTYING"
+	TransferRefused  Code = "TRANSFER_NOT_ALLOWED"
+	DayCapReached    Code = "DAY_CAP_REACHED"
+	DayCapUnread     Code = "DAY_CAP_UNREAD"
 
 	// Of the sessions of people, which gates take beside keys.
 	SessionExpired Code = "SESSION_EXPIRED"
@@ -61,6 +66,11 @@ var codes = map[Code]struct {
 	Unavailable:      {503, "The request could not be decided and was not carried out; sign anew and send again later."},
 	KeysShut:         {503, "The server's keys are shut until the vault that wraps them answers again; nothing was carried out; sign anew and send again later."},
 	BadRequest:       {400, "The request cannot be read; compare it with the documentation of the address."},
+	SubFrozen:        {403, "The sub-account of this key is frozen: it may only read and cancel; its owner has to let it work again."},
+	SubEmptying:      {403, "The sub-account of this key is being emptied: it may only read, cancel, and move what is in it to the main account."},
+	TransferRefused:  {403, "This transfer is not allowed: a key moves money only inside its own account, and only as the rules of its sub-accounts say."},
+	DayCapReached:    {403, "This order would take the key over what it may trade a day; send a smaller one, or wait for the next day (UTC)."},
+	DayCapUnread:     {403, "This key has a cap for a day, and how much this order trades cannot be read in the currency of the cap; use a market and an order that say it."},
 	RouteUnknown:     {404, "There is nothing at this address for a key; check the method and the path."},
 	SessionExpired:   {401, "The session has to be renewed; renew it and send the request again."},
 	StepUp:           {403, "This takes a passkey that was touched lately; confirm it is you and send the request again."},

@@ -43,6 +43,9 @@ func Tell(p Profile, code Code, f Facts) Told {
 	}
 	w, ok := words[p][code]
 	if !ok {
+		w, ok = words[p][saidLike[code]]
+	}
+	if !ok {
 		return told(row.status, native(code, row.says, f))
 	}
 	return told(w.status, shapes[p](w, line(code, row.says, f), f))

@@ -25,6 +25,9 @@ type word struct {
 // tries again.
 //
 // In a deribit word, what is behind the space is its message.
+//
+// A code of saidLike has no word of its own: no client knows what a sub-account of ours
+// is, and all it has to learn is that sending the same again helps nothing.
 var words = map[Profile]map[Code]word{
 	Binance: {
 		AuthFailed:       {401, "-1022"},
@@ -241,4 +244,9 @@ var korean = map[Code]word{
 	Unavailable:      {503, ""},
 	BadRequest:       {400, "validation_error"},
 	RouteUnknown:     {404, "not_found"},
+}
+
+// saidLike names the code whose word another is told in.
+var saidLike = map[Code]Code{
+	SubFrozen: ExitOnly, SubEmptying: ExitOnly, TransferRefused: ScopeMissing, DayCapReached: ScopeMissing, DayCapUnread: ScopeMissing,
 }

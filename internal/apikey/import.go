@@ -51,6 +51,9 @@ func (s *Service) Import(ctx context.Context, cause store.Cause, acc account.ID,
 		if _, err := s.accounts.ByID(tx, acc); err != nil {
 			return err
 		}
+		if err := s.subTakes(tx, acc, n.Sub); err != nil {
+			return err
+		}
 		k = n.key(tx.Now, By{Account: acc}, b.ID)
 		if err := s.insert(tx, k, n.Public, boxed(b.Secret, b.Passphrase)); err != nil {
 			return err

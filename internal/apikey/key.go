@@ -25,7 +25,7 @@ const (
 type Key struct {
 	ID       ID
 	Account  account.ID
-	Sub      string // sub-account; "" is the account itself
+	Sub      string // id of the sub-account it belongs to; "" is the account itself
 	Purpose  string // in its owner's words, required
 	Profile  Profile
 	Alg      Alg
@@ -37,6 +37,7 @@ type Key struct {
 	Expires  time.Time
 	Window   time.Duration // cap on how long a request may be under way
 	PerMin   int           // requests a minute
+	DayCap   DayCap        // how much it may trade a day; zero: as much as it likes
 	Partner  string        // who was given it; "" for the owner's own bot
 	Made     Made
 	Status   Status
@@ -112,6 +113,7 @@ type NewKey struct {
 	Life    time.Duration
 	Window  time.Duration
 	PerMin  int
+	DayCap  DayCap
 	Partner string
 	Test    bool
 }
@@ -150,6 +152,10 @@ var (
 	ErrSecondDevice = edge.E("apikey_second_device")
 	// ErrChanged: the key was changed, or ended, since it was read.
 	ErrChanged = edge.E("apikey_changed")
+	// ErrSub: a key belongs to no other than an open, working sub-account of its account.
+	ErrSub = edge.E("apikey_sub")
+	// ErrDayCap: a cap that is no amount of a currency.
+	ErrDayCap = edge.E("apikey_day_cap")
 	// ErrHeld: new keys wait until a hold is over.
 	ErrHeld = edge.E("apikey_held")
 )

@@ -255,6 +255,8 @@ func (s *Service) speed(id ID) *atomic.Int64 {
 type standing struct {
 	status account.Status
 	held   map[account.What]time.Time // what is held, until when
+	subs   map[string]part            // open ones, by id
+	tat    *atomic.Int64              // of all its keys together
 }
 
 // holds reports how long a right waits because what it does is held (DESIGN §5: refused
@@ -308,21 +310,27 @@ func (s *Service) standing(ctx context.Context, acc account.ID) (*standing, erro
 func (s *Service) stand(ctx context.Context, acc account.ID) (st *standing, err error) {
 	err = s.db.View(ctx, func(tx *store.Tx) error {
 		status, held, err := s.accounts.Standing(tx, acc)
-		st = &standing{status: status, held: held}
+		if err != nil {
+			return err
+		}
+		st = &standing{status: status, held: held, tat: s.sum(string(acc))}
+		st.subs, err = s.parts(tx, acc)
 		return err
 	})
 	return st, err
 }
 
 // Heard takes in what the log tells: a key or its account has changed.
-func (s *Service) Heard(e audit.Effect, _ audit.Record) {
+func (s *Service) Heard(e audit.Effect, r audit.Record) {
 	switch e.Kind {
 	case "apikey":
 		s.keys.forget(ID(e.ID))
 		s.gone.forget(ID(e.ID))
 	case "account":
 		s.people.forget(account.ID(e.ID))
-	case "everyone", "apikeys":
+	case "subaccount":
+		s.people.forget(account.ID(r.Account)) // its sub-accounts stand with it
+	case "everyone", "apikeys", "subaccounts":
 		s.keys.forgetAll()
 		s.gone.forgetAll()
 		s.people.forgetAll()

@@ -14,8 +14,8 @@ import (
 
 // packed is a key as it lies in memory, where there may be a million of them: the fields
 // that decide about a request and no others, as small as they can be. A key with one
-// version, at most one place of IPv4 and no list of markets, as most are, is written out;
-// of any other one the whole is kept.
+// version, at most one place of IPv4, no list of markets and no cap for a day, as most are,
+// is written out; of any other one the whole is kept.
 //
 // TestWhatDecidesSurvivesPacking holds the two forms to each other, field by field: one
 // that is new in Key is packed, or listed there as not needed for a decision.
@@ -54,7 +54,7 @@ const anywhere = math.MaxUint8
 func pack(id ID, k *opened) *packed {
 	p := &packed{id: id, tat: k.tat, scopes: k.Scopes, locked: k.Locked, starts: store.Micros(k.Starts), expires: store.Micros(k.Expires), bits: anywhere}
 	profile, alg, status := slices.Index(packedProfiles, k.Profile), slices.Index(packedAlgs, k.Alg), slices.Index(packedStatuses, k.Status)
-	whole := profile < 0 || alg < 0 || status < 0 || len(k.versions) != 1 || len(k.Allow) > 1 || len(k.Deny) > 0 || len(k.Symbols) > 0 || !k.browserAt.IsZero() || k.ID != id ||
+	whole := profile < 0 || alg < 0 || status < 0 || len(k.versions) != 1 || len(k.Allow) > 1 || len(k.Deny) > 0 || len(k.Symbols) > 0 || k.DayCap != (DayCap{}) || !k.browserAt.IsZero() || k.ID != id ||
 		len(k.Account) > math.MaxUint8 || len(k.Sub) > math.MaxUint8 || k.Window > math.MaxInt32*time.Millisecond || k.Window%time.Millisecond != 0 || k.PerMin > math.MaxInt32 || k.Version > math.MaxInt32 ||
 		!store.Time(p.starts).Equal(k.Starts) || !store.Time(p.expires).Equal(k.Expires)
 	if !whole {

@@ -42,6 +42,7 @@ func TestWhatDecidesSurvivesPacking(t *testing.T) {
 		{"two places", func(k *opened) { k.Allow = append(k.Allow, netip.MustParsePrefix("198.51.100.0/24")) }, true},
 		{"a place that is denied", func(k *opened) { k.Deny = k.Allow }, true},
 		{"a list of markets", func(k *opened) { k.Symbols = []string{"BTC-USD"} }, true},
+		{"with a cap for a day", func(k *opened) { k.DayCap = DayCap{1_000_000, "USD"} }, true},
 		{"seen in a browser", func(k *opened) { k.browserAt = at }, true},
 		{"with a passphrase", func(k *opened) { k.versions[0].passphrase[3] = 1 }, true},
 		{"a status that is new here", func(k *opened) { k.Status = "resting" }, true},
@@ -86,7 +87,7 @@ func TestWhatDecidesSurvivesPacking(t *testing.T) {
 	// Every field of the usual key says something, or its loss would not show.
 	all := reflect.ValueOf(plain().Key)
 	for i := range all.NumField() {
-		if name := all.Type().Field(i).Name; all.Field(i).IsZero() && !slices.Contains([]string{"Symbols", "Deny", "browserAt"}, name) {
+		if name := all.Type().Field(i).Name; all.Field(i).IsZero() && !slices.Contains([]string{"Symbols", "Deny", "browserAt", "DayCap"}, name) {
 			t.Errorf("Key.%s is new: pack it, list it as not needed, or keep keys that have it whole; then give it a value here", name)
 		}
 	}

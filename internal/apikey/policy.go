@@ -54,6 +54,15 @@ const (
 	flushEvery = time.Minute
 	storyKept  = 90 * 24 * time.Hour
 
+	// accountPerMinute: requests of all keys of an account together, at one gate. Thirty
+	// keys at their usual speed stay under it; thirty at the greatest would be one account
+	// that slows all the others.
+	accountPerMinute = 60_000
+
+	// spentKept: a day's count is of use on that day alone; a week of them lets an owner
+	// compare.
+	spentKept = 7 * 24 * time.Hour
+
 	memoryEntries = 1 << 20 // keys known in this process, at 400 B each
 	goneEntries   = 1 << 14 // ids known to be no key
 	heldEntries   = 1 << 14 // signatures that held, at half a kilobyte each

@@ -15,7 +15,8 @@ func scanKey(r interface{ Scan(...any) error }) (Key, error) {
 	var starts, expires, window, made, used, ended, browser, clock int64
 	err := r.Scan((*string)(&k.ID), (*string)(&k.Account), &k.Sub, &k.Purpose, (*string)(&k.Profile), (*string)(&k.Alg), &scopes, &symbols, &allow, &deny,
 		&starts, &expires, &window, &k.PerMin, &k.Partner, &made, &k.Made.Addr, &k.Made.Agent, (*string)(&k.Made.Device), (*string)(&k.Status), &k.Locked,
-		&k.Version, &used, &k.UsedAddr, &ended, &k.EndedWhy, &browser, (*string)(&k.lockedBy), &clock)
+		&k.Version, &used, &k.UsedAddr, &ended, &k.EndedWhy, &browser, (*string)(&k.lockedBy), &clock,
+		&k.DayCap.Most, &k.DayCap.Currency)
 	if err != nil {
 		return Key{}, err
 	}

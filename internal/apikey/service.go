@@ -43,7 +43,8 @@ type Service struct {
 	gone    cache[ID, struct{}] // ids that are no key, or no key any more
 	people  cache[account.ID, standing]
 	speeds  cache[ID, atomic.Int64]
-	serial  *keyring.Serial // of decisions
+	sums    cache[string, atomic.Int64] // of an account or sub-account, all its keys together
+	serial  *keyring.Serial             // of decisions
 	replays *replays
 	claims  *claims
 	shared  bool // other processes let requests in as well
@@ -78,6 +79,7 @@ func New(p Parts) *Service {
 	s.held.init()
 	s.people.init(memoryEntries)
 	s.speeds.init(memoryEntries)
+	s.sums.init(memoryEntries)
 	s.gone.init(goneEntries)
 	s.claims, s.shared = &claims{db: p.DB}, p.DB.Dialect() == store.PostgreSQL
 	return s
@@ -99,7 +101,7 @@ func (n NewKey) Act() device.Act {
 		starts = strconv.FormatInt(store.Micros(n.Starts), 10)
 	}
 	return device.Act{Kind: ActAdd, Object: digestOf(n.Purpose, n.Sub, string(n.Profile), string(n.Alg), string(n.Public), n.Scopes.String(), strings.Join(n.Symbols, " "),
-		joinPlaces(n.Allow), joinPlaces(n.Deny), n.Life.String(), starts, n.Window.String(), strconv.Itoa(n.PerMin), n.Partner, strconv.FormatBool(n.Test))}
+		joinPlaces(n.Allow), joinPlaces(n.Deny), n.Life.String(), starts, n.Window.String(), strconv.Itoa(n.PerMin), n.Partner, strconv.FormatBool(n.Test), n.DayCap.String())}
 }
 
 // mayBeNamed reports whether a name fits into a decision: visible ASCII, not too long.
@@ -148,6 +150,9 @@ func (n NewKey) Checked() (NewKey, error) {
 		return n, ErrPublic
 	case n.Life < time.Hour || n.Life > maxLife, n.Window < ahead || n.Window > maxWindow, n.PerMin < 1 || n.PerMin > maxPerMinute:
 		return n, ErrLife
+	}
+	if !n.DayCap.ok() {
+		return n, ErrDayCap
 	}
 	if n.Profile.Unsigned() && n.Scopes&^Reading != 0 {
 		return n, ErrScopes // what such a client asks for in a body is not signed
@@ -214,6 +219,9 @@ func (s *Service) add(tx *store.Tx, by By, n NewKey, proof device.Proof) (Create
 	if err := s.mayWiden(tx, by.Account); err != nil {
 		return Created{}, err
 	}
+	if err := s.subTakes(tx, by.Account, n.Sub); err != nil {
+		return Created{}, err
+	}
 	c := Created{Key: n.key(tx.Now, by, idFor(n.Profile, n.Test))}
 	if n.Alg != Ed25519 {
 		c.Secret = secretFor(n.Profile, n.Test)
@@ -239,7 +247,7 @@ func (n NewKey) key(now time.Time, by By, id ID) Key {
 	}
 	return Key{
 		ID: id, Account: by.Account, Sub: n.Sub, Purpose: n.Purpose, Profile: n.Profile, Alg: n.Alg, Scopes: n.Scopes, Symbols: n.Symbols,
-		Allow: n.Allow, Deny: n.Deny, Starts: starts, Expires: starts.Add(n.Life), Window: n.Window, PerMin: n.PerMin, Partner: n.Partner,
+		Allow: n.Allow, Deny: n.Deny, Starts: starts, Expires: starts.Add(n.Life), Window: n.Window, PerMin: n.PerMin, DayCap: n.DayCap, Partner: n.Partner,
 		Made: Made{At: now, Addr: by.Addr, Agent: by.Agent, Device: by.Device}, Status: Active, Locked: n.Scopes&Withdraw != 0, Version: 1, lockedBy: by.Device,
 	}
 }
@@ -257,9 +265,13 @@ func (s *Service) insert(tx *store.Tx, k Key, pub, box []byte) error {
 		}
 		public, sealed = nil, b
 	}
+	most, err := s.subKeys(tx, k.Account, k.Sub)
+	if err != nil {
+		return err
+	}
 	rows, err := tx.Exec(sqlInsert, string(k.ID), string(k.Account), k.Sub, k.Purpose, string(k.Profile), string(k.Alg), k.Scopes.String(), strings.Join(k.Symbols, " "),
 		joinPlaces(k.Allow), joinPlaces(k.Deny), store.Micros(k.Starts), store.Micros(k.Expires), k.Window.Milliseconds(), k.PerMin, k.Partner,
-		store.Micros(tx.Now), k.Made.Addr, k.Made.Agent, string(k.Made.Device), k.Locked, store.Micros(tx.Now), maxKeys)
+		store.Micros(tx.Now), k.Made.Addr, k.Made.Agent, string(k.Made.Device), k.Locked, store.Micros(tx.Now), maxKeys, k.DayCap.Most, k.DayCap.Currency, most)
 	if err != nil {
 		return err
 	}
@@ -329,6 +341,9 @@ func (s *Service) Revoke(tx *store.Tx, acc account.ID, id ID, why string) ([]aud
 // are refused at once, because the account is closed in the same transaction.
 func (s *Service) Erase(tx *store.Tx, acc account.ID) error {
 	if err := tx.Later(sqlEraseUse, string(acc)); err != nil {
+		return err
+	}
+	if err := tx.Later(sqlEraseSpent, string(acc)); err != nil {
 		return err
 	}
 	if err := tx.Later(sqlEraseSecrets, string(acc)); err != nil {

@@ -7,17 +7,18 @@ import (
 
 const keyCols = `k.id, k.account, k.sub, k.purpose, k.profile, k.alg, k.scopes, k.symbols, k.allow, k.deny, k.starts, k.expires, k.window_ms, k.per_min, k.partner,
  k.made_at, k.made_addr, k.made_agent, k.made_device, k.status, k.locked, k.version, k.used_at,
- COALESCE((SELECT u.addr FROM apikey_use u WHERE u.key_id = k.id AND u.code = '' ORDER BY u.minute DESC LIMIT 1), ''), k.ended_at, k.ended_why, k.browser_at, k.locked_by, k.clock_at`
+ COALESCE((SELECT u.addr FROM apikey_use u WHERE u.key_id = k.id AND u.code = '' ORDER BY u.minute DESC LIMIT 1), ''), k.ended_at, k.ended_why, k.browser_at, k.locked_by, k.clock_at, k.per_day, k.per_day_in`
 
 const (
 	// The bound is part of the statement, so that two requests at once cannot both slip
 	// under it.
 	sqlInsert = `INSERT INTO apikey_key (id, account, sub, purpose, profile, alg, scopes, symbols, allow, deny, starts, expires, window_ms, per_min, partner,
- made_at, made_addr, made_agent, made_device, status, locked, version, used_at, ended_at, ended_why, browser_at, locked_by)
+ made_at, made_addr, made_agent, made_device, status, locked, version, used_at, ended_at, ended_why, browser_at, locked_by, per_day, per_day_in)
 SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), CAST($3 AS TEXT), CAST($4 AS TEXT), CAST($5 AS TEXT), CAST($6 AS TEXT), CAST($7 AS TEXT), CAST($8 AS TEXT), CAST($9 AS TEXT), CAST($10 AS TEXT),
  CAST($11 AS BIGINT), CAST($12 AS BIGINT), CAST($13 AS BIGINT), CAST($14 AS BIGINT), CAST($15 AS TEXT), CAST($16 AS BIGINT), CAST($17 AS TEXT), CAST($18 AS TEXT), CAST($19 AS TEXT),
- 'active', CAST($20 AS BOOLEAN), 1, 0, 0, '', 0, CAST($19 AS TEXT)
-WHERE (SELECT COUNT(*) FROM apikey_key o WHERE o.account = $2 AND o.status <> 'revoked' AND o.expires > $21) < $22`
+ 'active', CAST($20 AS BOOLEAN), 1, 0, 0, '', 0, CAST($19 AS TEXT), CAST($23 AS BIGINT), CAST($24 AS TEXT)
+WHERE (SELECT COUNT(*) FROM apikey_key o WHERE o.account = $2 AND o.status <> 'revoked' AND o.expires > $21) < $22
+ AND (SELECT COUNT(*) FROM apikey_key o WHERE o.account = $2 AND o.sub = $3 AND o.status <> 'revoked' AND o.expires > $21) < $25`
 
 	sqlInsertVersion = `INSERT INTO apikey_version (key_id, n, public, sealed, made_at, ends_at) VALUES ($1, $2, $3, $4, $5, 0)`
 
@@ -29,10 +30,11 @@ WHERE (SELECT COUNT(*) FROM apikey_key o WHERE o.account = $2 AND o.status <> 'r
 
 	// Secrets go with the key: what no longer opens anything must not be there to leak.
 	sqlRevoke      = `UPDATE apikey_key SET status = 'revoked', ended_at = $3, ended_why = $4, version = version + 1 WHERE account = $1 AND id = $2 AND status <> 'revoked' RETURNING version`
+	sqlRevokeSub   = `UPDATE apikey_key SET status = 'revoked', ended_at = $3, ended_why = $4, version = version + 1 WHERE account = $1 AND sub = $2 AND sub <> '' AND status <> 'revoked' RETURNING id, version`
 	sqlDropSecrets = `UPDATE apikey_version SET sealed = NULL, ends_at = $2 WHERE key_id = $1 AND (ends_at = 0 OR ends_at > $2)`
 
 	// The version that was read is a condition: two changes at once are not one wide one.
-	sqlChange = `UPDATE apikey_key SET purpose = $4, scopes = $5, symbols = $6, allow = $7, deny = $8, expires = $9, per_min = $10, locked = $11, locked_by = $12, version = version + 1
+	sqlChange = `UPDATE apikey_key SET purpose = $4, scopes = $5, symbols = $6, allow = $7, deny = $8, expires = $9, per_min = $10, locked = $11, locked_by = $12, per_day = $13, per_day_in = $14, version = version + 1
 WHERE account = $1 AND id = $2 AND version = $3 AND status = 'active' RETURNING version`
 	sqlUnlock = `UPDATE apikey_key SET locked = FALSE, version = version + 1 WHERE account = $1 AND id = $2 AND locked AND status = 'active' AND locked_by <> $3 RETURNING version`
 
@@ -62,12 +64,21 @@ ON CONFLICT (key_id, minute, addr, class, code) DO UPDATE SET n = apikey_use.n +
 	// One answer for each reason and place: what the owner can do something about.
 	sqlRefused = `SELECT MAX(minute), addr, class, code, SUM(n) FROM apikey_use WHERE key_id = $1 AND minute >= $2 AND code <> '' GROUP BY addr, class, code ORDER BY 1 DESC, addr LIMIT 20`
 
+	// One statement decides: of two orders at two gates that together go over the cap, one
+	// is refused. The row of a day begins with its first order, which the SELECT holds to
+	// the cap as well.
+	sqlSpend = `INSERT INTO apikey_spent (key_id, day, spent) SELECT CAST($1 AS TEXT), CAST($2 AS BIGINT), CAST($3 AS BIGINT) WHERE CAST($3 AS BIGINT) <= CAST($4 AS BIGINT)
+ON CONFLICT (key_id, day) DO UPDATE SET spent = apikey_spent.spent + $3 WHERE apikey_spent.spent + $3 <= $4`
+	sqlSpent       = `SELECT spent FROM apikey_spent WHERE key_id = $1 AND day = $2`
+	sqlForgetSpent = `DELETE FROM apikey_spent WHERE day < $1`
+
 	sqlForgetUse = `DELETE FROM apikey_use WHERE minute < $1`
 
 	// Ended too: without its places a key would work from everywhere.
 	sqlEraseKeys = `UPDATE apikey_key SET purpose = '', made_addr = '', made_agent = '', partner = '', sub = '', allow = '', deny = '', version = version + 1,
  ended_at = CASE WHEN status = 'revoked' THEN ended_at ELSE $2 END, ended_why = CASE WHEN status = 'revoked' THEN ended_why ELSE 'erased' END, status = 'revoked' WHERE account = $1`
 	sqlEraseSecrets = `UPDATE apikey_version SET sealed = NULL WHERE key_id IN (SELECT id FROM apikey_key WHERE account = $1)`
+	sqlEraseSpent   = `DELETE FROM apikey_spent WHERE key_id IN (SELECT id FROM apikey_key WHERE account = $1)`
 	sqlEraseUse     = `DELETE FROM apikey_use WHERE key_id IN (SELECT id FROM apikey_key WHERE account = $1)`
 )
 

@@ -245,5 +245,9 @@ func lines(tx *store.Tx, q string, args ...any) (out []Line, err error) {
 // Sweep forgets stories that are older than anybody asks for.
 func (s *Service) Sweep(tx *store.Tx) error {
 	_, err := tx.Exec(sqlForgetUse, store.Micros(tx.Now.Add(-storyKept)))
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(sqlForgetSpent, store.Micros(tx.Now.Add(-spentKept)))
 	return err
 }

@@ -20,6 +20,12 @@ type Need struct {
 	Class  Class
 	Symbol string // "" when the route names none
 	Stream bool   // it opens a stream: taken once, though it is a read
+
+	To string // where a transfer goes, as the request names it; "" when the route names no place
+
+	// Amount reads how much an order trades, false when nobody can be sure. nil: the route
+	// names no place. It is asked for keys with a cap only, so that the others pay nothing.
+	Amount func(r *Request, symbol string) (Amount, bool)
 }
 
 // exits reports whether a key that is to trade no more may still do this.
@@ -190,6 +196,9 @@ func (s *Service) proved(ctx context.Context, k *opened, c *Claim, r *Request, n
 	if c.Profile.Unsigned() && !Reading.Has(need.Scope) {
 		return ScopeMissing, f // what a body asks for is not signed: anybody on the way could name the amount
 	}
+	if code := st.inside(&k.Key, need, d); code != "" {
+		return code, f
+	}
 	if wait := st.holds(need.Scope, now); wait > 0 {
 		f.RetryAfter = wait
 		return AccountFrozen, f
@@ -202,7 +211,17 @@ func (s *Service) proved(ctx context.Context, k *opened, c *Claim, r *Request, n
 	if len(k.Symbols) > 0 && need.Scope&Trading != 0 && !slices.Contains(k.Symbols, need.Symbol) {
 		return SymbolNotAllowed, f
 	}
-	if wait := k.take(now); wait > 0 {
+	var amount Amount
+	if k.DayCap.Most != 0 && need.Scope&Trading != 0 {
+		if need.Amount != nil {
+			own := *r // what is handed to a function moves to the heap; not for every request
+			amount, _ = need.Amount(&own, need.Symbol)
+		}
+		if !k.DayCap.counts(amount) {
+			return DayCapUnread, f
+		}
+	}
+	if wait := max(k.take(now), st.take(k.Sub, now)); wait > 0 {
 		f.RetryAfter = wait
 		return RateLimited, f
 	}
@@ -216,6 +235,11 @@ func (s *Service) proved(ctx context.Context, k *opened, c *Claim, r *Request, n
 		}
 	} else if r.Mutating() || need.Stream || need.Scope&^Reading != 0 || c.Profile.Unrouted() { // some exchanges trade by GET
 		if code := s.once(ctx, c, k.Alg, id, now, d.Stale, &f); code != "" && !(code == Replayed && c.readsAgain(r, need)) {
+			return code, f
+		}
+	}
+	if amount.Micros > 0 {
+		if code := s.spend(ctx, &k.Key, amount, now); code != "" {
 			return code, f
 		}
 	}

@@ -20,6 +20,7 @@ import "slices"
 //	party       own: an app of the exchange's; third: any other
 //	operator    the name of an operator
 //	roles       the roles an operator has from now on
+//	sub         the name of a sub-account
 //	kind, object  what a request of operators asks for, and for which object
 //
 // Korean sentences end in 해요 style, and a name stands in quotes before a noun
@@ -385,6 +386,36 @@ var actions = map[Action]Spec{
 		Notice: Low, Mail: "bot_key_revoked", Shown: true, OCSF: OCSF{ocsfEntity, 4},
 		say:   text{"The API key for “{purpose}” was ended.", "“{purpose}” 용도의 API 키를 종료했어요."},
 		plain: text{"An API key was ended.", "API 키가 종료됐어요."},
+	},
+	"subaccount.made": {
+		Notice: Critical, Mail: "sub_made", Shown: true, OCSF: OCSF{ocsfEntity, 1},
+		say:   text{"You made the sub-account “{sub}” on {agent}.", "“{agent}” 기기에서 “{sub}” 하위 계정을 만들었어요."},
+		plain: text{"A sub-account was made.", "하위 계정이 만들어졌어요."},
+	},
+	"subaccount.widened": {
+		Notice: Critical, Mail: "sub_widened", Shown: true, OCSF: OCSF{ocsfEntity, 3},
+		say:   text{"You gave more to the sub-account “{sub}”, or let it work again.", "“{sub}” 하위 계정에 권한을 더했거나 다시 쓸 수 있게 했어요."},
+		plain: text{"A sub-account got more power.", "하위 계정의 권한이 늘었어요."},
+	},
+	"subaccount.narrowed": {
+		Shown: true, OCSF: OCSF{ocsfEntity, 3},
+		say:   text{"You limited the sub-account “{sub}”, or renamed it.", "“{sub}” 하위 계정을 제한했거나 이름을 바꿨어요."},
+		plain: text{"A sub-account was limited.", "하위 계정이 제한됐어요."},
+	},
+	"subaccount.frozen": {
+		Notice: Low, Mail: "sub_frozen", Shown: true, OCSF: OCSF{ocsfEntity, 9},
+		say:   text{"The sub-account “{sub}” was frozen: its keys can look and cancel, and no more.", "“{sub}” 하위 계정이 동결됐어요. 그 키로는 조회와 주문 취소만 할 수 있어요."},
+		plain: text{"A sub-account was frozen.", "하위 계정이 동결됐어요."},
+	},
+	"subaccount.emptying": {
+		Shown: true, OCSF: OCSF{ocsfEntity, 3},
+		say:   text{"You began to empty the sub-account “{sub}”: it trades no more.", "“{sub}” 하위 계정을 비우기 시작했어요. 더 이상 거래하지 않아요."},
+		plain: text{"A sub-account is being emptied.", "하위 계정을 비우는 중이에요."},
+	},
+	"subaccount.closed": {
+		Notice: Low, Mail: "sub_closed", Shown: true, OCSF: OCSF{ocsfEntity, 4},
+		say:   text{"The sub-account “{sub}” was closed. Keys that ended with it: {n}.", "“{sub}” 하위 계정을 닫았어요. 함께 종료된 키: {n}."},
+		plain: text{"A sub-account was closed.", "하위 계정이 닫혔어요."},
 	},
 	"keyring.rotated": {
 		OCSF:  OCSF{ocsfEntity, 3},

@@ -179,6 +179,10 @@ type GateRoute struct {
 	MaxAge time.Duration `yaml:"max_age"` // since its person was last there
 	Symbol string        `yaml:"symbol"`  // query:NAME or body:NAME
 	Stream bool          `yaml:"stream"`  // a WebSocket is opened here
+
+	To       string `yaml:"to"`       // where a transfer says where to
+	Notional string `yaml:"notional"` // where an order says how much it trades
+	Currency string `yaml:"currency"` // and in what
 }
 
 // Languages of pages and mails.

@@ -34,8 +34,9 @@ func BotRoutes() []config.GateRoute {
 		{Method: "GET", Path: "/v1/balance", Scope: "read.account", Takes: []string{"key", "token"}},
 		{Method: "GET", Path: "/v1/orders", Scope: "read.orders"},
 		{Method: "GET", Path: "/v1/stream", Scope: "read.orders", Stream: true},
-		{Method: "POST", Path: "/v1/orders", Scope: "trade.spot", Symbol: "body:symbol"},
+		{Method: "POST", Path: "/v1/orders", Scope: "trade.spot", Symbol: "body:symbol", Notional: "body:quantity*price", Currency: "*-USD"},
 		{Method: "DELETE", Path: "/v1/orders/{id}", Scope: "trade.cancel"},
+		{Method: "POST", Path: "/v1/transfers", Scope: "transfer.internal", To: "body:to"},
 		{Method: "POST", Path: "/v1/withdrawals", Scope: "withdraw"},
 	}
 }

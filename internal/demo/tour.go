@@ -103,6 +103,9 @@ type story struct {
 	bot      *softkey.Bot
 	captured *http.Request // an order that a thief read along
 	stream   *botStream
+	sub      string       // id of a sub-account
+	order    string       // id of an order in it
+	mover    *softkey.Bot // that moves money into it
 
 	way string // where Keyward sent the tablet back to
 	key string // id of a passkey
@@ -119,7 +122,7 @@ func Tour(ctx context.Context, p TourParts) error { return play(ctx, p, steps())
 // steps of the story, in order. It grows with every capability.
 func steps() []step {
 	var all []step
-	for _, chapter := range [][]step{signUp(), rotation(), theft(), unbound(), exchanges(), apps(), connected(), codes(), passkeys(), bots(), forgeries(), freeze()} {
+	for _, chapter := range [][]step{signUp(), rotation(), theft(), unbound(), exchanges(), apps(), connected(), codes(), passkeys(), bots(), subAccounts(), forgeries(), freeze()} {
 		all = append(all, chapter...)
 	}
 	return all

@@ -19,6 +19,8 @@ const (
 	ActBotKeyChange   = "botkeys.change"  // object: the key, "~", and a hash of what it is to become
 	ActBotKeyRelease  = "botkeys.release" // object: the key
 	ActBotKeyUnlock   = "botkeys.unlock"  // object: the key; on another device than the one that made it
+	ActSubMake        = "subs.make"       // object: hash of all that is said of it
+	ActSubChange      = "subs.change"     // object: the sub-account, "~", and a hash of what it is to become
 	ActConfirmMe      = "confirm.me"      // "it is still me": gives the session new secrets, kept for nothing
 )
 
@@ -28,6 +30,7 @@ var acts = map[string]bool{
 	ActKeysAdd: false, ActKeysRemove: true, ActSessionsEndAll: false, ActCodesNew: false,
 	ActContactsChange: false, ActDevicesRemove: true, ActFreezeLift: false, ActApp: true, ActConfirmMe: false,
 	ActBotKeyAdd: true, ActBotKeyChange: true, ActBotKeyUnlock: true, ActBotKeyRelease: true,
+	ActSubMake: true, ActSubChange: true,
 }
 
 var errBadAct = edge.E("bad_request")
@@ -38,6 +41,8 @@ func longest(kind string) int {
 	switch kind {
 	case ActBotKeyChange:
 		return 172
+	case ActSubChange:
+		return 128
 	case ActBotKeyUnlock, ActBotKeyRelease:
 		return 128
 	}

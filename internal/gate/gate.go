@@ -164,6 +164,12 @@ func (g *Gate) decide(ctx context.Context, a *asked) (granted, *refused) {
 			return granted{}, &refused{code: apikey.BadRequest}
 		}
 	}
+	if r.to.name != "" {
+		var ok bool
+		if need.To, ok = symbolOf(r.to, query, a.body); !ok || r.to.body() && a.unseen || !alone(r.to, query, a) {
+			return granted{}, &refused{code: apikey.BadRequest} // two destinations, or none that is sure
+		}
+	}
 	if by := credential(a.header); by != TakesKey && !a.stream {
 		gr, no := g.person(ctx, a, r, by)
 		if no != nil {

@@ -24,6 +24,18 @@ type Route struct {
 	MaxAge time.Duration // since its person was last there; 0: as its scope asks
 	Symbol string        // where the market stands: "query:symbol", "form:symbol" (a form in the body), "body:symbol" (a member of a JSON object) or "each:symbol" (of each object of a JSON array, alike in all); "" for none
 	Stream bool          // a WebSocket is opened here
+
+	// To is where a transfer says to which account it goes, as Symbol without each. A
+	// route of transfers without it is refused: nobody could tell whose account it is.
+	To string
+
+	// Notional is where an order says how much it trades: one name, or two whose numbers
+	// are multiplied ("body:quantity*price"). Without it, keys with a cap for a day do not
+	// trade here.
+	Notional string
+
+	// Currency is what Notional is in: "USD", or by the market that Symbol names, "*-USD *-EUR".
+	Currency string
 }
 
 // Public is the scope of a route that takes no key: what an exchange tells everybody,
@@ -43,6 +55,7 @@ type route struct {
 	stream   bool
 	need     apikey.Need
 	symbol   place
+	to       place
 }
 
 // place is where a request names its market.
@@ -143,6 +156,20 @@ func parseRoute(r Route) (out route, err error) {
 			return out, errors.New("symbol is query:NAME, form:NAME, body:NAME or each:NAME")
 		}
 		out.symbol = place{where, name}
+	}
+	if r.To != "" {
+		where, name, _ := strings.Cut(r.To, ":")
+		if name == "" || where != inQuery && where != inForm && where != inBody || scope != apikey.TransferInternal {
+			return out, errors.New("to is query:NAME, form:NAME or body:NAME, on a route of transfer.internal")
+		}
+		out.to = place{where, name}
+	}
+	n, err := parseNotional(r, scope&apikey.Trading != 0)
+	if err != nil {
+		return out, err
+	}
+	if len(n.names) > 0 {
+		out.need.Amount = n.amount
 	}
 	return out, nil
 }

@@ -41,6 +41,10 @@ const (
 	BotKeyQuarantined Kind = "bot_key_quarantined"
 	BotKeyReleased    Kind = "bot_key_released"
 	BotKeyRevoked     Kind = "bot_key_revoked"
+	SubMade           Kind = "sub_made"
+	SubWidened        Kind = "sub_widened"
+	SubFrozen         Kind = "sub_frozen"
+	SubClosed         Kind = "sub_closed"
 	AppGiven          Kind = "app_given"
 	AppSuspect        Kind = "app_suspect"
 	AppReuse          Kind = "app_reuse"
@@ -65,6 +69,7 @@ const (
 	factPurpose
 	factScopes // what an API key may do, by the names its owner chose from
 	factFrom   // addresses that may use it
+	factSub    // a sub-account, by its name
 )
 
 // sheet says what a mail is made of. Titles and texts are keys of package lang.
@@ -236,6 +241,22 @@ var sheets = map[Kind]sheet{
 	},
 	BotKeyRevoked: {
 		title: "mail.bot_key_revoked.title", lead: "mail.bot_key_revoked.lead", facts: []fact{factPurpose, factWhen, factWhere},
+		freeze: true, page: "nav.botkeys",
+	},
+	SubMade: {
+		title: "mail.sub_made.title", lead: "mail.sub_made.lead", facts: []fact{factSub, factDevice, factWhen, factWhere},
+		freeze: true, page: "nav.botkeys",
+	},
+	SubWidened: {
+		title: "mail.sub_widened.title", lead: "mail.sub_widened.lead", facts: []fact{factSub, factDevice, factWhen, factWhere},
+		freeze: true, page: "nav.botkeys",
+	},
+	SubFrozen: {
+		title: "mail.sub_frozen.title", lead: "mail.sub_frozen.lead", facts: []fact{factSub, factWhen, factWhere},
+		freeze: true, page: "nav.botkeys",
+	},
+	SubClosed: {
+		title: "mail.sub_closed.title", lead: "mail.sub_closed.lead", facts: []fact{factSub, factWhen, factWhere},
 		freeze: true, page: "nav.botkeys",
 	},
 	// Not from where: an app's own server fetched its tokens.

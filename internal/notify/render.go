@@ -175,6 +175,9 @@ func (l letter) fact(f fact) (line, bool) {
 	case factPurpose:
 		purpose := oneLine(l.payload["purpose"])
 		return line{Label: label("mail.fact.purpose"), Value: purpose, Names: true}, purpose != ""
+	case factSub:
+		name := oneLine(l.payload["sub"])
+		return line{Label: label("mail.fact.sub"), Value: name, Names: true}, name != ""
 	case factScopes:
 		return line{Label: label("mail.fact.may"), Value: oneLine(l.payload["scopes"]), Names: true}, l.payload["scopes"] != ""
 	case factFrom:

@@ -20,7 +20,7 @@ import (
 )
 
 func (s *Server) botKeyNewPage(v *visit) error {
-	return s.showBotKeyNew(v, http.StatusOK, &BotKeyNew{Form: BotKeyForm{Where: "server", Scopes: []string{"read.account", "read.orders"}, Days: "90", Kind: string(apikey.Ed25519)}})
+	return s.showBotKeyNew(v, http.StatusOK, &BotKeyNew{Form: BotKeyForm{Where: "server", Scopes: []string{"read.account", "read.orders"}, Days: "90", Kind: string(apikey.Ed25519), Sub: v.r.URL.Query().Get("sub")}})
 }
 
 func (s *Server) showBotKeyNew(v *visit, status int, view *BotKeyNew) error {
@@ -31,6 +31,16 @@ func (s *Server) showBotKeyNew(v *visit, status int, view *BotKeyNew) error {
 	err := s.DB.View(v.r.Context(), func(tx *store.Tx) error {
 		_, held, err := s.Accounts.Held(tx, v.ses.Account, account.HoldKeys)
 		view.Blocked = held || v.acc.Status != account.Active
+		if err != nil {
+			return err
+		}
+		subs, err := s.Accounts.Subs(tx, v.ses.Account)
+		view.Subs = nil
+		for _, x := range subs {
+			if x.Status == account.SubActive {
+				view.Subs = append(view.Subs, SubView{ID: string(x.ID), Name: x.Name})
+			}
+		}
 		return err
 	})
 	if err != nil {
@@ -77,7 +87,7 @@ func (s *Server) botKeyNew(v *visit) error {
 // else, a missing touch among it, which is answered as everywhere.
 func keyRefused(r *http.Request, err error) (*KeyRefused, int) {
 	var e *edge.Error
-	if !errors.As(err, &e) || !strings.HasPrefix(e.Code, "apikey_") || !wantsHTML(r) {
+	if !errors.As(err, &e) || !strings.HasPrefix(e.Code, "apikey_") && !strings.HasPrefix(e.Code, "sub_") || !wantsHTML(r) {
 		return nil, 0
 	}
 	p := edge.ProblemOf(r, err)
@@ -95,6 +105,7 @@ func readBotKeyForm(r *http.Request) (f BotKeyForm, err error) {
 	}{
 		{&f.Where, "where", 16}, {&f.Purpose, "purpose", 800}, {&f.Places, "places", 4096}, {&f.Deny, "deny", 4096}, {&f.Symbols, "symbols", 4096},
 		{&f.Days, "days", 8}, {&f.Until, "until", 16}, {&f.PerMin, "per_min", 8}, {&f.Kind, "kind", 16}, {&f.Profile, "profile", 32}, {&f.Public, "public", 8192},
+		{&f.Sub, "sub", 64}, {&f.Cap, "cap", 32}, {&f.CapIn, "cap_in", 16},
 	} {
 		if *x.into, err = field(r, x.name, x.most); err != nil {
 			return f, err
@@ -106,7 +117,7 @@ func readBotKeyForm(r *http.Request) (f BotKeyForm, err error) {
 
 // key is the key that the form asks for.
 func (f BotKeyForm) key() (n apikey.NewKey, err error) {
-	n = apikey.NewKey{Purpose: f.Purpose, Alg: apikey.Alg(f.Kind), Symbols: listed(f.Symbols)}
+	n = apikey.NewKey{Purpose: f.Purpose, Sub: f.Sub, Alg: apikey.Alg(f.Kind), Symbols: listed(f.Symbols)}
 	if n.Alg == apikey.HMACSHA256 && f.Profile != "" {
 		// Each client library signs in its own way; only where there is a choice does
 		// "shared secret" have to be said.
@@ -119,6 +130,9 @@ func (f BotKeyForm) key() (n apikey.NewKey, err error) {
 		return n, apikey.ErrScopes
 	}
 	if n.Allow, err = apikey.ParsePlaces(f.Places); err != nil {
+		return n, err
+	}
+	if n.DayCap, err = f.dayCap(); err != nil {
 		return n, err
 	}
 	days, err := strconv.Atoi(strings.TrimSpace(f.Days))
@@ -149,6 +163,9 @@ func (f BotKeyForm) edit(v *visit, k apikey.Key) (e apikey.Edit, err error) {
 	if e.Deny, err = apikey.ParsePlaces(f.Deny); err != nil {
 		return e, err
 	}
+	if e.DayCap, err = f.dayCap(); err != nil {
+		return e, err
+	}
 	if e.PerMin, err = strconv.Atoi(strings.TrimSpace(f.PerMin)); err != nil {
 		return e, apikey.ErrLife
 	}
@@ -163,11 +180,18 @@ func (f BotKeyForm) edit(v *visit, k apikey.Key) (e apikey.Edit, err error) {
 	return e, nil
 }
 
+// dayCap reads a cap as people write it: "2,500" is as good as "2500" to them, and is
+// refused, because a comma is a point to others.
+func (f BotKeyForm) dayCap() (apikey.DayCap, error) {
+	return apikey.ParseDayCap(strings.TrimSpace(f.Cap), strings.ToUpper(strings.TrimSpace(f.CapIn)))
+}
+
 // formOf is the form of a key as it stands.
 func formOf(v *visit, k apikey.Key) BotKeyForm {
 	return BotKeyForm{
 		Purpose: k.Purpose, Scopes: k.Scopes.Names(), Places: lines(k.Allow), Deny: lines(k.Deny), Symbols: strings.Join(k.Symbols, " "),
 		Until: v.base.local(k.Expires).Format(time.DateOnly), PerMin: strconv.Itoa(k.PerMin),
+		Cap: k.DayCap.Text(), CapIn: k.DayCap.Currency,
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"keyward/internal/account"
 	"keyward/internal/apikey"
+	"keyward/internal/audit"
 	"keyward/internal/device"
 	"keyward/internal/session"
 	"keyward/internal/store"
@@ -19,6 +20,8 @@ import (
 const (
 	keyStory = 7 * 24 * time.Hour
 	keyLines = 100
+
+	keyStoryWhole = 90 * 24 * time.Hour // as long as stories are kept
 )
 
 // by is who asks, for the log and for the key that is made.
@@ -55,7 +58,7 @@ func places(list []netip.Prefix) (out []string) {
 // botKeyOf turns a key into what its owner reads. names are the devices as they are called.
 func botKeyOf(v *visit, k apikey.Key, names map[device.ID]string) BotKey {
 	b := BotKey{
-		ID: string(k.ID), Version: k.Version, Purpose: k.Purpose, Sub: k.Sub, Partner: k.Partner, State: BotKeyState(k.State(v.base.Now)),
+		ID: string(k.ID), Version: k.Version, Purpose: k.Purpose, Sub: k.Sub, SubID: k.Sub, DayCap: k.DayCap.Text(), DayCapIn: k.DayCap.Currency, Partner: k.Partner, State: BotKeyState(k.State(v.base.Now)),
 		Suspected: k.Status == apikey.Quarantined, InBrowser: k.Status == apikey.Quarantined && k.EndedWhy == "in_browser",
 		Locked: k.Locked && k.Scopes.Has(apikey.Withdraw), Signs: k.Alg == apikey.Ed25519 || k.Alg == apikey.ES256,
 		Rights: rightsOf(k.Scopes), Symbols: k.Symbols, Allow: places(k.Allow), Deny: places(k.Deny),
@@ -127,8 +130,14 @@ func (s *Server) botKeys(v *visit) error {
 		if err != nil {
 			return err
 		}
+		subs, err := s.subNames(tx, v.ses.Account)
+		if err != nil {
+			return err
+		}
+		view.Keys, view.Ended = nil, nil
 		for _, k := range keys {
 			b := botKeyOf(v, k, names)
+			b.in(subs)
 			if b.State == KeyEnded {
 				view.Ended = append(view.Ended, b)
 				continue
@@ -136,6 +145,11 @@ func (s *Server) botKeys(v *visit) error {
 			if err := s.refusedOf(tx, v, k, &b); err != nil {
 				return err
 			}
+			unasked, err := s.BotKeys.UnusedRights(tx, k, v.base.Now.Add(-keyStoryWhole))
+			if err != nil {
+				return err
+			}
+			b.Unasked = len(unasked.Names())
 			view.Keys = append(view.Keys, b)
 		}
 		return nil
@@ -176,7 +190,24 @@ func (s *Server) botKey(tx *store.Tx, v *visit) (apikey.Key, BotKey, error) {
 		return apikey.Key{}, BotKey{}, err
 	}
 	b := botKeyOf(v, k, names)
+	subs, err := s.subNames(tx, v.ses.Account)
+	if err != nil {
+		return apikey.Key{}, BotKey{}, err
+	}
+	b.in(subs)
+	if k.DayCap.Most != 0 {
+		if b.Spent, err = s.BotKeys.Spent(tx, k); err != nil {
+			return apikey.Key{}, BotKey{}, err
+		}
+	}
 	return k, b, s.refusedOf(tx, v, k, &b)
+}
+
+// in gives the sub-account of a key its name; one that has none any more keeps its id.
+func (b *BotKey) in(names map[string]string) {
+	if name := names[b.SubID]; name != "" {
+		b.Sub = name
+	}
 }
 
 func (s *Server) botKeyPage(v *visit) error { return s.showBotKey(v, http.StatusOK, nil, nil) }
@@ -190,7 +221,21 @@ func (s *Server) showBotKey(v *visit, status int, typed *BotKeyForm, why *KeyRef
 			return err
 		}
 		view.Key, view.Form = b, formOf(v, k)
-		lines, err := s.BotKeys.Story(tx, k, v.base.Now.Add(-keyStory), v.base.Now.Add(time.Minute))
+		view.Changes, view.Story = nil, nil
+		from, to, asked := v.window(keyStory)
+		view.From, view.To, view.Asked = v.base.local(from).Format(time.DateOnly), v.base.local(to.Add(-time.Minute)).Format(time.DateOnly), asked
+		since := v.base.Now.Add(-keyStoryWhole) // who changed it is told from further back: it is seldom, and matters longer
+		if asked {
+			since = from
+		}
+		changes, err := s.BotKeys.Changes(tx, k, since, to)
+		if err != nil {
+			return err
+		}
+		for _, r := range changes[:min(len(changes), keyLines)] {
+			view.Changes = append(view.Changes, BotKeyChange{At: r.At, Says: audit.Sentence(r, v.base.Lang), Addr: r.Addr, Place: v.place(r.Addr)})
+		}
+		lines, err := s.BotKeys.Story(tx, k, from, to)
 		view.More = max(len(lines)-keyLines, 0)
 		for _, l := range lines[:min(len(lines), keyLines)] {
 			line := BotKeyLine{At: l.Minute, Addr: l.Addr, Place: v.place(l.Addr), Call: callOf(l.Class), Code: string(l.Code), N: l.N}

@@ -7,6 +7,7 @@ import (
 	"net/url"
 
 	"keyward/internal/apikey"
+	"keyward/internal/contain"
 	"keyward/internal/device"
 	"keyward/internal/edge"
 	"keyward/internal/signin"
@@ -37,6 +38,10 @@ func (s *Server) stepUpView(v *visit, kind, object, to string, noScript bool) er
 		case device.ActDevicesRemove:
 			d, err := s.Devices.Device(tx, v.ses.Account, device.ID(act.Object))
 			view.Name = d.Name
+			return err
+		case device.ActSubChange:
+			sub, err := s.Accounts.Sub(tx, v.ses.Account, contain.SubOfAct(act))
+			view.Name = sub.Name
 			return err
 		case device.ActBotKeyChange, device.ActBotKeyUnlock, device.ActBotKeyRelease:
 			k, err := s.BotKeys.ByID(tx, v.ses.Account, apikey.OfAct(act))

@@ -76,6 +76,19 @@ func (s *Server) Routes(mux *http.ServeMux, e *edge.Edge) {
 	in("GET /keys/{id}/end", s.botKeyEndPage)
 	in("POST /keys/{id}/end", s.botKeyEnd)
 
+	in("GET /keys/{id}/story", s.botKeySigned)
+
+	in("GET /subaccounts", s.subs)
+	in("GET /subaccounts/new", s.subNewPage)
+	in("POST /subaccounts/new", s.subNew)
+	in("GET /subaccounts/{id}", s.subPage)
+	in("POST /subaccounts/{id}", s.subChange)
+	in("POST /subaccounts/{id}/freeze", s.subFreeze)
+	in("POST /subaccounts/{id}/empty", s.subEmpty)
+	in("POST /subaccounts/{id}/thaw", s.subThaw)
+	in("GET /subaccounts/{id}/close", s.subClosePage)
+	in("POST /subaccounts/{id}/close", s.subClose)
+
 	in("GET /codes", s.codes)
 	in("GET /codes/new", s.codesNewPage)
 	in("POST /codes/new", s.codesNew)

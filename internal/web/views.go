@@ -129,5 +129,11 @@ const (
 	DidUnlockBotKey   Did = "unlock-botkey"    // Name
 	DidReleaseBotKey  Did = "release-botkey"   // Name
 	DidEndBotKey      Did = "end-botkey"       // Name
+	DidMakeSub        Did = "make-sub"         // Name
+	DidChangeSub      Did = "change-sub"       // Name
+	DidFreezeSub      Did = "freeze-sub"       // Name
+	DidEmptySub       Did = "empty-sub"        // Name
+	DidThawSub        Did = "thaw-sub"         // Name
+	DidCloseSub       Did = "close-sub"        // Name
 	DidSendVerifyMail Did = "send-verify"      // Name (the address)
 )

@@ -24,7 +24,12 @@ type BotKey struct {
 	ID        string
 	Version   int64
 	Purpose   string // in its owner's words
-	Sub       string // sub-account; "" is the account itself
+	Sub       string // sub-account, as its owner calls it; "" is the account itself
+	SubID     string
+	DayCap    string // how much it may trade a day, "" for as much as it likes
+	DayCapIn  string
+	Spent     string // of that, today; "" where nobody looked
+	Unasked   int    // rights that no call needed for as long as stories are kept
 	Partner   string // who was given it; "" for the owner's own
 	State     BotKeyState
 	Suspected bool   // may have leaked, so it may only look and cancel
@@ -104,6 +109,7 @@ type Hint struct {
 const (
 	// A key that was made this long ago and never used is one that nobody would miss.
 	unusedAfter = 24 * time.Hour
+	idleAfter   = 30 * 24 * time.Hour
 	endsSoon    = 14 * 24 * time.Hour
 )
 
@@ -129,23 +135,41 @@ func (v *BotKeys) Hygiene() (hints []Hint) {
 			hints = append(hints, Hint{k, text("botkeys.hint.unused")})
 		}
 	}
+	for _, k := range v.Keys {
+		switch idle := v.Now.Sub(k.Used); {
+		case k.State != KeyWorks:
+		case !k.Used.IsZero() && idle >= idleAfter:
+			hints = append(hints, Hint{k, text("botkeys.hint.idle", "n", int(idle/(24*time.Hour)))})
+		case k.Unasked > 0:
+			hints = append(hints, Hint{k, text("botkeys.hint.unasked", "n", k.Unasked)})
+		}
+	}
+	for _, k := range v.Keys {
+		if k.State == KeyWorks && k.May("withdraw") && !k.Locked {
+			hints = append(hints, Hint{k, text("botkeys.hint.withdraw")})
+		}
+	}
 	return hints
 }
 
 // BotKeyPage is one key: all that is known of it, what it did lately, and the form that changes it.
 //
-//	GET  /keys/{id}
+//	GET  /keys/{id}         (from, to?)
 //	POST /keys/{id}         (version, purpose, scope…, places?, deny?, symbols?, until, per_min)  303 the same with a receipt; act botkeys.change when it widens
 //	POST /keys/{id}/release ()  act botkeys.release; for one that may have leaked
 //	POST /keys/{id}/unlock  ()  act botkeys.unlock, on another device than the one that gave the right, known for a day
-//	Links: /keys/{id}/end
+//	Links: /keys/{id}/end, /keys/{id}/story (a signed file)
 type BotKeyPage struct {
 	Base
 	Key     BotKey
 	Form    BotKeyForm
-	Refused *KeyRefused // why the change was not made
+	Refused *KeyRefused    // why the change was not made
+	Changes []BotKeyChange // who made and changed it, the newest first
 	Story   []BotKeyLine
-	More    int // lines that are not shown
+	More    int    // lines that are not shown
+	From    string // days of the window, 2006-01-02 in the page's zone
+	To      string
+	Asked   bool // for it; else the last seven days
 }
 
 func (*BotKeyPage) page() (string, string) { return "botkey", "botkeys" }
@@ -164,6 +188,14 @@ type BotKeyLine struct {
 	N     int64
 }
 
+// BotKeyChange is one act that made or changed a key.
+type BotKeyChange struct {
+	At    time.Time
+	Says  string
+	Addr  string
+	Place string // approximate; "" is unknown
+}
+
 // BotKeyForm is what was typed about a key.
 type BotKeyForm struct {
 	Where   string // server, own or page
@@ -178,6 +210,9 @@ type BotKeyForm struct {
 	Kind    string // ed25519 or hmac-sha256
 	Profile string // how the client of a shared secret signs; "" is our own way
 	Public  string
+	Sub     string // id; "" is the main account
+	Cap     string // for a day
+	CapIn   string // its currency
 }
 
 // Has says whether the box of a right is ticked.
@@ -201,6 +236,7 @@ type BotKeyNew struct {
 	Seen    string // the address this browser came from, offered and never filled in
 	InPage  bool   // it was to run in a web page or an app: no key was made
 	Blocked bool   // frozen or held: new power has to wait
+	Subs    []SubView
 }
 
 func (*BotKeyNew) page() (string, string) { return "botkey-new", "botkeys" }

@@ -55,6 +55,11 @@ var refusals = map[apikey.Code]Text{
 	apikey.RateLimited:      text("refused.speed"),
 	apikey.KeyInBrowser:     text("refused.browser"),
 	apikey.AccountFrozen:    text("refused.frozen"),
+	apikey.SubFrozen:        text("refused.sub-frozen"),
+	apikey.SubEmptying:      text("refused.sub-emptying"),
+	apikey.TransferRefused:  text("refused.transfer"),
+	apikey.DayCapReached:    text("refused.day-cap"),
+	apikey.DayCapUnread:     text("refused.day-unread"),
 }
 
 // refusalOf is the reason of a code; what is our own fault has no words of its own.

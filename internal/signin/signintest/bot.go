@@ -3,7 +3,9 @@ package signintest
 import (
 	"context"
 
+	"keyward/internal/account"
 	"keyward/internal/apikey"
+	"keyward/internal/contain"
 	"keyward/internal/softkey"
 )
 
@@ -35,4 +37,16 @@ func (p *Person) Bot(n apikey.NewKey) (*softkey.Bot, apikey.Created) {
 	p.W.Must(err)
 	bot.ID, bot.Secret = string(c.ID), c.Secret
 	return bot, c
+}
+
+// Sub makes a sub-account that was touched for.
+func (p *Person) Sub(f account.SubForm) account.Sub {
+	p.W.T.Helper()
+	checked, err := f.Checked()
+	p.W.Must(err)
+	act := contain.SubMakeAct(checked)
+	p.Touch(act.Kind, act.Object)
+	sub, err := p.W.Contain.MakeSub(context.Background(), p.Cause(), p.By(), f)
+	p.W.Must(err)
+	return sub
 }

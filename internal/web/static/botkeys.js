@@ -82,6 +82,9 @@ if (form) {
   });
 }
 
+// What was kept for a form whose act is done is not for the next one.
+for (const done of document.querySelectorAll('[data-done]')) sessionStorage.removeItem(done.dataset.done);
+
 // ---- the first good call of a new key
 
 const watch = document.querySelector('[data-used]');
