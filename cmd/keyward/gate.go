@@ -165,7 +165,7 @@ func (c *core) gateDomains(logger *slog.Logger) (*domains, error) {
 	}
 	d.watch = audit.NewWatch(c.db, c.log, host+"/gate", time.Now)
 	d.watch.LogTo(logger)
-	d.botKeys = c.newBotKeys(d)
+	d.botKeys = c.newBotKeys(d, botAlarms{logger: logger})
 	d.watch.OnEffect(d.botKeys.Heard)
 	return d, nil
 }

@@ -30,7 +30,7 @@ func (e *env) open(f func(c *core, d *domains) error) error {
 		return err
 	}
 	defer c.db.Close()
-	d, err := c.domains(noMetrics, nil)
+	d, err := c.domains(noMetrics, nil, botAlarms{})
 	if err != nil {
 		return err
 	}
@@ -45,7 +45,7 @@ func (e *env) look(f func(c *core, d *domains) error) error {
 		return err
 	}
 	defer c.db.Close()
-	d, err := c.domains(noMetrics, nil)
+	d, err := c.domains(noMetrics, nil, botAlarms{})
 	if err != nil {
 		return err
 	}

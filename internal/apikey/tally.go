@@ -153,8 +153,13 @@ func (s *Service) Run(ctx context.Context, report func(error)) {
 				report(err)
 			}
 			return
+		case <-s.traps.bell:
+			if err := s.SoundAlarms(ctx); err != nil && ctx.Err() == nil {
+				report(err)
+			}
 		case <-t.C:
-			err := errors.Join(s.Flush(ctx), s.db.Housekeeping(ctx, func(tx *store.Tx) error {
+			s.traps.tell()
+			err := errors.Join(s.Flush(ctx), s.SoundAlarms(ctx), s.FillLookups(ctx), s.db.Housekeeping(ctx, func(tx *store.Tx) error {
 				_, err := tx.Exec(sqlForgetClaims, store.Micros(tx.Now.Add(-clocksApart)))
 				return err
 			}))

@@ -90,11 +90,17 @@ func (s *Service) Verify(ctx context.Context, r *Request, need Need) (Decision, 
 		return unproved(AuthFailed)
 	}
 	v := slices.IndexFunc(k.versions, func(v verifier) bool { return v.holds(&c) })
+	if k.honey {
+		// To whoever sends it, it is a key that there is not: told later than this, or
+		// otherwise, they would know that they were seen.
+		s.trapped(k, r.Peer, need.Class, v >= 0, now)
+		v = -1
+	}
 	if v < 0 {
 		s.count(k, r.Peer, need.Class, AuthFailed, false, now)
 		return unproved(AuthFailed)
 	}
-	d := Decision{Key: k.Key, Version: k.versions[v].n, Scopes: k.Scopes, At: now, Remaining: int(k.Expires.Sub(now) / (24 * time.Hour))}
+	d := Decision{Key: k.Key, Version: k.versions[v].n, Scopes: k.Scopes &^ k.Asleep.Rights(), At: now, Remaining: int(k.Expires.Sub(now) / (24 * time.Hour))}
 	window := k.Window
 	if c.Window > 0 {
 		window = min(window, c.Window)
@@ -160,6 +166,10 @@ func (s *Service) proved(ctx context.Context, k *opened, c *Claim, r *Request, n
 	}
 	if need.Scope != 0 && !k.Scopes.Has(need.Scope) {
 		return ScopeMissing, f
+	}
+	if k.Asleep.Rights().Has(need.Scope) {
+		f.Unused = k.IdleSince
+		return RightAsleep, f
 	}
 	if c.Profile.Unsigned() && !Reading.Has(need.Scope) {
 		return ScopeMissing, f // what a body asks for is not signed: anybody on the way could name the amount

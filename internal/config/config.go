@@ -31,6 +31,7 @@ type Config struct {
 	Mail       Mail      `yaml:"mail"`
 	Backends   []Backend `yaml:"backends"`
 	Gate       Gate      `yaml:"gate"`
+	Leaks      Leaks     `yaml:"leaks"`
 	Languages  Languages `yaml:"languages"`
 	PlaceFile  string    `yaml:"place_file"` // MaxMind DB; a place is a hint for people and decides nothing
 	Limits     Limits    `yaml:"limits"`
@@ -122,6 +123,11 @@ type Gate struct {
 	UpstreamKeyFile string         `yaml:"upstream_key_file"` // shared with it: decisions are signed under this
 	Peers           []netip.Prefix `yaml:"peers"`             // fronts that may ask for forward-auth
 	Routes          []GateRoute    `yaml:"routes"`
+}
+
+// Leaks is how others tell of keys that they found.
+type Leaks struct {
+	GitHubKeysFile string `yaml:"github_keys_file"` // as GitHub publishes them; "": nobody speaks for it
 }
 
 // GateRoute says what one kind of request takes.

@@ -19,6 +19,7 @@ const (
 	ActBotKeyChange   = "botkeys.change"  // object: the key, "~", and a hash of what it is to become
 	ActBotKeyRelease  = "botkeys.release" // object: the key
 	ActBotKeyUnlock   = "botkeys.unlock"  // object: the key; on another device than the one that made it
+	ActBotKeyWake     = "botkeys.wake"    // object: the key
 	ActConfirmMe      = "confirm.me"      // "it is still me": gives the session new secrets, kept for nothing
 )
 
@@ -27,7 +28,7 @@ const (
 var acts = map[string]bool{
 	ActKeysAdd: false, ActKeysRemove: true, ActSessionsEndAll: false, ActCodesNew: false,
 	ActContactsChange: false, ActDevicesRemove: true, ActFreezeLift: false, ActApp: true, ActConfirmMe: false,
-	ActBotKeyAdd: true, ActBotKeyChange: true, ActBotKeyUnlock: true, ActBotKeyRelease: true,
+	ActBotKeyAdd: true, ActBotKeyChange: true, ActBotKeyUnlock: true, ActBotKeyRelease: true, ActBotKeyWake: true,
 }
 
 var errBadAct = edge.E("bad_request")
@@ -38,7 +39,7 @@ func longest(kind string) int {
 	switch kind {
 	case ActBotKeyChange:
 		return 172
-	case ActBotKeyUnlock, ActBotKeyRelease:
+	case ActBotKeyUnlock, ActBotKeyRelease, ActBotKeyWake:
 		return 128
 	}
 	return 64

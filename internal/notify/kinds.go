@@ -40,6 +40,11 @@ const (
 	BotKeyQuarantined Kind = "bot_key_quarantined"
 	BotKeyReleased    Kind = "bot_key_released"
 	BotKeyRevoked     Kind = "bot_key_revoked"
+	BotKeyLeaked      Kind = "bot_key_leaked"
+	BotKeyDormant     Kind = "bot_key_dormant"
+	BotKeyAsleep      Kind = "bot_key_asleep"
+	BotKeyWoken       Kind = "bot_key_woken"
+	BotKeysEnded      Kind = "bot_keys_ended"
 	AppGiven          Kind = "app_given"
 	AppSuspect        Kind = "app_suspect"
 	AppReuse          Kind = "app_reuse"
@@ -64,6 +69,10 @@ const (
 	factPurpose
 	factScopes // what an API key may do, by the names its owner chose from
 	factFrom   // addresses that may use it
+	factRests  // rights that rest
+	factSince  // since when nobody used it
+	factOn     // when that has an effect
+	factCount  // how many
 )
 
 // sheet says what a mail is made of. Titles and texts are keys of package lang.
@@ -232,6 +241,25 @@ var sheets = map[Kind]sheet{
 	BotKeyRevoked: {
 		title: "mail.bot_key_revoked.title", lead: "mail.bot_key_revoked.lead", facts: []fact{factPurpose, factWhen, factWhere},
 		freeze: true, page: "nav.botkeys",
+	},
+	// Where a secret was found is not in the mail: whoever reports it could put an address
+	// of theirs under our name. The page of the key has it.
+	BotKeyLeaked: {
+		title: "mail.bot_key_leaked.title", lead: "mail.bot_key_leaked.lead", facts: []fact{factPurpose, factScopes, factWhen},
+		aside: "mail.bot_key_leaked.do", asideText: "mail.bot_key_leaked.how", freeze: true, page: "nav.botkeys",
+	},
+	BotKeyDormant: {
+		title: "mail.bot_key_dormant.title", lead: "mail.bot_key_dormant.lead", facts: []fact{factPurpose, factRests, factSince, factOn}, page: "nav.botkeys",
+	},
+	BotKeyAsleep: {
+		title: "mail.bot_key_asleep.title", lead: "mail.bot_key_asleep.lead", facts: []fact{factPurpose, factRests, factSince}, page: "nav.botkeys",
+	},
+	BotKeyWoken: {
+		title: "mail.bot_key_woken.title", lead: "mail.bot_key_woken.lead", facts: []fact{factPurpose, factScopes, factDevice, factWhen, factWhere},
+		freeze: true, page: "nav.botkeys",
+	},
+	BotKeysEnded: {
+		title: "mail.bot_keys_ended.title", lead: "mail.bot_keys_ended.lead", facts: []fact{factCount, factWhen, factWhere}, page: "nav.botkeys",
 	},
 	// Not from where: an app's own server fetched its tokens.
 	AppGiven: {

@@ -180,6 +180,14 @@ func (l letter) fact(f fact) (line, bool) {
 	case factFrom:
 		from := oneLine(l.payload["from"])
 		return line{Label: label("mail.fact.from"), Value: from, Names: true}, from != ""
+	case factRests:
+		return line{Label: label("mail.fact.rests"), Value: oneLine(l.payload["scopes"]), Names: true}, l.payload["scopes"] != ""
+	case factSince:
+		return line{Label: label("mail.fact.since"), Value: oneLine(l.payload["since"])}, l.payload["since"] != ""
+	case factOn:
+		return line{Label: label("mail.fact.on"), Value: oneLine(l.payload["on"])}, l.payload["on"] != ""
+	case factCount:
+		return line{Label: label("mail.fact.count"), Value: oneLine(l.payload["n"])}, l.payload["n"] != ""
 	case factMay:
 		var may []string
 		given := strings.Fields(l.payload["scope"])

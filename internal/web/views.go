@@ -128,6 +128,7 @@ const (
 	DidAddBotKeyPlace Did = "add-botkey-place" // Name
 	DidUnlockBotKey   Did = "unlock-botkey"    // Name
 	DidReleaseBotKey  Did = "release-botkey"   // Name
+	DidWakeBotKey     Did = "wake-botkey"      // Name
 	DidEndBotKey      Did = "end-botkey"       // Name
 	DidSendVerifyMail Did = "send-verify"      // Name (the address)
 )
