@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"keyward/internal/audit"
+	"keyward/internal/keyring"
 	"keyward/internal/store"
 )
 
@@ -59,12 +60,15 @@ func (s *Service) lookups(r Report) (out [][]byte) {
 // secretLookup is keyed over the hash and not over the secret, so that a finder who has
 // hashes only, and a scanner that sends none of what it found, can be served too.
 func (s *Service) secretLookup(hash [32]byte) []byte {
-	sum := s.lookup.Sum(nil, []byte("secret"), hash[:])
+	sum := s.digests().Sum(nil, []byte("secret"), hash[:])
 	return sum[:]
 }
 
+// digests are keyed under the root, which never changes.
+func (s *Service) digests() *keyring.MAC { return s.ring.MAC("apikey/lookup") }
+
 func (s *Service) pairLookup(public ed25519.PublicKey) []byte {
-	sum := s.lookup.Sum(nil, []byte("ed25519"), public)
+	sum := s.digests().Sum(nil, []byte("ed25519"), public)
 	return sum[:]
 }
 

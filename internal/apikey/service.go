@@ -42,7 +42,6 @@ type Service struct {
 	claims  *claims
 	shared  bool // other processes let requests in as well
 	tally   tally
-	lookup  *keyring.MAC // of secrets, to find one that is reported
 	traps   traps
 	slept   atomic.Int64 // when Dormancy ran last
 }
@@ -68,7 +67,7 @@ func New(p Parts) *Service {
 	s.people.init(memoryEntries)
 	s.speeds.init(memoryEntries)
 	s.gone.init(goneEntries)
-	s.lookup, s.traps.logger, s.traps.counted = p.Ring.MAC("apikey/lookup"), p.Logger, p.Trapped
+	s.traps.logger, s.traps.counted = p.Logger, p.Trapped
 	s.traps.bell = make(chan struct{}, 1)
 	s.claims, s.shared = &claims{db: p.DB}, p.DB.Dialect() == store.PostgreSQL
 	return s

@@ -183,9 +183,9 @@ func (l letter) fact(f fact) (line, bool) {
 	case factRests:
 		return line{Label: label("mail.fact.rests"), Value: oneLine(l.payload["scopes"]), Names: true}, l.payload["scopes"] != ""
 	case factSince:
-		return line{Label: label("mail.fact.since"), Value: oneLine(l.payload["since"])}, l.payload["since"] != ""
+		return line{Label: label("mail.fact.since"), Value: oneLine(l.payload["since"]) + " UTC"}, l.payload["since"] != ""
 	case factOn:
-		return line{Label: label("mail.fact.on"), Value: oneLine(l.payload["on"])}, l.payload["on"] != ""
+		return line{Label: label("mail.fact.on"), Value: oneLine(l.payload["on"]) + " UTC"}, l.payload["on"] != ""
 	case factCount:
 		return line{Label: label("mail.fact.count"), Value: oneLine(l.payload["n"])}, l.payload["n"] != ""
 	case factMay:
