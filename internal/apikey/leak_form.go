@@ -23,15 +23,10 @@ func privateKeys(token string) (out []ed25519.PrivateKey) {
 		}
 		return c
 	}, token)
-	var raw []byte
 	for _, read := range []func(string) ([]byte, error){
 		hex.DecodeString, base64.StdEncoding.DecodeString, base64.RawStdEncoding.DecodeString, base64.URLEncoding.DecodeString, base64.RawURLEncoding.DecodeString,
 	} {
-		b, err := read(packed)
-		if err != nil {
-			continue
-		}
-		if raw = b; len(raw) == ed25519.SeedSize || len(raw) == ed25519.PrivateKeySize || len(raw) > ed25519.PrivateKeySize {
+		if raw, err := read(packed); err == nil {
 			out = append(out, keysOf(raw)...)
 		}
 	}
