@@ -16,6 +16,7 @@ import (
 
 	"keyward/internal/account"
 	"keyward/internal/apikey"
+	"keyward/internal/audit"
 	"keyward/internal/device"
 	"keyward/internal/softkey"
 	"keyward/internal/store"
@@ -348,6 +349,60 @@ func TestABulkEndWhileKeysAreMade(t *testing.T) {
 		}
 		if n := o.w.Count("apikey_version WHERE sealed IS NOT NULL"); n != 0 {
 			t.Errorf("%d secrets are left", n)
+		}
+	})
+}
+
+// Once the version that leaked is over, as after a rotation, its owner may say that nobody
+// else has the new one.
+func TestAReplacedSecretMayBeReleased(t *testing.T) {
+	each(t, func(t *testing.T, o *owner) {
+		bot, key := o.p.Bot(shared(trading))
+		o.reported(apikey.Report{Token: bot.Secret})
+		end := func(at time.Time) {
+			o.w.Must(o.w.DB.Housekeeping(t.Context(), func(tx *store.Tx) error {
+				_, err := tx.Exec(`UPDATE apikey_version SET ends_at = $1`, store.Micros(at))
+				return err
+			}))
+		}
+		release := func() error {
+			o.p.Touch(device.ActBotKeyRelease, string(key.ID))
+			_, err := o.w.BotKeys.Release(t.Context(), o.p.Cause(), o.p.By(), key.ID)
+			return err
+		}
+		end(o.w.DB.Now().Add(time.Hour)) // both still sign
+		o.w.Refused(release(), apikey.ErrLeaked)
+		end(o.w.DB.Now().Add(-time.Minute))
+		o.w.Must(release())
+		// And a report of a secret that opens nothing does nothing.
+		if !o.reported(apikey.Report{Token: bot.Secret}) {
+			t.Error("it was never ours")
+		}
+		if n := o.w.Count("apikey_key WHERE status = 'active'"); n != 1 {
+			t.Error("the key went into quarantine for a secret that was replaced")
+		}
+	})
+}
+
+// What was read of the leak goes with the account.
+func TestErasingTakesTheLeakToo(t *testing.T) {
+	each(t, func(t *testing.T, o *owner) {
+		bot, _ := o.p.Bot(shared(trading))
+		pair, _ := o.p.Bot(trading)
+		o.reported(apikey.Report{Token: bot.Secret, Via: apikey.ViaGitHub, URL: "https://github.com/my-own-name/bot"})
+		o.w.Must(o.w.DB.Update(t.Context(), operator, func(tx *store.Tx) error {
+			if err := o.w.BotKeys.Erase(tx, o.p.Account); err != nil {
+				return err
+			}
+			_, err := o.w.Log.Append(tx, audit.Event{Action: "account.erased", Account: string(o.p.Account), Target: string(o.p.Account)})
+			return err
+		}))
+		if n := o.w.Count("apikey_version WHERE leaked_url <> ''"); n != 0 {
+			t.Errorf("%d places are left", n)
+		}
+		o.reported(apikey.Report{Token: hex.EncodeToString(pair.Private.Seed())})
+		if n := o.w.Count("apikey_version WHERE leaked_at > 0"); n != 1 {
+			t.Errorf("%d leaks, one of them of an account that is gone", n)
 		}
 	})
 }

@@ -38,13 +38,13 @@ const idle = `(CASE WHEN k.used_at > k.starts AND k.used_at > k.woken_at THEN k.
 
 const (
 	sqlIdle = `SELECT ` + keyCols + `, k.warned, k.warned_at, ` + idle + ` FROM apikey_key k
-WHERE k.status <> 'revoked' AND NOT k.honey AND k.asleep < 3 AND k.expires > $2 AND ` + idle + ` <= $3 AND k.id > $1 ORDER BY k.id LIMIT 200`
+WHERE k.status = 'active' AND NOT k.honey AND k.asleep < 3 AND k.expires > $2 AND ` + idle + ` <= $3 AND k.id > $1 ORDER BY k.id LIMIT 200`
 
 	// All that was decided by is a condition: a call that came in meanwhile, a touch, or
 	// another process that was quicker keeps the key as it is.
-	sqlWarn = `UPDATE apikey_key SET warned = $4, warned_at = $5, version = version + 1 WHERE id = $1 AND version = $2 AND used_at = $3 AND status <> 'revoked' RETURNING version`
+	sqlWarn = `UPDATE apikey_key SET warned = $4, warned_at = $5, version = version + 1 WHERE id = $1 AND version = $2 AND used_at = $3 AND status = 'active' RETURNING version`
 	sqlStep = `UPDATE apikey_key SET asleep = $4, idle_since = $5, locked = CASE WHEN scopes LIKE '%withdraw%' THEN TRUE ELSE locked END, version = version + 1
-WHERE id = $1 AND version = $2 AND used_at = $3 AND asleep < $4 AND status <> 'revoked' RETURNING version`
+WHERE id = $1 AND version = $2 AND used_at = $3 AND asleep < $4 AND status = 'active' RETURNING version`
 	sqlWake = `UPDATE apikey_key SET asleep = 0, idle_since = 0, warned = 0, warned_at = 0, woken_at = $3, version = version + 1 WHERE account = $1 AND id = $2 AND asleep > 0 AND status = 'active' RETURNING version`
 )
 

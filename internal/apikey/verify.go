@@ -81,6 +81,9 @@ func (s *Service) Verify(ctx context.Context, r *Request, need Need) (Decision, 
 	}
 	if k == nil || c.Alg != "" && k.Alg != c.Alg || k.Profile != profile {
 		s.dummy.Equal(c.Sig, c.Signed) // an unknown key takes as long as a known one
+		if k != nil && k.honey {
+			s.trapped(k, r.Peer, need.Class, false, now)
+		}
 		return unproved(AuthFailed)
 	}
 	here := within(r.Peer, k.Allow, k.Deny)

@@ -23,6 +23,7 @@ func (s *Server) leakOf(tx *store.Tx, k apikey.Key, b *BotKey) error {
 			b.Leaked.Say = text("botkey.found.nowhere")
 		}
 	}
+	b.Replaced = err == nil && !leak.Live && k.EndedWhy == "leaked"
 	return err
 }
 

@@ -30,6 +30,7 @@ type BotKey struct {
 	Suspected bool        // may have leaked, so it may only look and cancel
 	InBrowser bool        // because it signed in a web page
 	Leaked    *BotKeyLeak // because somebody showed that they have its secret
+	Replaced  bool        // that secret opens nothing any more
 	Asleep    []Right     // that rest because nobody used it
 	IdleSince time.Time   // what that was counted from
 	Locked    bool        // its right to withdraw waits for another device
