@@ -104,6 +104,7 @@ func (e *env) showKey(k apikey.Key, refused []apikey.Line, now time.Time) error 
 		{"sub_account", k.Sub}, {"partner", k.Partner}, {"profile", string(k.Profile)}, {"alg", string(k.Alg)}, {"symbols", strings.Join(k.Symbols, " ")}, {"locked", fmt.Sprint(k.Locked)},
 		{"per_minute", fmt.Sprint(k.PerMin)}, {"starts", k.Starts.Format(time.RFC3339)}, {"made", k.Made.At.Format(time.RFC3339)},
 		{"made_from", k.Made.Addr}, {"made_on", k.Made.Agent}, {"device", string(k.Made.Device)}, {"ended", everOr(k.EndedAt, "")}, {"ended_why", k.EndedWhy},
+		{"resting", (k.Scopes & k.Asleep.Rights()).String()}, {"idle_since", everOr(k.IdleSince, "")},
 	}
 	for i, cell := range keyRow(k, now) {
 		facts = append(facts, [2]string{keyHead[i], cell})

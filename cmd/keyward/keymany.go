@@ -27,8 +27,8 @@ func (cmd keyEndCmd) Validate() error {
 		return errors.New("name one key, or say by flags which ones, and not both")
 	case !many && (cmd.Who == "" || cmd.ID == ""):
 		return errors.New("name an account and a key, or say by flags which keys (--partner, --account, --made-after, --made-before, --address)")
-	case !many && cmd.DryRun:
-		return errors.New("--dry-run goes with flags that say which keys")
+	case !many && (cmd.DryRun || cmd.Why != ""):
+		return errors.New("--dry-run and --why go with flags that say which keys")
 	}
 	_, err := cmd.filter()
 	return err

@@ -257,16 +257,15 @@ func (s *Service) FillLookups(ctx context.Context) error {
 			for rows.Next() {
 				var id ID
 				var n int64
-				var profile, alg string
 				var public, sealed []byte
-				if err := rows.Scan((*string)(&id), &n, &profile, &alg, &public, &sealed); err != nil {
+				if err := rows.Scan((*string)(&id), &n, &public, &sealed); err != nil {
 					return err
 				}
 				seen, after = seen+1, string(id)
-				if Alg(alg) == Ed25519 {
-					fill = append(fill, todo{id, n, s.pairLookup(public)})
+				if public != nil {
+					fill = append(fill, todo{id, n, s.lookupOf(Ed25519, public, nil)})
 				} else if box, err := s.ring.Open(sealed, "apikey_version", versionRow(id, n), "sealed"); err == nil {
-					fill = append(fill, todo{id, n, s.lookupOf(Alg(alg), nil, box)})
+					fill = append(fill, todo{id, n, s.lookupOf("", nil, box)})
 				}
 			}
 			return rows.Err()

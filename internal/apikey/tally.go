@@ -149,7 +149,8 @@ func (s *Service) Run(ctx context.Context, report func(error)) {
 		case <-ctx.Done():
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 			defer cancel()
-			if err := s.Flush(last); err != nil {
+			s.traps.tell()
+			if err := errors.Join(s.Flush(last), s.SoundAlarms(last)); err != nil {
 				report(err)
 			}
 			return

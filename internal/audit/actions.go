@@ -392,12 +392,12 @@ var actions = map[Action]Spec{
 	},
 	"apikey.dormant": {
 		Notice: Low, Mail: "bot_key_dormant", Shown: true, OCSF: OCSF{ocsfEntity, ocsfOther},
-		say:   text{"The API key for “{purpose}” was not used since {since}. On {on} these rights begin to rest: {scopes}.", "“{purpose}” 용도의 API 키를 오랫동안 쓰지 않았어요. 마지막 사용: {since}. 시작일: {on}. 쉬게 될 권한: {scopes}."},
+		say:   text{"The API key for “{purpose}” was not used since {since}. On {on} these rights begin to rest: {scopes}.", "“{purpose}” 용도의 API 키를 오랫동안 쓰지 않았어요. 쓰지 않기 시작한 날: {since}. 쉬기 시작하는 날: {on}. 쉬게 될 권한: {scopes}."},
 		plain: text{"An API key was not used for long. Some of its rights will rest soon.", "오랫동안 쓰지 않은 API 키가 있어요. 곧 일부 권한이 쉬게 돼요."},
 	},
 	"apikey.asleep": {
 		Notice: Low, Mail: "bot_key_asleep", Shown: true, OCSF: OCSF{ocsfEntity, 3},
-		say:   text{"The API key for “{purpose}” was not used since {since}, so these rights rest: {scopes}.", "“{purpose}” 용도의 API 키를 오랫동안 쓰지 않았어요. 마지막 사용: {since}. 쉬고 있는 권한: {scopes}."},
+		say:   text{"The API key for “{purpose}” was not used since {since}, so these rights rest: {scopes}.", "“{purpose}” 용도의 API 키를 오랫동안 쓰지 않았어요. 쓰지 않기 시작한 날: {since}. 쉬고 있는 권한: {scopes}."},
 		plain: text{"An API key was not used for long, so some of its rights rest.", "오랫동안 쓰지 않은 API 키의 일부 권한이 쉬고 있어요."},
 	},
 	"apikey.woken": {

@@ -69,6 +69,7 @@ const (
 	factPurpose
 	factScopes // what an API key may do, by the names its owner chose from
 	factFrom   // addresses that may use it
+	factCould  // what it may do no more
 	factRests  // rights that rest
 	factSince  // since when nobody used it
 	factOn     // when that has an effect
@@ -245,7 +246,7 @@ var sheets = map[Kind]sheet{
 	// Where a secret was found is not in the mail: whoever reports it could put an address
 	// of theirs under our name. The page of the key has it.
 	BotKeyLeaked: {
-		title: "mail.bot_key_leaked.title", lead: "mail.bot_key_leaked.lead", facts: []fact{factPurpose, factScopes, factWhen},
+		title: "mail.bot_key_leaked.title", lead: "mail.bot_key_leaked.lead", facts: []fact{factPurpose, factCould, factWhen},
 		aside: "mail.bot_key_leaked.do", asideText: "mail.bot_key_leaked.how", freeze: true, page: "nav.botkeys",
 	},
 	BotKeyDormant: {

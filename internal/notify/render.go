@@ -180,6 +180,8 @@ func (l letter) fact(f fact) (line, bool) {
 	case factFrom:
 		from := oneLine(l.payload["from"])
 		return line{Label: label("mail.fact.from"), Value: from, Names: true}, from != ""
+	case factCould:
+		return line{Label: label("mail.fact.could"), Value: oneLine(l.payload["scopes"]), Names: true}, l.payload["scopes"] != ""
 	case factRests:
 		return line{Label: label("mail.fact.rests"), Value: oneLine(l.payload["scopes"]), Names: true}, l.payload["scopes"] != ""
 	case factSince:

@@ -6,6 +6,7 @@ ALTER TABLE apikey_version ADD COLUMN leaked_at BIGINT NOT NULL DEFAULT 0;  -- w
 ALTER TABLE apikey_version ADD COLUMN leaked_via TEXT NOT NULL DEFAULT '';  -- github | report | operator
 ALTER TABLE apikey_version ADD COLUMN leaked_url TEXT NOT NULL DEFAULT '';  -- where, as far as it is told
 CREATE INDEX apikey_version_lookup ON apikey_version (lookup);
+CREATE INDEX apikey_version_unfound ON apikey_version (key_id) WHERE lookup IS NULL AND (sealed IS NOT NULL OR public IS NOT NULL);
 ALTER TABLE apikey_key ADD COLUMN honey BOOLEAN NOT NULL DEFAULT FALSE;     -- a trap: belongs to nobody, opens nothing
 ALTER TABLE apikey_key ADD COLUMN asleep BIGINT NOT NULL DEFAULT 0;         -- 1: money | 2: and trading | 3: all but reading
 ALTER TABLE apikey_key ADD COLUMN idle_since BIGINT NOT NULL DEFAULT 0;     -- what the step was counted from
