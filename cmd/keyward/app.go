@@ -34,7 +34,8 @@ import (
 type core struct {
 	cfg  config.Config
 	db   *store.DB
-	ring *keyring.Ring
+	ring *keyring.Ring // nil at a gate of its own that has only a safe
+	safe *keyring.Safe // nil: that of the ring
 	log  *audit.Log
 }
 
@@ -78,7 +79,7 @@ func beholdRing(ctx context.Context, cfg config.Config, db *store.DB) (*keyring.
 	if !used {
 		return nil, errUnserved
 	}
-	kek, err := keyring.OpenKeyFile(cfg.KeyFile, cfg.KeyFileGroupReadable)
+	kek, err := openKEK(cfg, db.Now)
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +87,7 @@ func beholdRing(ctx context.Context, cfg config.Config, db *store.DB) (*keyring.
 }
 
 func openRing(ctx context.Context, cfg config.Config, db *store.DB) (*keyring.Ring, error) {
-	kek, err := keyring.OpenKeyFile(cfg.KeyFile, cfg.KeyFileGroupReadable)
+	kek, err := openKEK(cfg, db.Now)
 	if errors.Is(err, keyring.ErrKeyMissing) {
 		used, err2 := keyring.HasRoot(ctx, db)
 		if err2 != nil || used {
@@ -95,7 +96,7 @@ func openRing(ctx context.Context, cfg config.Config, db *store.DB) (*keyring.Ri
 		if err := keyring.CreateKeyFile(cfg.KeyFile); err != nil {
 			return nil, err
 		}
-		kek, err = keyring.OpenKeyFile(cfg.KeyFile, cfg.KeyFileGroupReadable)
+		kek, err = openKEK(cfg, db.Now)
 	}
 	if err != nil {
 		return nil, err
@@ -126,8 +127,7 @@ func (c *core) domains(met session.Metrics, transport http.RoundTripper, bots bo
 	}
 	d.watch = audit.NewWatch(c.db, c.log, host, time.Now)
 	d.watch.OfflineFor = c.cfg.Sessions.Access
-	life := session.Lifetimes{Access: c.cfg.Sessions.Access, Idle: c.cfg.Sessions.Idle, Absolute: c.cfg.Sessions.Absolute, Remember: c.cfg.Sessions.Remember}
-	d.sessions = session.New(c.db, c.ring, c.log, life, d.watch.Valid, met)
+	d.sessions = session.New(c.db, c.ring, c.log, lifetimes(c.cfg), d.watch.Valid, met)
 	d.watch.OnEffect(d.sessions.Heard)
 	d.signin = signin.New(signin.Parts{DB: c.db, Ring: c.ring, Log: c.log, Accounts: d.accounts, Devices: d.devices, Sessions: d.sessions, SelfSignUp: c.cfg.SelfSignUp})
 	d.botKeys = c.newBotKeys(d, bots)
@@ -146,6 +146,10 @@ func (c *core) domains(met session.Metrics, transport http.RoundTripper, bots bo
 	return d, nil
 }
 
+func lifetimes(c config.Config) session.Lifetimes {
+	return session.Lifetimes{Access: c.Sessions.Access, Idle: c.Sessions.Idle, Absolute: c.Sessions.Absolute, Remember: c.Sessions.Remember}
+}
+
 // botAlarms hear of API keys that are traps.
 type botAlarms struct {
 	logger  *slog.Logger
@@ -155,7 +159,8 @@ type botAlarms struct {
 func (c *core) newBotKeys(d *domains, alarms botAlarms) *apikey.Service {
 	return apikey.New(apikey.Parts{
 		Logger: alarms.logger, Trapped: alarms.trapped,
-		DB: c.db, Ring: c.ring, Log: c.log, Accounts: d.accounts, Devices: d.devices, Fresh: d.watch.Valid,
+		DB: c.db, Ring: c.ring, Safe: c.safe, Log: c.log, Accounts: d.accounts, Devices: d.devices, Fresh: d.watch.Valid,
+		Lost: d.watch.Lost, Grace: c.cfg.Gate.Grace,
 		Gates: func(ctx context.Context) error { _, err := d.watch.WaitGates(ctx, c.db.Now()); return err },
 	})
 }
@@ -267,11 +272,11 @@ func (c *core) build(ctx context.Context, logger *slog.Logger, x extras) (*app, 
 	if x.routes != nil {
 		x.routes(mux, a)
 	}
-	a.public = a.edge.Handler(edge.Routes(mux))
+	a.public = a.edge.Handler(whileOpen(c.ring, c.db.Now, edge.Routes(mux)))
 	if a.operators, err = a.newOperators(render); err != nil {
 		return nil, err
 	}
-	g, err := newGate(c.cfg, a.botKeys, a.edge.Limiter, c.db.Now, logger)
+	g, err := c.newGate(a.domains, a.edge.Limiter, logger)
 	if err != nil {
 		return nil, err
 	}
@@ -290,6 +295,7 @@ func (a *app) checks() []edge.Check {
 			return a.db.Get(ctx, "SELECT 1").Scan(&one)
 		}},
 		{Name: "writes", Run: a.db.Probe},
+		{Name: "keys", Run: keysOpen(a.ring, a.db.Now)},
 		{Name: "audit", Run: func(context.Context) error {
 			if err := a.sealer.Err(); errors.Is(err, audit.ErrForged) {
 				return err
@@ -332,6 +338,7 @@ func (a *app) background(ctx context.Context) {
 	run("keys of bots", func(ctx context.Context) error { a.botKeys.Run(ctx, report("keys of bots")); return nil })
 	run("refusals", func(ctx context.Context) error { return a.refusals.Run(ctx, a.logger) })
 	run("keys", func(ctx context.Context) error { a.ring.Follow(ctx, time.Minute, report("keys")); return nil })
+	run("key that wraps keys", func(ctx context.Context) error { followKEK(ctx, a.ring, a.logger); return nil })
 	run("sweep", a.sweep)
 	wg.Wait()
 	stopSealer()

@@ -1,31 +1,37 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"keyward/gatekit"
 	"keyward/internal/account"
-	"keyward/internal/apikey"
 	"keyward/internal/audit"
 	"keyward/internal/config"
-	"keyward/internal/device"
 	"keyward/internal/edge"
 	"keyward/internal/gate"
+	"keyward/internal/keyring"
+	"keyward/internal/session"
 	"keyward/internal/store"
+	"keyward/rs"
 )
 
 // newGate is the gate of a configuration; nil when it has none.
-func newGate(cfg config.Config, botKeys *apikey.Service, limiter *edge.Limiter, now func() time.Time, logger *slog.Logger) (*gate.Gate, error) {
-	g := cfg.Gate
+func (c *core) newGate(d *domains, limiter *edge.Limiter, logger *slog.Logger) (*gate.Gate, error) {
+	g, cfg, now := c.cfg.Gate, c.cfg, c.db.Now
 	if g.Listen == "" {
 		return nil, nil
 	}
@@ -51,7 +57,54 @@ func newGate(cfg config.Config, botKeys *apikey.Service, limiter *edge.Limiter, 
 		}
 		s.Routes = append(s.Routes, route)
 	}
-	return gate.New(gate.Parts{BotKeys: botKeys, Limiter: limiter, Now: now, Logger: logger}, s)
+	people, err := c.people(d)
+	if err != nil {
+		return nil, err
+	}
+	return gate.New(gate.Parts{BotKeys: d.botKeys, Limiter: limiter, Now: now, Logger: logger, People: people}, s)
+}
+
+// people are what decides about tokens and sessions, where routes take them.
+func (c *core) people(d *domains) (p gate.People, err error) {
+	tokens := -1
+	for i, r := range c.cfg.Gate.Routes {
+		if slices.Contains(r.Takes, "session") {
+			p.Browsers = true
+			if c.ring == nil {
+				return p, config.Faults{{Key: fmt.Sprintf("gate.routes[%d].takes", i), What: "names session, which a gate with gate.key_file cannot check",
+					Why: "the keys of sessions open far more than API keys, and stay with the server", Fix: "take sessions at the gate of `keyward serve`, or remove session here"}}
+			}
+		}
+		if slices.Contains(r.Takes, "token") {
+			tokens = i
+		}
+	}
+	p.Sessions = d.sessions
+	if tokens < 0 {
+		return p, nil
+	}
+	url := gate.PublicURL(c.cfg.Gate.Authority)
+	conf := rs.Config{Issuer: c.cfg.PublicURL, Audience: c.cfg.Gate.Audience, PublicURL: url, Now: c.db.Now,
+		Replay: gate.ProofMemory{Keys: d.botKeys, Reads: rs.NewMemory(c.db.Now)}}
+	if conf.Audience == "" {
+		conf.Audience = url
+	}
+	if c.ring != nil { // which has the keys itself
+		conf.JWKSURL, conf.HTTPClient = "https://keyward.invalid/oauth/jwks", &http.Client{Transport: ownKeys{c.ring}}
+	}
+	p.Tokens, err = rs.New(conf)
+	return p, err
+}
+
+// ownKeys answers with the keys of this process what would be asked of it over HTTP.
+type ownKeys struct{ ring *keyring.Ring }
+
+func (o ownKeys) RoundTrip(r *http.Request) (*http.Response, error) {
+	set, err := json.Marshal(o.ring.JWKS())
+	if err != nil {
+		return nil, err
+	}
+	return &http.Response{StatusCode: http.StatusOK, Status: "200 OK", Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(set)), Request: r}, nil
 }
 
 // gateHandler is both fronts at one door: /gate/check for those that ask, the rest for
@@ -98,7 +151,11 @@ func (gateCmd) Run(e *env) error {
 		return l.Located(config.Faults{{Key: "gate.listen", What: "is not set", Why: "there is no gate in this configuration", Fix: "gate.listen: 127.0.0.1:7481"}})
 	}
 	logger := e.logger(l.Config.Log)
-	c, err := openCore(e.ctx, l.Config, logger)
+	open := openCore
+	if l.Config.Gate.KeyFile != "" {
+		open = openGateCore
+	}
+	c, err := open(e.ctx, l.Config, logger)
 	if err != nil {
 		return err
 	}
@@ -115,11 +172,14 @@ func (gateCmd) Run(e *env) error {
 }
 
 func (c *core) runGate(ctx context.Context, logger *slog.Logger) error {
-	d, err := c.gateDomains(logger)
+	d, err := c.gateDomains(ctx, logger)
 	if err != nil {
 		return err
 	}
-	g, err := newGate(c.cfg, d.botKeys, edge.NewLimiter(c.db.Now, c.cfg.Limits.RateFactor), c.db.Now, logger)
+	if err := d.botKeys.Opens(ctx); err != nil {
+		return fmt.Errorf("%w: the newest secret of an API key does not open: write the file anew, where the server runs, with `keyward keys gate FILE`", err)
+	}
+	g, err := c.newGate(d, edge.NewLimiter(c.db.Now, c.cfg.Limits.RateFactor), logger)
 	if err != nil {
 		return err
 	}
@@ -135,9 +195,17 @@ func (c *core) runGate(ctx context.Context, logger *slog.Logger) error {
 			logger.WarnContext(bg, "background work failed, will try again", "part", "keys of bots", "cause", err)
 		}
 		watching := make(chan struct{})
-		go func() { defer close(watching); _ = d.watch.Run(bg) }()         // ends with bg; a lost tail is a lapsed lease, and shows
-		go c.ring.Follow(bg, time.Minute, func(err error) { report(err) }) // ends with bg
+		go func() { defer close(watching); _ = d.watch.Run(bg) }() // ends with bg; a lost tail is a lapsed lease, and shows
+		if c.ring != nil {
+			go c.ring.Follow(bg, time.Minute, func(err error) { report(err) }) // ends with bg
+			go followKEK(bg, c.ring, logger)                                   // ends with bg
+		}
+		var running sync.WaitGroup
+		if c.ring != nil {
+			running.Go(func() { d.sessions.Run(bg, report) })
+		}
 		d.botKeys.Run(bg, report)
+		running.Wait()
 		<-watching
 	}()
 	relax()
@@ -155,17 +223,46 @@ func (c *core) runGate(ctx context.Context, logger *slog.Logger) error {
 	return err
 }
 
-// gateDomains are what a gate of its own needs, and no more.
-func (c *core) gateDomains(logger *slog.Logger) (*domains, error) {
-	host, _ := os.Hostname()
-	d := &domains{accounts: account.New(c.log, c.ring)}
-	var err error
-	if d.devices, err = device.New(device.Config{RPID: c.cfg.RP.ID, RPName: c.cfg.RP.Name, Origins: c.cfg.RP.Origins, Now: c.db.Now}, c.ring, c.log); err != nil {
+// openGateCore opens the database with the gate's own role, and of the keys only those
+// that open API keys: whoever takes this process over has no others.
+func openGateCore(ctx context.Context, cfg config.Config, logger *slog.Logger) (*core, error) {
+	safe, err := keyring.OpenSafeFile(cfg.Gate.KeyFile, cfg.KeyFileGroupReadable)
+	if err != nil {
 		return nil, err
 	}
-	d.watch = audit.NewWatch(c.db, c.log, host+"/gate", time.Now)
+	db, err := store.Open(ctx, store.Options{URL: cfg.Database.URL, MaxConns: cfg.Database.MaxConns, Logger: logger})
+	if err != nil {
+		return nil, err
+	}
+	return &core{cfg: cfg, db: db, safe: safe, log: audit.NewReader()}, nil
+}
+
+// gateDomains are what a gate of its own needs, and no more.
+func (c *core) gateDomains(ctx context.Context, logger *slog.Logger) (*domains, error) {
+	host, _ := os.Hostname()
+	name := host + "/gate"
+	d := &domains{accounts: account.NewReader()}
+	if c.ring != nil {
+		d.accounts = account.New(c.log, c.ring)
+	} else if c.db.Dialect() == store.PostgreSQL {
+		// A gate's role moves leases on that begin with its name, and no others
+		// (deploy/sql/gate-role.sql).
+		var login string
+		if err := c.db.Get(ctx, "SELECT current_user").Scan(&login); err != nil {
+			return nil, err
+		}
+		name = login + "/" + name
+	}
+	d.watch = audit.NewWatch(c.db, c.log, name, time.Now)
+	d.watch.Guest = c.ring == nil
 	d.watch.LogTo(logger)
 	d.botKeys = c.newBotKeys(d, botAlarms{logger: logger})
 	d.watch.OnEffect(d.botKeys.Heard)
+	if c.ring != nil {
+		d.sessions = session.New(c.db, c.ring, c.log, lifetimes(c.cfg), d.watch.Valid, session.Metrics{})
+	} else {
+		d.sessions = session.NewReader(c.db, d.watch.Valid)
+	}
+	d.watch.OnEffect(d.sessions.Heard)
 	return d, nil
 }

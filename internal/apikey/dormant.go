@@ -87,16 +87,19 @@ func (s *Service) Dormancy(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if len(keys) == 0 {
+			break
+		}
+		after = keys[len(keys)-1].ID
+		if keys, err = s.unused(ctx, keys); err != nil {
+			return err
+		}
 		for i := range keys {
 			did, err := s.rest(ctx, &keys[i])
 			if err != nil {
 				return err
 			}
 			changed = changed || did
-			after = keys[i].ID
-		}
-		if len(keys) == 0 {
-			break
 		}
 	}
 	if changed {
@@ -125,6 +128,27 @@ func (s *Service) idle(ctx context.Context, after ID, now time.Time) (keys []res
 		return rows.Err()
 	})
 	return keys, err
+}
+
+// unused leaves out keys that gates counted a call of which no server noted on the key:
+// servers may have stood still for longer than they look back.
+func (s *Service) unused(ctx context.Context, keys []resting) (out []resting, err error) {
+	err = s.db.Housekeeping(ctx, func(tx *store.Tx) error {
+		out = nil
+		for _, k := range keys {
+			var last int64
+			if err := tx.Row(sqlLastUse, string(k.ID)).Scan(&last); err != nil {
+				return err
+			}
+			if last <= store.Micros(k.since) {
+				out = append(out, k)
+			} else if err := tx.Later(sqlUsed, last, string(k.ID)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return out, err
 }
 
 // also scans columns behind those of a key.

@@ -33,10 +33,9 @@ type traps struct {
 
 // alarm is a use of a honeytoken that is not in the log yet.
 type alarm struct {
-	note  string
-	addr  netip.Addr // of the first
-	class Class
-	n     int64
+	note string
+	addr netip.Addr // of the first
+	n    int64
 }
 
 const (
@@ -46,7 +45,7 @@ const (
 )
 
 // trapped notes a use of a honeytoken. It must not wait for anything: time would tell.
-func (s *Service) trapped(k *opened, peer netip.Addr, class Class, proved bool, now time.Time) {
+func (s *Service) trapped(k *opened, peer netip.Addr, proved bool, now time.Time) {
 	t := &s.traps
 	if t.counted != nil {
 		t.counted(proved)
@@ -62,7 +61,7 @@ func (s *Service) trapped(k *opened, peer netip.Addr, class Class, proved bool, 
 	}
 	a := t.alarms[k.ID]
 	if a == nil {
-		a = &alarm{note: k.Purpose, addr: peer.Unmap().WithZone(""), class: class}
+		a = &alarm{note: k.Purpose, addr: peer.Unmap().WithZone("")}
 		t.alarms[k.ID] = a
 	}
 	a.n++
@@ -92,17 +91,12 @@ func (s *Service) SoundAlarms(ctx context.Context) error {
 		if t.logger != nil {
 			t.logger.ErrorContext(ctx, "a honeytoken was used: somebody has what was laid out", "key", string(id), "note", a.note, "addr", a.addr.String(), "calls", a.n)
 		}
-		err := s.db.Update(ctx, store.Cause{Actor: "system:gate", Addr: a.addr}, func(tx *store.Tx) error {
-			if err := tx.Later(sqlHoneyUsed, store.Micros(tx.Now), string(id)); err != nil {
-				return err
-			}
-			_, err := s.log.Append(tx, audit.Event{
-				Action: "apikey.honeytoken_used", Target: string(id), Effects: honeyEffect(id),
-				Payload: map[string]string{"purpose": a.note, "class": string(a.class), "n": strconv.FormatInt(a.n, 10)},
-			})
-			return err
-		})
-		if err != nil {
+		seen := sighting{kind: sightHoney, key: id, addr: a.addr, at: now, n: a.n}
+		tell := s.sight // a gate of its own writes no event: a server makes one of what it saw
+		if !s.reader {
+			tell = s.honeyUsed
+		}
+		if err := tell(ctx, seen); err != nil {
 			t.mu.Lock()
 			if later := t.alarms[id]; later != nil {
 				a.n += later.n
@@ -113,6 +107,27 @@ func (s *Service) SoundAlarms(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// honeyUsed makes the event of a use.
+func (s *Service) honeyUsed(ctx context.Context, seen sighting) error {
+	return s.db.Update(ctx, store.Cause{Actor: "system:gate", Addr: seen.addr}, func(tx *store.Tx) error {
+		k, err := scanKey(tx.Row(sqlKey, string(seen.key)))
+		if err == store.ErrNoRows || err == nil && !k.honey {
+			return nil // a gate that somebody took over may say what it likes
+		}
+		if err != nil {
+			return err
+		}
+		if err := tx.Later(sqlHoneyUsed, store.Micros(tx.Now), string(seen.key)); err != nil {
+			return err
+		}
+		_, err = s.log.Append(tx, audit.Event{
+			Action: "apikey.honeytoken_used", Target: string(seen.key), Effects: honeyEffect(seen.key),
+			Payload: map[string]string{"purpose": k.Purpose, "n": strconv.FormatInt(seen.n, 10)},
+		})
+		return err
+	})
 }
 
 // tell says once a minute which honeytokens were named without their secret: somebody
@@ -169,7 +184,7 @@ func (s *Service) AddHoneytoken(ctx context.Context, cause store.Cause, note str
 	}
 	err := s.db.Update(ctx, cause, func(tx *store.Tx) error {
 		box := boxed(c.Secret, c.Passphrase)
-		sealed, err := s.ring.Seal(box, "apikey_version", versionRow(c.ID, 1), "sealed")
+		sealed, err := s.safe.Seal(box, "apikey_version", versionRow(c.ID, 1), "sealed")
 		if err != nil {
 			return err
 		}

@@ -51,6 +51,7 @@ type Key struct {
 	IdleSince time.Time // what that was counted from; zero: it never slept
 
 	browserAt time.Time // it signed in a web page
+	clockAt   time.Time // its owner was told that its clock is off
 	lockedBy  device.ID // gave the right to withdraw, or changed its places
 	wokenAt   time.Time // by its owner; zero: never
 	honey     bool      // a trap, see honey.go

@@ -264,7 +264,7 @@ func (s *Service) FillLookups(ctx context.Context) error {
 				seen, after = seen+1, string(id)
 				if public != nil {
 					fill = append(fill, todo{id, n, s.lookupOf(Ed25519, public, nil)})
-				} else if box, err := s.ring.Open(sealed, "apikey_version", versionRow(id, n), "sealed"); err == nil {
+				} else if box, err := s.safe.Open(sealed, "apikey_version", versionRow(id, n), "sealed"); err == nil {
 					fill = append(fill, todo{id, n, s.lookupOf("", nil, box)})
 				}
 			}

@@ -93,6 +93,9 @@ type opened struct {
 	versions []verifier    // the newest first
 	tat      *atomic.Int64 // of the key, not of this reading of it
 	probes   atomic.Int64
+	first    atomic.Bool // its first use was written down
+	clock    clockWatch
+	sighted  atomic.Int64 // second in which it was written down to be in a web page
 }
 
 // verifier is one version of what signs: one of the two.
@@ -241,7 +244,13 @@ func (st *standing) holds(need Scopes, now time.Time) time.Duration {
 	return max(wait, 0)
 }
 
-func (s *Service) standing(ctx context.Context, acc account.ID) (*standing, error) {
+func (s *Service) standing(ctx context.Context, acc account.ID, stale time.Duration) (*standing, error) {
+	if stale > 0 {
+		if st := s.people.get(acc); st != nil {
+			return st, nil
+		}
+		return nil, store.ErrBusy
+	}
 	trusted := s.fresh == nil || s.fresh()
 	var place *atomic.Pointer[standing]
 	if trusted {

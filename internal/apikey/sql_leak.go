@@ -41,6 +41,8 @@ const (
 	sqlIdle = `SELECT ` + keyCols + `, k.warned, k.warned_at, ` + idle + ` FROM apikey_key k
 WHERE k.status = 'active' AND NOT k.honey AND k.asleep < 3 AND k.expires > $2 AND ` + idle + ` <= $3 AND k.id > $1 ORDER BY k.id LIMIT 200`
 
+	sqlLastUse = `SELECT COALESCE(MAX(minute), 0) FROM apikey_use WHERE key_id = $1 AND code = ''`
+
 	// All that was decided by is a condition: a call that came in meanwhile, a touch, or
 	// another process that was quicker keeps the key as it is.
 	sqlWarn = `UPDATE apikey_key SET warned = $4, warned_at = $5, version = version + 1 WHERE id = $1 AND version = $2 AND used_at = $3 AND status = 'active' RETURNING version`

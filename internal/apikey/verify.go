@@ -35,6 +35,7 @@ type Decision struct {
 	Skew      time.Duration // the client's clock minus ours; positive: ahead
 	NotAfter  time.Time     // the upstream may look at it again just before it acts
 	Remaining int           // days left of the key
+	Stale     time.Duration // nobody vouched for what was remembered, for so long; 0: it was vouched for
 }
 
 // Refusal is a request that is not let in. Until Proved, Code is AuthFailed and says
@@ -62,6 +63,11 @@ func (s *Service) Verify(ctx context.Context, r *Request, need Need) (Decision, 
 	if !ok {
 		return Decision{}, &Refusal{Code: AuthFailed, Profile: Native}
 	}
+	if !s.safe.Usable(now) {
+		// The key that wraps the root was out of reach for too long, or was switched off: nothing that it
+		// opened decides any more. Said to everybody alike, so it tells nothing about a key.
+		return Decision{}, &Refusal{Code: KeysShut, Profile: profile}
+	}
 	unproved := func(code Code) (Decision, *Refusal) { return Decision{}, &Refusal{Code: code, Profile: profile} }
 	if r.Unseen && profile != Native {
 		// The others sign the body itself, so it holds for an empty one or not at all; and
@@ -75,14 +81,14 @@ func (s *Service) Verify(ctx context.Context, r *Request, need Need) (Decision, 
 	if !ok || !mayBeID(profile, c.Key) {
 		return unproved(AuthFailed) // a wrong checksum costs no lookup
 	}
-	k, err := s.find(ctx, ID(c.Key))
+	k, stale, err := s.lookup(ctx, ID(c.Key), need)
 	if err != nil {
 		return unproved(Unavailable)
 	}
 	if k == nil || c.Alg != "" && k.Alg != c.Alg || k.Profile != profile {
 		s.dummy.Equal(c.Sig, c.Signed) // an unknown key takes as long as a known one
 		if k != nil && k.honey {
-			s.trapped(k, r.Peer, need.Class, false, now)
+			s.trapped(k, r.Peer, false, now)
 		}
 		return unproved(AuthFailed)
 	}
@@ -96,14 +102,14 @@ func (s *Service) Verify(ctx context.Context, r *Request, need Need) (Decision, 
 	if k.honey {
 		// To whoever sends it, it is a key that there is not: told later than this, or
 		// otherwise, they would know that they were seen.
-		s.trapped(k, r.Peer, need.Class, v >= 0, now)
+		s.trapped(k, r.Peer, v >= 0, now)
 		v = -1
 	}
 	if v < 0 {
 		s.count(k, r.Peer, need.Class, AuthFailed, false, now)
 		return unproved(AuthFailed)
 	}
-	d := Decision{Key: k.Key, Version: k.versions[v].n, Scopes: k.Scopes &^ k.Asleep.Rights(), At: now, Remaining: int(k.Expires.Sub(now) / (24 * time.Hour))}
+	d := Decision{Key: k.Key, Version: k.versions[v].n, Scopes: k.Scopes &^ k.Asleep.Rights(), At: now, Remaining: int(k.Expires.Sub(now) / (24 * time.Hour)), Stale: stale}
 	window := k.Window
 	if c.Window > 0 {
 		window = min(window, c.Window)
@@ -119,6 +125,15 @@ func (s *Service) Verify(ctx context.Context, r *Request, need Need) (Decision, 
 	if code != "" {
 		facts.RequestAt, facts.ServerAt, facts.Window, facts.Seen = c.At, now, window, r.Peer.Unmap()
 		return Decision{}, &Refusal{Code: code, Proved: true, Key: k.ID, Profile: profile, Facts: facts}
+	}
+	if stale > 0 {
+		s.noteStale()
+	}
+	if !c.At.IsZero() {
+		s.watchClock(k, d.Skew, window, r.Peer, now)
+	}
+	if k.UsedAt.IsZero() && !k.first.Swap(true) {
+		s.firstUse(k, r.Peer, now)
 	}
 	return d, nil
 }
@@ -138,7 +153,7 @@ func (s *Service) proved(ctx context.Context, k *opened, c *Claim, r *Request, n
 	if inBrowser(r) {
 		return KeyInBrowser, f
 	}
-	st, err := s.standing(ctx, k.Account)
+	st, err := s.standing(ctx, k.Account, d.Stale)
 	if err != nil {
 		return Unavailable, f
 	}
@@ -194,12 +209,15 @@ func (s *Service) proved(ctx context.Context, k *opened, c *Claim, r *Request, n
 		return RateLimited, f
 	}
 	id := s.serial.Next()
-	if c.Counter != 0 {
+	if d.Stale > 0 && (c.Counter != 0 || c.At.IsZero()) && r.Mutating() {
+		return Unavailable, f // only the database knows whether it came before
+	}
+	if c.Counter != 0 && d.Stale == 0 {
 		if code := s.grows(ctx, k.ID, c, k.Alg, id, now, &f); code != "" {
 			return code, f
 		}
 	} else if r.Mutating() || need.Scope&^Reading != 0 || c.Profile.Unrouted() { // some exchanges trade by GET
-		if code := s.once(ctx, c, k.Alg, id, now, &f); code != "" && !(code == Replayed && c.readsAgain(r, need)) {
+		if code := s.once(ctx, c, k.Alg, id, now, d.Stale, &f); code != "" && !(code == Replayed && c.readsAgain(r, need)) {
 			return code, f
 		}
 	}
@@ -217,13 +235,17 @@ func (c *Claim) readsAgain(r *Request, need Need) bool {
 }
 
 // once lets a request in a first time and never again.
-func (s *Service) once(ctx context.Context, c *Claim, alg Alg, decision [16]byte, now time.Time, f *Facts) Code {
+//
+// While nobody answers at the database (stale) only what closes gets here, and this
+// process remembers for itself: a cancel that another gate let in before may be let in
+// once more.
+func (s *Service) once(ctx context.Context, c *Claim, alg Alg, decision [16]byte, now time.Time, stale time.Duration, f *Facts) Code {
 	id := c.replayID(alg)
 	life := replayLife
 	if c.At.IsZero() {
 		life = timelessLife // it says no time, so it could come again as long as we remember
 	}
-	if s.shared || c.At.IsZero() {
+	if (s.shared || c.At.IsZero()) && stale == 0 {
 		first, taken := s.replays.seen(id)
 		if !taken { // a repeat at the same gate costs the database nothing
 			var err error

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"time"
 )
 
 // gate holds what can be told without the packages above: that a route means something
@@ -33,6 +34,9 @@ func (k *checker) gate(c Config) {
 	}
 	if g.UpstreamKeyFile == "" {
 		k.fault("gate.upstream_key_file", "is not set", "without it an upstream could not tell the gate's word from anybody's", "make one with: openssl rand -base64 32 > upstream.key; chmod 600 upstream.key")
+	}
+	if g.Grace < 0 || g.Grace > time.Minute {
+		k.fault("gate.grace", g.Grace.String()+" is not between 0s and 1m", "so long a key that was ended meanwhile could look and cancel", "gate.grace: 0s, or 30s")
 	}
 	if g.Upstream == "" && len(g.Peers) == 0 {
 		k.fault("gate.peers", "is empty and there is no upstream", "nobody could ask this gate anything", "list the addresses of the fronts that ask it, or set gate.upstream")

@@ -34,7 +34,7 @@ func (c Config) withDefaults() Config {
 
 	or(&c.Database.URL, "sqlite:/var/lib/keyward/keyward.db")
 	or(&c.Database.MaxConns, 16)
-	or(&c.KeyFile, "/var/lib/keyward/keyward.key")
+	c.kekDefaults()
 	or(&c.AnchorFile, "/var/lib/keyward/keyward.anchor")
 
 	or(&c.Sessions.Access, 5*time.Minute)

@@ -22,6 +22,7 @@ type Parts struct {
 	Limiter *edge.Limiter // of what proves nothing; nil: none
 	Now     func() time.Time
 	Logger  *slog.Logger
+	People  // what people have, where routes take that
 }
 
 // Settings are how a gate stands.
@@ -72,6 +73,7 @@ type granted struct {
 	apikey.Decision
 	token  string
 	public bool
+	by     string // of a person's credential, whose Key has an account and nothing else
 }
 
 // refused is what the client is told.
@@ -80,6 +82,7 @@ type refused struct {
 	facts   apikey.Facts
 	key     apikey.ID // of a proved one
 	profile apikey.Profile
+	token   error // why the token of an app was not taken; the rest is empty then
 }
 
 // route is what can be told of a request before its body is read and any key looked up.
@@ -100,7 +103,7 @@ func (g *Gate) route(a *asked) (*route, *refused) {
 	if r.public {
 		return r, nil
 	}
-	if !apikey.Signed(a.header) {
+	if by := credential(a.header); by == 0 || r.takes&by == 0 {
 		return nil, &refused{code: apikey.AuthFailed}
 	}
 	if g.Limiter != nil {
@@ -136,6 +139,20 @@ func (g *Gate) decide(ctx context.Context, a *asked) (granted, *refused) {
 			return granted{}, &refused{code: apikey.BadRequest}
 		}
 	}
+	if by := credential(a.header); by != TakesKey {
+		gr, no := g.person(ctx, a, r, by)
+		if no != nil {
+			if g.Limiter != nil {
+				g.Limiter.AllowAddr(edge.ClassGate, a.peer)
+			}
+			return granted{}, no
+		}
+		// Nobody signed the body, so a front that keeps it cannot say what it was.
+		if a.unseen && mutates(a.method) {
+			return granted{}, &refused{code: apikey.BadRequest}
+		}
+		return g.seal(a, gr, a.sum(sha256.Sum256(nil)))
+	}
 	q := apikey.Request{Method: a.method, Authority: g.Authority, Path: path, Query: query, Header: a.header, Body: a.body, Unseen: a.unseen, Peer: a.peer}
 	d, refusal := g.BotKeys.Verify(ctx, &q, need)
 	if refusal != nil {
@@ -144,18 +161,28 @@ func (g *Gate) decide(ctx context.Context, a *asked) (granted, *refused) {
 		}
 		return granted{}, &refused{code: refusal.Code, facts: refusal.Facts, key: refusal.Key, profile: refusal.Profile}
 	}
-	sum := q.Digest
-	if !a.unseen {
-		sum = sha256.Sum256(a.body)
-	}
+	return g.seal(a, granted{Decision: d}, a.sum(q.Digest))
+}
+
+// seal makes the decision one that an upstream can check.
+func (g *Gate) seal(a *asked, gr granted, sum [32]byte) (granted, *refused) {
 	token := g.signer.Append(nil, gatekit.Decision{
-		ID: d.ID.String(), Method: a.method, Target: a.target, Body: sum, Account: string(d.Key.Account), Sub: d.Key.Sub, Credential: "key:" + string(d.Key.ID),
-		Scopes: d.Scopes.String(), ExitOnly: d.ExitOnly, Issued: d.At.Truncate(time.Millisecond),
+		ID: gr.ID.String(), Method: a.method, Target: a.target, Body: sum, Account: string(gr.Key.Account), Sub: gr.Key.Sub, Credential: gr.credential(),
+		Scopes: gr.Scopes.String(), ExitOnly: gr.ExitOnly, Issued: gr.At.Truncate(time.Millisecond),
 	})
 	if len(token) == 0 {
 		return granted{}, &refused{code: apikey.Unavailable} // a decision that cannot be said is none
 	}
-	return granted{Decision: d, token: string(token)}, nil
+	gr.token = string(token)
+	return gr, nil
+}
+
+// credential is what let a request in, as upstreams are told.
+func (gr *granted) credential() string {
+	if gr.by != "" {
+		return gr.by
+	}
+	return "key:" + string(gr.Key.ID)
 }
 
 // told writes what the upstream may believe into headers, and nothing else that looks
@@ -169,8 +196,11 @@ func (gr *granted) told(h http.Header, id string) {
 	if gr.Key.Sub != "" {
 		h.Set(gatekit.HeaderSub, gr.Key.Sub)
 	}
-	h.Set(gatekit.HeaderKey, "key:"+string(gr.Key.ID))
+	h.Set(gatekit.HeaderKey, gr.credential())
 	h.Set(gatekit.HeaderScopes, gr.Scopes.String())
+	if gr.Stale > 0 {
+		h.Set(gatekit.HeaderStale, gr.stale())
+	}
 	h.Set(gatekit.HeaderRequestID, id)
 }
 

@@ -73,6 +73,7 @@ func (g *Gate) Proxy() http.Handler {
 		}
 		strip(out.Header)
 		lead(out.Header)
+		keepCookies(out.Header)
 		gr.told(out.Header, a.id)
 		gr.until(w.Header())
 		w.Header().Set("X-Request-Id", a.id)
