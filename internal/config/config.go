@@ -157,7 +157,17 @@ type Gate struct {
 	KeyFile         string         `yaml:"key_file"`          // of a gate of its own: what opens API keys and nothing else
 	Grace           time.Duration  `yaml:"grace"`             // how long looking and cancelling go on without a database
 	Peers           []netip.Prefix `yaml:"peers"`             // fronts that may ask for forward-auth
+	ExtAuthzListen  string         `yaml:"ext_authz_listen"`  // where Envoys ask over gRPC; "" for nowhere
+	ExtAuthzBody    bool           `yaml:"ext_authz_body"`    // they hand the body over
+	Profiles        []string       `yaml:"profiles"`          // ways of signing that are taken; none listed: all
 	Routes          []GateRoute    `yaml:"routes"`
+	Streams         GateStreams    `yaml:"streams"`
+}
+
+// GateStreams bound the WebSockets that one gate keeps open.
+type GateStreams struct {
+	Total  int `yaml:"total"`
+	PerKey int `yaml:"per_key"`
 }
 
 // Leaks is how others tell of keys that they found.
@@ -174,6 +184,7 @@ type GateRoute struct {
 	ACR    string        `yaml:"acr"`     // that a token or session has to reach
 	MaxAge time.Duration `yaml:"max_age"` // since its person was last there
 	Symbol string        `yaml:"symbol"`  // query:NAME or body:NAME
+	Stream bool          `yaml:"stream"`  // a WebSocket is opened here
 }
 
 // Languages of pages and mails.

@@ -60,7 +60,7 @@ func (m ProofMemory) Spend(ctx context.Context, id [32]byte, until time.Time) (b
 // credential is what a request shows: one kind, or none. Two at once are none: which of
 // them the upstream would have meant, nobody can say.
 func credential(h http.Header) Takes {
-	key := apikey.Signed(h)
+	_, key := apikey.ProfileOf(h)
 	token := false
 	for _, v := range h["Authorization"] {
 		scheme, _, _ := strings.Cut(v, " ")
