@@ -118,7 +118,7 @@ type domains struct {
 	watch    *audit.Watch
 }
 
-func (c *core) domains(met session.Metrics, transport http.RoundTripper) (*domains, error) {
+func (c *core) domains(met session.Metrics, transport http.RoundTripper, bots botAlarms) (*domains, error) {
 	host, _ := os.Hostname()
 	d := &domains{accounts: account.New(c.log, c.ring)}
 	var err error
@@ -131,7 +131,7 @@ func (c *core) domains(met session.Metrics, transport http.RoundTripper) (*domai
 	d.sessions = session.New(c.db, c.ring, c.log, lifetimes(c.cfg), d.watch.Valid, met)
 	d.watch.OnEffect(d.sessions.Heard)
 	d.signin = signin.New(signin.Parts{DB: c.db, Ring: c.ring, Log: c.log, Accounts: d.accounts, Devices: d.devices, Sessions: d.sessions, SelfSignUp: c.cfg.SelfSignUp})
-	d.botKeys = c.newBotKeys(d)
+	d.botKeys = c.newBotKeys(d, bots)
 	d.watch.OnEffect(d.botKeys.Heard)
 	d.contain = contain.New(c.db, c.log, d.accounts, d.devices, d.sessions, d.botKeys, d.watch)
 	d.contain.AlsoErase(d.signin.Erase)
@@ -152,8 +152,15 @@ func lifetimes(c config.Config) session.Lifetimes {
 	return session.Lifetimes{Access: c.Sessions.Access, Idle: c.Sessions.Idle, Absolute: c.Sessions.Absolute, Remember: c.Sessions.Remember}
 }
 
-func (c *core) newBotKeys(d *domains) *apikey.Service {
+// botAlarms hear of API keys that are traps.
+type botAlarms struct {
+	logger  *slog.Logger
+	trapped func(proved bool)
+}
+
+func (c *core) newBotKeys(d *domains, alarms botAlarms) *apikey.Service {
 	return apikey.New(apikey.Parts{
+		Logger: alarms.logger, Trapped: alarms.trapped,
 		DB: c.db, Ring: c.ring, Safe: c.safe, Log: c.log, Accounts: d.accounts, Devices: d.devices, Fresh: d.watch.Valid,
 		Lost: d.watch.Lost, Grace: c.cfg.Gate.Grace,
 		Gates: func(ctx context.Context) error { _, err := d.watch.WaitGates(ctx, c.db.Now()); return err },
@@ -212,7 +219,7 @@ func (c *core) build(ctx context.Context, logger *slog.Logger, x extras) (*app, 
 	}
 	a.domains, err = c.domains(session.Metrics{
 		Retry: a.metrics.RefreshRetry, Superseded: a.metrics.RefreshSuperseded, Mismatch: a.metrics.PoPMismatch, Reuse: a.metrics.Reuse,
-	}, x.transport)
+	}, x.transport, botAlarms{logger, a.metrics.Honeytoken})
 	if err != nil {
 		return nil, err
 	}
@@ -253,12 +260,16 @@ func (c *core) build(ctx context.Context, logger *slog.Logger, x extras) (*app, 
 		OAuth: a.oauth, Contain: a.contain, BotKeys: a.botKeys, Notify: a.notify, Limiter: a.edge.Limiter, Renderer: render, Places: places, Logger: logger,
 	}, pageSettings(c.cfg, x.demo))
 
+	gitHub, err := openGitHubKeys(c.cfg.Leaks.GitHubKeysFile)
+	if err != nil {
+		return nil, err
+	}
 	mux := http.NewServeMux()
 	a.web.Routes(mux, a.edge)
 	apiServer := api.New(api.Parts{
 		DB: c.db, Ring: c.ring, Log: c.log, Accounts: a.accounts, Devices: a.devices, Sessions: a.sessions, SignIn: a.signin,
 		Contain: a.contain, OAuth: a.oauth, BotKeys: a.botKeys, Limiter: a.edge.Limiter, Logger: logger,
-	}, api.Settings{PublicURL: c.cfg.PublicURL, Backends: c.cfg.Backends})
+	}, api.Settings{PublicURL: c.cfg.PublicURL, Backends: c.cfg.Backends, GitHub: gitHub})
 	apiServer.Routes(mux, a.edge)
 	api.NewOAuth(apiServer, a.oauth).Routes(mux, a.edge)
 	if x.routes != nil {
@@ -358,6 +369,9 @@ func (a *app) sweep(ctx context.Context) error {
 			}
 			return err
 		})
+		if err2 := a.botKeys.Dormancy(ctx); err2 != nil {
+			err = errors.Join(err, err2)
+		}
 		if err2 := a.oauth.Sweep(ctx); err2 != nil {
 			err = errors.Join(err, err2)
 		}

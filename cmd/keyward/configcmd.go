@@ -102,7 +102,7 @@ func (restoreAcceptCmd) Run(e *env) error {
 	if !errors.As(err, &behind) {
 		return err
 	}
-	d, err := c.domains(noMetrics, nil)
+	d, err := c.domains(noMetrics, nil, botAlarms{})
 	if err != nil {
 		return err
 	}

@@ -319,7 +319,7 @@ func (c *core) gateDomains(ctx context.Context, logger *slog.Logger) (*domains, 
 	d.watch = audit.NewWatch(c.db, c.log, name, time.Now)
 	d.watch.Guest = c.ring == nil
 	d.watch.LogTo(logger)
-	d.botKeys = c.newBotKeys(d)
+	d.botKeys = c.newBotKeys(d, botAlarms{logger: logger})
 	d.watch.OnEffect(d.botKeys.Heard)
 	if c.ring != nil {
 		d.sessions = session.New(c.db, c.ring, c.log, lifetimes(c.cfg), d.watch.Valid, session.Metrics{})

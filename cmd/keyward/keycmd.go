@@ -11,8 +11,8 @@ import (
 	"keyward/internal/store"
 )
 
-// keyCmd is what operators may do with the API keys of an account: look, and end one.
-// Whatever gives a key power takes its owner's touch and is not here.
+// keyCmd is what operators may do with API keys: look, end, bring in from another system,
+// lay out traps. Whatever gives a key power takes its owner's touch and is not here.
 type keyCmd struct {
 	List  keyListCmd  `cmd:"" help:"List the API keys of an account."`
 	Show  keyShowCmd  `cmd:"" help:"Show one key and what of it was refused in the last seven days."`
@@ -20,7 +20,11 @@ type keyCmd struct {
 
 	VerifyStory keyVerifyStoryCmd `cmd:"" help:"Verify a signed story offline."`
 
-	End keyEndCmd `cmd:"" help:"End a key for good; its owner is told."`
+	End keyEndCmd `cmd:"" help:"End one key for good, or with flags all that an incident is about; the owners are told."`
+
+	Leaked     keyLeakedCmd     `cmd:"" help:"Take in a file of secrets that leaked: their keys go into quarantine."`
+	Import     keyImportCmd     `cmd:"" help:"Bring keys of another system in, with their secrets (JSON lines)."`
+	Honeytoken keyHoneytokenCmd `cmd:"" help:"Lay out keys that are traps."`
 }
 
 // refusedFor: as long as the owner's page tells of refusals.
@@ -104,6 +108,7 @@ func (e *env) showKey(k apikey.Key, refused []apikey.Line, now time.Time) error 
 		{"sub_account", k.Sub}, {"partner", k.Partner}, {"profile", string(k.Profile)}, {"alg", string(k.Alg)}, {"symbols", strings.Join(k.Symbols, " ")}, {"locked", fmt.Sprint(k.Locked)},
 		{"per_minute", fmt.Sprint(k.PerMin)}, {"day_cap", k.DayCap.String()}, {"starts", k.Starts.Format(time.RFC3339)}, {"made", k.Made.At.Format(time.RFC3339)},
 		{"made_from", k.Made.Addr}, {"made_on", k.Made.Agent}, {"device", string(k.Made.Device)}, {"ended", everOr(k.EndedAt, "")}, {"ended_why", k.EndedWhy},
+		{"resting", (k.Scopes & k.Asleep.Rights()).String()}, {"idle_since", everOr(k.IdleSince, "")},
 	}
 	for i, cell := range keyRow(k, now) {
 		facts = append(facts, [2]string{keyHead[i], cell})
@@ -133,11 +138,17 @@ func (e *env) showKey(k apikey.Key, refused []apikey.Line, now time.Time) error 
 }
 
 type keyEndCmd struct {
-	Who string `arg:""`
-	ID  string `arg:"" help:"kwk_…"`
+	Who string `arg:"" optional:"" help:"acc_…, the exchange's own id, or a verified mail address; with an id, for one key."`
+	ID  string `arg:"" optional:"" help:"kwk_…"`
+	keyFilter
+	Why    string `help:"Goes into the log, for those who read it later."`
+	DryRun bool   `help:"Show which keys would end, and end none."`
 }
 
 func (cmd keyEndCmd) Run(e *env) error {
+	if cmd.Who == "" {
+		return cmd.endMany(e)
+	}
 	return e.open(func(c *core, d *domains) error {
 		id, err := resolve(e, c, d, cmd.Who)
 		if err != nil {

@@ -32,7 +32,7 @@ func bot(ts *testscript.TestScript, neg bool, args []string) {
 	c, err := openCore(ctx, l.Config, slog.New(slog.DiscardHandler))
 	ts.Check(err)
 	defer c.db.Close()
-	d, err := c.domains(noMetrics, nil)
+	d, err := c.domains(noMetrics, nil, botAlarms{})
 	ts.Check(err)
 
 	home := netip.MustParseAddr("203.0.113.9")

@@ -30,7 +30,7 @@ func (e *env) open(f func(c *core, d *domains) error) error {
 		return err
 	}
 	defer c.db.Close()
-	d, err := c.domains(noMetrics, nil)
+	d, err := c.domains(noMetrics, nil, botAlarms{})
 	if err != nil {
 		return err
 	}
@@ -45,7 +45,7 @@ func (e *env) look(f func(c *core, d *domains) error) error {
 		return err
 	}
 	defer c.db.Close()
-	d, err := c.domains(noMetrics, nil)
+	d, err := c.domains(noMetrics, nil, botAlarms{})
 	if err != nil {
 		return err
 	}
@@ -273,7 +273,7 @@ func (cmd keysGateCmd) Run(e *env) error {
 	}
 	defer c.db.Close()
 	d := &domains{accounts: account.New(c.log, c.ring), watch: audit.NewWatch(c.db, c.log, "command", time.Now)}
-	n, err := c.newBotKeys(d).Reseal(e.ctx, e.cause())
+	n, err := c.newBotKeys(d, botAlarms{}).Reseal(e.ctx, e.cause())
 	if err != nil {
 		return err
 	}

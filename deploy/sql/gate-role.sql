@@ -86,7 +86,7 @@ BEGIN
   EXECUTE 'CREATE POLICY gates_count ON apikey_use FOR UPDATE TO keyward_gate
     USING (' || format(of_now, 'minute', '600') || ') WITH CHECK (n BETWEEN 0 AND 1000000000000)';
   EXECUTE 'CREATE POLICY gates_write ON apikey_sighting FOR INSERT TO keyward_gate
-    WITH CHECK (kind IN (''in_browser'', ''stale'', ''clock'', ''first'') AND length(id) <= 200 AND length(key_id) <= 128 AND length(addr) <= 45 AND ' || format(of_now, 'at', '600') || ')';
+    WITH CHECK (kind IN (''in_browser'', ''stale'', ''clock'', ''first'', ''honey'') AND length(id) <= 200 AND length(key_id) <= 128 AND length(addr) <= 45 AND ' || format(of_now, 'at', '600') || ')';
 END $$;
 CREATE POLICY gates_write ON apikey_nonce FOR INSERT TO keyward_gate WITH CHECK (length(key_id) <= 128 AND high >= 0);
 CREATE POLICY gates_count ON apikey_nonce FOR UPDATE TO keyward_gate USING (TRUE);

@@ -98,7 +98,7 @@ func TestAnothersObjectsLookLikeNone(t *testing.T) {
 			})
 		}
 	}
-	equal(t, "routes with an object", tried, 23)
+	equal(t, "routes with an object", tried, 24)
 	equal(t, "what Bob has", holdings(), before)
 	equal(t, "what Bob was told", len(w.actions(bob.tokens.Account)), history)
 }

@@ -44,9 +44,14 @@ func (s *Server) keys() {
 	}, s.keyUnlock)
 	add(s, operation{
 		id: "keys-release", call: "POST /keys/{id}/release", tag: "keys", access: holder, limit: edge.ClassAPI,
-		codes: "apikey_unknown apikey_changed" + widens, summary: "Let a suspected API key work again",
-		about: "Needs a touch for botkeys.release with this id: a thief would say the same.",
+		codes: "apikey_unknown apikey_changed apikey_leaked" + widens, summary: "Let a suspected API key work again",
+		about: "Needs a touch for botkeys.release with this id: a thief would say the same. A key whose secret was reported from outside is never released.",
 	}, s.keyRelease)
+	add(s, operation{
+		id: "keys-wake", call: "POST /keys/{id}/wake", tag: "keys", access: holder, limit: edge.ClassAPI,
+		codes: "apikey_unknown apikey_changed" + widens, summary: "Give an API key its resting rights back",
+		about: "Rights rest when nobody uses a key for 30, 60 and 90 days. Needs a touch for botkeys.wake with this id. Withdrawing stays locked.",
+	}, s.keyWake)
 	add(s, operation{
 		id: "keys-story", call: "GET /keys/{id}/story", tag: "keys", access: holder, limit: edge.ClassAPI,
 		codes: "apikey_unknown", summary: "Who made and changed an API key, and what it did, by minute",
@@ -87,6 +92,8 @@ type APIKey struct {
 	LastFrom  string    `json:"last_used_from,omitempty"`
 	EndedAt   time.Time `json:"ended_at,omitzero"`
 	EndedWhy  string    `json:"ended_why,omitempty"`
+	Asleep    []string  `json:"resting_scopes,omitempty" nullable:"false" doc:"Of its scopes, those that rest because nobody used the key."`
+	IdleSince time.Time `json:"idle_since,omitzero" doc:"What that was counted from."`
 }
 
 // DayCap is how much a key may trade from midnight to midnight (UTC).
@@ -108,7 +115,7 @@ func keyOf(k apikey.Key, now time.Time) APIKey {
 		Profile: string(k.Profile), Alg: string(k.Alg), Scopes: k.Scopes.Names(), Locked: k.Locked, Symbols: orEmpty(k.Symbols),
 		Addresses: each(k.Allow, netip.Prefix.String), Denied: each(k.Deny, netip.Prefix.String), Starts: k.Starts, Expires: k.Expires,
 		WindowMS: k.Window.Milliseconds(), PerMinute: k.PerMin, DayCap: dayCapOf(k.DayCap), CreatedAt: k.Made.At, Address: k.Made.Addr, Device: string(k.Made.Device),
-		LastUsed: k.UsedAt, LastFrom: k.UsedAddr, EndedAt: k.EndedAt, EndedWhy: k.EndedWhy,
+		LastUsed: k.UsedAt, LastFrom: k.UsedAddr, EndedAt: k.EndedAt, EndedWhy: k.EndedWhy, Asleep: (k.Scopes & k.Asleep.Rights()).Names(), IdleSince: k.IdleSince,
 	}
 }
 
@@ -334,6 +341,14 @@ func (s *Server) keyUnlock(ctx context.Context, in *keyIDIn) (*keyOut, error) {
 
 func (s *Server) keyRelease(ctx context.Context, in *keyIDIn) (*keyOut, error) {
 	k, err := s.BotKeys.Release(ctx, cause(ctx), by(ctx), apikey.ID(in.ID))
+	if err != nil {
+		return nil, err
+	}
+	return &keyOut{keyOf(k, s.DB.Now())}, nil
+}
+
+func (s *Server) keyWake(ctx context.Context, in *keyIDIn) (*keyOut, error) {
+	k, err := s.BotKeys.Wake(ctx, cause(ctx), by(ctx), apikey.ID(in.ID))
 	if err != nil {
 		return nil, err
 	}

@@ -44,6 +44,7 @@ type Parts struct {
 type Settings struct {
 	PublicURL string // scheme and host, no slash at the end: what proofs are made for
 	Backends  []config.Backend
+	GitHub    *GitHubKeys // nil: nobody speaks for GitHub
 }
 
 // Server answers for the API.
@@ -54,6 +55,8 @@ type Server struct {
 	nonces  proof.Nonces
 	device  *keyring.MAC
 
+	reporting chan struct{} // a place for each report that is worked on
+
 	huma huma.API // set by Routes, which runs once, before the first request
 }
 
@@ -62,6 +65,7 @@ func New(p Parts, set Settings) *Server {
 	return &Server{
 		Parts: p, set: set, clients: clientsOf(set.Backends),
 		nonces: proof.Nonces{MAC: p.Ring.MAC("api/dpop-nonce")}, device: p.Ring.MAC("api/device"),
+		reporting: make(chan struct{}, leaksAtOnce),
 	}
 }
 
@@ -85,6 +89,7 @@ func (s *Server) Routes(mux *http.ServeMux, _ *edge.Edge) {
 	s.rescue()
 	s.accounts()
 	s.standings()
+	s.leaks(mux)
 	mux.Handle("GET /api/openapi.json", s.openAPI())
 }
 

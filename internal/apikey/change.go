@@ -201,6 +201,12 @@ func (s *Service) Release(ctx context.Context, cause store.Cause, by By, id ID) 
 		if k.Status != Quarantined {
 			return ErrChanged
 		}
+		switch leak, err := s.Leak(tx, k.ID); {
+		case err != nil:
+			return err
+		case leak.Live:
+			return ErrLeaked // a touch says who asks, not that a stranger forgot the secret
+		}
 		if err := s.mayWiden(tx, by.Account); err != nil {
 			return err
 		}

@@ -13,6 +13,7 @@ const (
 	KeyNotYet        Code = "KEY_NOT_YET"
 	KeyQuarantined   Code = "KEY_QUARANTINED"
 	ExitOnly         Code = "EXIT_ONLY"
+	RightAsleep      Code = "RIGHT_ASLEEP"
 	WithdrawLocked   Code = "WITHDRAW_LOCKED"
 	SymbolNotAllowed Code = "SYMBOL_NOT_ALLOWED"
 	OutsideWindow    Code = "TIMESTAMP_OUTSIDE_WINDOW"
@@ -54,6 +55,7 @@ var codes = map[Code]struct {
 	KeyNotYet:        {403, "This key is not valid yet; wait until it begins or confirm it."},
 	KeyQuarantined:   {403, "This key is in quarantine; its owner has to look at it in the account."},
 	ExitOnly:         {403, "This key may now only read, cancel and reduce; rotate it to trade again."},
+	RightAsleep:      {403, "This right rests because the key was not used for long; its owner can wake it in the account."},
 	WithdrawLocked:   {403, "Withdrawals with this key are locked; its owner has to unlock them on another device."},
 	SymbolNotAllowed: {403, "This key may not trade this symbol; use a listed symbol or add it to the key."},
 	OutsideWindow:    {401, "The time of the request is outside of its window; set the clock right and sign anew."},

@@ -20,6 +20,7 @@ type Facts struct {
 	Needed     string     // the scope that would have been enough
 	First      string     // id of the decision on the first of two equal requests
 	RetryAfter time.Duration
+	Unused     time.Time // since when nobody used the key
 }
 
 // Told is an answer to a bot. Body is JSON.
@@ -75,9 +76,10 @@ func native(code Code, says string, f Facts) any {
 		Needed     string `json:"needed_scope,omitempty"`
 		First      string `json:"first_decision,omitempty"`
 		RetryAfter *int64 `json:"retry_after_s,omitempty"`
+		Unused     *int64 `json:"unused_since,omitempty"`
 	}{
 		code, says, f.RequestID, millis(f.RequestAt), millis(f.ServerAt), f.skew(), f.window(),
-		f.seen(), f.Needed, f.First, f.retry(),
+		f.seen(), f.Needed, f.First, f.retry(), millis(f.Unused),
 	}
 }
 
@@ -88,7 +90,7 @@ func line(code Code, says string, f Facts) string {
 	for _, n := range []struct {
 		name  string
 		value *int64
-	}{{"request_ts", millis(f.RequestAt)}, {"server_ts", millis(f.ServerAt)}, {"skew_ms", f.skew()}, {"window_ms", f.window()}, {"retry_after_s", f.retry()}} {
+	}{{"request_ts", millis(f.RequestAt)}, {"server_ts", millis(f.ServerAt)}, {"skew_ms", f.skew()}, {"window_ms", f.window()}, {"retry_after_s", f.retry()}, {"unused_since", millis(f.Unused)}} {
 		if n.value != nil {
 			fmt.Fprintf(&b, " %s=%d", n.name, *n.value)
 		}

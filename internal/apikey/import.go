@@ -3,6 +3,7 @@ package apikey
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"log/slog"
 	"strings"
 
@@ -27,28 +28,52 @@ func (b Brought) GoString() string             { return b.String() }
 func (b Brought) LogValue() slog.Value         { return slog.StringValue(b.String()) }
 func (b Brought) MarshalText() ([]byte, error) { return []byte(b.String()), nil }
 
+// Check says why a key cannot come in, as far as that can be told without the database.
+func (b Brought) Check() error {
+	_, err := b.checked()
+	return err
+}
+
+func (b Brought) checked() (NewKey, error) {
+	n, err := b.NewKey.Checked()
+	if err != nil {
+		return n, err
+	}
+	switch {
+	case n.Scopes&Withdraw != 0:
+		return n, ErrWithdrawKey
+	case !mayBeID(n.Profile, string(b.ID)) || !mayBeNamed(string(b.ID)) || strings.ContainsAny(b.Secret+b.Passphrase, "\n"), n.Profile.Passphrase() == (b.Passphrase == ""):
+		return n, ErrPublic
+	}
+	if n.Alg != Ed25519 {
+		if _, err := secretKey(n.Profile, b.Secret); err != nil {
+			return n, ErrPublic.Because(errSecretForm)
+		}
+	}
+	return n, nil
+}
+
+// errSecretForm: what cannot be read is not repeated.
+var errSecretForm = errors.New("not a secret as clients of this profile have them")
+
 // Import takes a key over, on an operator's word. What it may do is held to the rules of
 // new keys, but no key comes in with the right to withdraw: that is given by its owner,
 // on a second device.
 func (s *Service) Import(ctx context.Context, cause store.Cause, acc account.ID, b Brought) (Key, error) {
-	n, err := b.NewKey.Checked()
+	n, err := b.checked()
 	if err != nil {
 		return Key{}, err
-	}
-	switch {
-	case n.Scopes&Withdraw != 0:
-		return Key{}, ErrWithdrawKey
-	case !mayBeID(n.Profile, string(b.ID)) || !mayBeNamed(string(b.ID)) || strings.ContainsAny(b.Secret+b.Passphrase, "\n"), n.Profile.Passphrase() == (b.Passphrase == ""):
-		return Key{}, ErrPublic
-	}
-	if n.Alg != Ed25519 {
-		if _, err := secretKey(n.Profile, b.Secret); err != nil {
-			return Key{}, ErrPublic.Because(err)
-		}
 	}
 	var k Key
 	err = s.db.Update(ctx, cause, func(tx *store.Tx) error {
 		if _, err := s.accounts.ByID(tx, acc); err != nil {
+			return err
+		}
+		// An id that another account has, a trap among them, is a refusal and no fault.
+		switch _, err := scanKey(tx.Row(sqlOpenKey, string(b.ID))); {
+		case err == nil:
+			return ErrTaken
+		case err != store.ErrNoRows:
 			return err
 		}
 		if err := s.subTakes(tx, acc, n.Sub); err != nil {

@@ -48,9 +48,14 @@ type Key struct {
 	EndedAt  time.Time
 	EndedWhy string // also why it is in quarantine
 
+	Asleep    Sleep     // rights that rest because nobody used the key
+	IdleSince time.Time // what that was counted from; zero: it never slept
+
 	browserAt time.Time // it signed in a web page
 	clockAt   time.Time // its owner was told that its clock is off
 	lockedBy  device.ID // gave the right to withdraw, or changed its places
+	wokenAt   time.Time // by its owner; zero: never
+	honey     bool      // a trap, see honey.go
 }
 
 // LockedBy is the device that cannot unlock it: the one that gave it the right to
@@ -156,6 +161,10 @@ var (
 	ErrSub = edge.E("apikey_sub")
 	// ErrDayCap: a cap that is no amount of a currency.
 	ErrDayCap = edge.E("apikey_day_cap")
+	// ErrTaken: there is a key of this name.
+	ErrTaken = edge.E("apikey_taken")
+	// ErrLeaked: somebody showed that they have the secret; it never gets its power back.
+	ErrLeaked = edge.E("apikey_leaked")
 	// ErrHeld: new keys wait until a hold is over.
 	ErrHeld = edge.E("apikey_held")
 )

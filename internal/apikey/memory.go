@@ -206,9 +206,13 @@ func (s *Service) open(ctx context.Context, id ID) (*opened, error) {
 	var k opened
 	err := s.db.View(ctx, func(tx *store.Tx) (err error) {
 		k = opened{}
-		if k.Key, err = scanKey(tx.Row(sqlOpenKey, string(id))); err != nil {
+		k.Key, err = scanKey(tx.Row(sqlOpenKey, string(id)))
+		none := errors.Is(err, store.ErrNoRows)
+		if err != nil && !none {
 			return err
 		}
+		// Also for a key that there is not: one look into the database less would tell it
+		// from one that there is, a trap among them.
 		rows, err := tx.Rows(sqlVersions, string(id), store.Micros(tx.Now))
 		if err != nil {
 			return err
@@ -226,6 +230,9 @@ func (s *Service) open(ctx context.Context, id ID) (*opened, error) {
 				return err
 			}
 			k.versions = append(k.versions, v)
+		}
+		if none {
+			return store.ErrNoRows
 		}
 		return rows.Err()
 	})

@@ -54,7 +54,7 @@ const anywhere = math.MaxUint8
 func pack(id ID, k *opened) *packed {
 	p := &packed{id: id, tat: k.tat, scopes: k.Scopes, locked: k.Locked, starts: store.Micros(k.Starts), expires: store.Micros(k.Expires), bits: anywhere}
 	profile, alg, status := slices.Index(packedProfiles, k.Profile), slices.Index(packedAlgs, k.Alg), slices.Index(packedStatuses, k.Status)
-	whole := profile < 0 || alg < 0 || status < 0 || len(k.versions) != 1 || len(k.Allow) > 1 || len(k.Deny) > 0 || len(k.Symbols) > 0 || k.DayCap != (DayCap{}) || !k.browserAt.IsZero() || k.ID != id ||
+	whole := k.honey || k.Asleep != Awake || profile < 0 || alg < 0 || status < 0 || len(k.versions) != 1 || len(k.Allow) > 1 || len(k.Deny) > 0 || len(k.Symbols) > 0 || k.DayCap != (DayCap{}) || !k.browserAt.IsZero() || k.ID != id ||
 		len(k.Account) > math.MaxUint8 || len(k.Sub) > math.MaxUint8 || k.Window > math.MaxInt32*time.Millisecond || k.Window%time.Millisecond != 0 || k.PerMin > math.MaxInt32 || k.Version > math.MaxInt32 ||
 		!store.Time(p.starts).Equal(k.Starts) || !store.Time(p.expires).Equal(k.Expires)
 	if !whole {
@@ -66,6 +66,12 @@ func pack(id ID, k *opened) *packed {
 	}
 	if whole {
 		p.whole = k
+		note := k.Purpose
+		defer func() {
+			if k.honey {
+				k.Purpose = note // for the alarm
+			}
+		}()
 		k.Purpose, k.Partner, k.Made, k.UsedAt, k.UsedAddr, k.EndedAt, k.EndedWhy, k.lockedBy = "", "", Made{}, time.Time{}, "", time.Time{}, "", ""
 		return p
 	}

@@ -12,14 +12,14 @@ import (
 
 // notPacked are the fields that no decision needs. A new field of Key belongs here, or
 // into packed: one that is forgotten would be its zero value for every request.
-var notPacked = []string{"Purpose", "Partner", "Made", "UsedAt", "UsedAddr", "EndedAt", "EndedWhy", "lockedBy", "clockAt"}
+var notPacked = []string{"Purpose", "Partner", "Made", "UsedAt", "UsedAddr", "EndedAt", "EndedWhy", "lockedBy", "clockAt", "IdleSince", "wokenAt"}
 
 func TestWhatDecidesSurvivesPacking(t *testing.T) {
 	at := time.UnixMicro(1_700_000_000_123_456).UTC()
 	plain := func() *opened {
 		return &opened{Key: Key{
 			ID: "kwk_live_x", Account: "acc_1", Sub: "sub-1", Purpose: "p", Profile: Native, Alg: HMACSHA256, Scopes: ReadAccount | TradeSpot, Allow: []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24")},
-			Starts: at, Expires: at.Add(time.Hour), Window: 7 * time.Second, PerMin: 1234, Partner: "p", Made: Made{Addr: "a"}, Status: Active, Locked: true, Version: 9, UsedAt: at, UsedAddr: "a", EndedAt: at, EndedWhy: "w", lockedBy: "dev_1", clockAt: at,
+			Starts: at, Expires: at.Add(time.Hour), Window: 7 * time.Second, PerMin: 1234, Partner: "p", Made: Made{Addr: "a"}, Status: Active, Locked: true, Version: 9, UsedAt: at, UsedAddr: "a", EndedAt: at, EndedWhy: "w", lockedBy: "dev_1", clockAt: at, IdleSince: at, wokenAt: at,
 		}, versions: []verifier{{n: 3, mac: mac256, secret: mac256.Key("a secret")}}, tat: new(atomic.Int64), marks: new(marks)}
 	}
 	for _, row := range []struct {
@@ -43,6 +43,8 @@ func TestWhatDecidesSurvivesPacking(t *testing.T) {
 		{"a place that is denied", func(k *opened) { k.Deny = k.Allow }, true},
 		{"a list of markets", func(k *opened) { k.Symbols = []string{"BTC-USD"} }, true},
 		{"with a cap for a day", func(k *opened) { k.DayCap = DayCap{1_000_000, "USD"} }, true},
+		{"a trap", func(k *opened) { k.honey = true }, true},
+		{"with rights that rest", func(k *opened) { k.Asleep = MoneyAsleep }, true},
 		{"seen in a browser", func(k *opened) { k.browserAt = at }, true},
 		{"with a passphrase", func(k *opened) { k.versions[0].passphrase[3] = 1 }, true},
 		{"a status that is new here", func(k *opened) { k.Status = "resting" }, true},
@@ -87,7 +89,7 @@ func TestWhatDecidesSurvivesPacking(t *testing.T) {
 	// Every field of the usual key says something, or its loss would not show.
 	all := reflect.ValueOf(plain().Key)
 	for i := range all.NumField() {
-		if name := all.Type().Field(i).Name; all.Field(i).IsZero() && !slices.Contains([]string{"Symbols", "Deny", "browserAt", "DayCap"}, name) {
+		if name := all.Type().Field(i).Name; all.Field(i).IsZero() && !slices.Contains([]string{"Asleep", "honey", "Symbols", "Deny", "browserAt", "DayCap"}, name) {
 			t.Errorf("Key.%s is new: pack it, list it as not needed, or keep keys that have it whole; then give it a value here", name)
 		}
 	}

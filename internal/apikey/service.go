@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"encoding/base64"
 	"encoding/binary"
+	"log/slog"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -49,6 +50,8 @@ type Service struct {
 	claims  *claims
 	shared  bool // other processes let requests in as well
 	tally   tally
+	traps   traps
+	slept   atomic.Int64 // when Dormancy ran last
 
 	firsts                 atomic.Int64 // that are being written
 	tellBrowser, tellClock atomic.Int64 // how much more gates may say of keys (sighting.go)
@@ -66,6 +69,8 @@ type Parts struct {
 	Lost     func() (since time.Duration, ever bool) // for how long it may not, and whether it ever could
 	Grace    time.Duration                           // how long looking and cancelling go on then without a database; 0: not at all
 	Gates    func(context.Context) error             // waits until a change is refused everywhere; nil: nobody to wait for
+	Logger   *slog.Logger                            // hears of traps; nil: nobody does
+	Trapped  func(proved bool)                       // counts each use of a honeytoken; nil: nobody does
 }
 
 // New wires the service.
@@ -81,6 +86,8 @@ func New(p Parts) *Service {
 	s.speeds.init(memoryEntries)
 	s.sums.init(memoryEntries)
 	s.gone.init(goneEntries)
+	s.traps.logger, s.traps.counted = p.Logger, p.Trapped
+	s.traps.bell = make(chan struct{}, 1)
 	s.claims, s.shared = &claims{db: p.DB}, p.DB.Dialect() == store.PostgreSQL
 	return s
 }
@@ -91,6 +98,7 @@ const (
 	ActChange = device.ActBotKeyChange
 	ActUnlock = device.ActBotKeyUnlock
 	ActFree   = device.ActBotKeyRelease
+	ActWake   = device.ActBotKeyWake
 )
 
 // Act is what the touch for a new key is bound to: all that it could do. A touch that
@@ -278,7 +286,10 @@ func (s *Service) insert(tx *store.Tx, k Key, pub, box []byte) error {
 	if rows == 0 {
 		return ErrTooMany
 	}
-	return tx.Later(sqlInsertVersion, string(k.ID), 1, public, sealed, store.Micros(tx.Now))
+	if err := tx.Later(sqlInsertVersion, string(k.ID), 1, public, sealed, store.Micros(tx.Now)); err != nil {
+		return err
+	}
+	return s.noteLookup(tx, k.ID, 1, k.Alg, pub, box)
 }
 
 // mayWiden refuses new power while the account is frozen, restricted, or held.
@@ -298,20 +309,8 @@ func (s *Service) mayWiden(tx *store.Tx, acc account.ID) error {
 }
 
 // List lists the keys of an account, the newest first, ended ones too.
-func (s *Service) List(tx *store.Tx, acc account.ID) (keys []Key, err error) {
-	rows, err := tx.Rows(sqlList, string(acc))
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		k, err := scanKey(rows)
-		if err != nil {
-			return nil, err
-		}
-		keys = append(keys, k)
-	}
-	return keys, rows.Err()
+func (s *Service) List(tx *store.Tx, acc account.ID) ([]Key, error) {
+	return s.page(tx, sqlList, string(acc))
 }
 
 // ByID reads a key of an account. ErrUnknown when it is not theirs.

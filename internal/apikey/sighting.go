@@ -30,6 +30,7 @@ const (
 	sightStale   = "stale"
 	sightClock   = "clock" // n: how far ahead of ours, milliseconds
 	sightFirst   = "first" // it was never used before
+	sightHoney   = "honey" // a trap; n: calls
 
 	sightEvery  = time.Second // a server looks
 	maxSightOne = 200         // taken in at once
@@ -62,7 +63,7 @@ func (one *sighting) believable(now time.Time) bool {
 	case sightClock:
 		// Of a request that was let in: no further behind than a window, nor ahead than that.
 		return one.n >= -maxWindow.Milliseconds() && one.n <= ahead.Milliseconds()
-	case sightStale:
+	case sightStale, sightHoney:
 		return one.n > 0 && one.n <= maxStaleOf
 	}
 	return false
@@ -145,7 +146,7 @@ func (s *Service) takeSome(ctx context.Context) (seen []sighting, n int, err err
 // believe tells what a gate saw of a key, unless that was told or gates say too much.
 func (s *Service) believe(ctx context.Context, one sighting) error {
 	now := s.db.Now()
-	if one.kind == sightFirst {
+	if one.kind == sightFirst || one.kind == sightHoney { // of a trap only what is one is told
 		return s.tell(ctx, one)
 	}
 	k, err := s.find(ctx, one.key)
@@ -184,6 +185,8 @@ func (s *Service) tell(ctx context.Context, one sighting) error {
 		return s.clockIsOff(ctx, k, one)
 	case sightFirst:
 		return s.db.Housekeeping(ctx, func(tx *store.Tx) error { return tx.Later(sqlUsed, store.Micros(one.at), string(one.key)) })
+	case sightHoney:
+		return s.honeyUsed(ctx, one)
 	case sightStale:
 		return s.db.Update(ctx, store.Cause{Actor: "system:gate"}, func(tx *store.Tx) error {
 			_, err := s.log.Append(tx, audit.Event{Action: "gate.stale", Target: "gate", Payload: map[string]string{"requests": strconv.FormatInt(one.n, 10)}})

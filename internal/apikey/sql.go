@@ -7,7 +7,7 @@ import (
 
 const keyCols = `k.id, k.account, k.sub, k.purpose, k.profile, k.alg, k.scopes, k.symbols, k.allow, k.deny, k.starts, k.expires, k.window_ms, k.per_min, k.partner,
  k.made_at, k.made_addr, k.made_agent, k.made_device, k.status, k.locked, k.version, k.used_at,
- COALESCE((SELECT u.addr FROM apikey_use u WHERE u.key_id = k.id AND u.code = '' ORDER BY u.minute DESC LIMIT 1), ''), k.ended_at, k.ended_why, k.browser_at, k.locked_by, k.clock_at, k.per_day, k.per_day_in`
+ COALESCE((SELECT u.addr FROM apikey_use u WHERE u.key_id = k.id AND u.code = '' ORDER BY u.minute DESC LIMIT 1), ''), k.ended_at, k.ended_why, k.browser_at, k.locked_by, k.clock_at, k.honey, k.asleep, k.idle_since, k.woken_at, k.per_day, k.per_day_in`
 
 const (
 	// The bound is part of the statement, so that two requests at once cannot both slip
@@ -44,7 +44,7 @@ WHERE id = $2 AND status = 'active' AND browser_at > 0 AND browser_at <= $3 AND 
 
 	// Which keys were ended after the backup nobody knows any more.
 	sqlQuarantineAll = `UPDATE apikey_key SET status = 'quarantined', locked = CASE WHEN scopes LIKE '%withdraw%' THEN TRUE ELSE FALSE END, version = version + 1 WHERE status = 'active'`
-	sqlRelease       = `UPDATE apikey_key SET status = 'active', ended_why = '', browser_at = 0, version = version + 1 WHERE account = $1 AND id = $2 AND status = 'quarantined' RETURNING version`
+	sqlRelease       = `UPDATE apikey_key SET status = 'active', ended_why = '', browser_at = 0, version = version + 1 WHERE account = $1 AND id = $2 AND status = 'quarantined' AND NOT EXISTS (` + liveLeak + `) RETURNING version`
 
 	// From what gates counted, which may not write to keys.
 	sqlUsedLately = `SELECT u.key_id, u.at FROM (SELECT key_id, MAX(minute) AS at FROM apikey_use WHERE code = '' AND minute >= $1 AND minute <= $2 GROUP BY key_id) AS u
@@ -77,7 +77,7 @@ ON CONFLICT (key_id, day) DO UPDATE SET spent = apikey_spent.spent + $3 WHERE ap
 	// Ended too: without its places a key would work from everywhere.
 	sqlEraseKeys = `UPDATE apikey_key SET purpose = '', made_addr = '', made_agent = '', partner = '', sub = '', allow = '', deny = '', version = version + 1,
  ended_at = CASE WHEN status = 'revoked' THEN ended_at ELSE $2 END, ended_why = CASE WHEN status = 'revoked' THEN ended_why ELSE 'erased' END, status = 'revoked' WHERE account = $1`
-	sqlEraseSecrets = `UPDATE apikey_version SET sealed = NULL WHERE key_id IN (SELECT id FROM apikey_key WHERE account = $1)`
+	sqlEraseSecrets = `UPDATE apikey_version SET sealed = NULL, leaked_url = '' WHERE key_id IN (SELECT id FROM apikey_key WHERE account = $1)`
 	sqlEraseSpent   = `DELETE FROM apikey_spent WHERE key_id IN (SELECT id FROM apikey_key WHERE account = $1)`
 	sqlEraseUse     = `DELETE FROM apikey_use WHERE key_id IN (SELECT id FROM apikey_key WHERE account = $1)`
 )

@@ -186,14 +186,20 @@ func (s *Service) Run(ctx context.Context, report func(error)) {
 		case <-ctx.Done():
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 			defer cancel()
-			if err := s.Flush(last); err != nil {
+			s.traps.tell()
+			if err := errors.Join(s.Flush(last), s.SoundAlarms(last)); err != nil {
 				report(err)
 			}
 			return
+		case <-s.traps.bell:
+			if err := s.SoundAlarms(ctx); err != nil && ctx.Err() == nil {
+				report(err)
+			}
 		case <-t.C:
-			err := s.Flush(ctx)
-			if !s.reader { // a gate deletes nothing
-				err = errors.Join(err, s.db.Housekeeping(ctx, func(tx *store.Tx) error {
+			s.traps.tell()
+			err := errors.Join(s.Flush(ctx), s.SoundAlarms(ctx))
+			if !s.reader { // a gate deletes nothing, and makes no digest
+				err = errors.Join(err, s.FillLookups(ctx), s.db.Housekeeping(ctx, func(tx *store.Tx) error {
 					_, err := tx.Exec(sqlForgetClaims, store.Micros(tx.Now.Add(-clocksApart)))
 					return err
 				}))

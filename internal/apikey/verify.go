@@ -101,6 +101,9 @@ func (s *Service) judge(ctx context.Context, r *Request, c *Claim, need Need) (D
 	defer release(k)
 	if k == nil || c.Alg != "" && k.Alg != c.Alg || k.Profile != profile {
 		mac256.Equal(s.dummy, c.Sig, c.Signed) // an unknown key takes as long as a known one
+		if k != nil && k.honey {
+			s.trapped(k, r.Peer, false, now)
+		}
 		return unproved(AuthFailed)
 	}
 	here := within(r.Peer, k.Allow, k.Deny)
@@ -110,11 +113,17 @@ func (s *Service) judge(ctx context.Context, r *Request, c *Claim, need Need) (D
 		return unproved(AuthFailed)
 	}
 	v := slices.IndexFunc(k.versions, func(v verifier) bool { return s.holds(&v, c, r) })
+	if k.honey {
+		// To whoever sends it, it is a key that there is not: told later than this, or
+		// otherwise, they would know that they were seen.
+		s.trapped(k, r.Peer, v >= 0, now)
+		v = -1
+	}
 	if v < 0 {
 		s.count(k, r.Peer, need.Class, AuthFailed, false, now)
 		return unproved(AuthFailed)
 	}
-	d := Decision{Key: k.decided(), Version: k.versions[v].n, Scopes: k.Scopes, At: now, Remaining: int(k.Expires.Sub(now) / (24 * time.Hour)), Stale: stale}
+	d := Decision{Key: k.decided(), Version: k.versions[v].n, Scopes: k.Scopes &^ k.Asleep.Rights(), At: now, Remaining: int(k.Expires.Sub(now) / (24 * time.Hour)), Stale: stale}
 	window := k.Window
 	if c.Window > 0 {
 		window = min(window, c.Window)
@@ -192,6 +201,10 @@ func (s *Service) proved(ctx context.Context, k *opened, c *Claim, r *Request, n
 	}
 	if need.Scope != 0 && !k.Scopes.Has(need.Scope) {
 		return ScopeMissing, f
+	}
+	if k.Asleep.Rights().Has(need.Scope) {
+		f.Unused = k.IdleSince
+		return RightAsleep, f
 	}
 	if c.Profile.Unsigned() && !Reading.Has(need.Scope) {
 		return ScopeMissing, f // what a body asks for is not signed: anybody on the way could name the amount

@@ -17,6 +17,9 @@ import "slices"
 //	by          owner or app, when it was that one
 //	client      the name of a service of the exchange, or of an app
 //	scope       what an app may do, RFC 6749 §3.3
+//	via         who told of a leaked key: github | report | operator
+//	found       where it was found, as far as it is kept
+//	since, on   days: when a key was used last, when its rights begin to rest
 //	party       own: an app of the exchange's; third: any other
 //	operator    the name of an operator
 //	roles       the roles an operator has from now on
@@ -416,6 +419,51 @@ var actions = map[Action]Spec{
 		Notice: Low, Mail: "sub_closed", Shown: true, OCSF: OCSF{ocsfEntity, 4},
 		say:   text{"The sub-account “{sub}” was closed. Keys that ended with it: {n}.", "“{sub}” 하위 계정을 닫았어요. 함께 종료된 키: {n}."},
 		plain: text{"A sub-account was closed.", "하위 계정이 닫혔어요."},
+	},
+	"apikey.leaked": {
+		Notice: Critical, Mail: "bot_key_leaked", Shown: true, OCSF: OCSF{ocsfFinding, 1},
+		cases: []variant{{"via", "github", text{"GitHub found the secret of your API key for “{purpose}” where others can read it. The key can look and cancel, and no more.", "GitHub에서 “{purpose}” 용도의 API 키 비밀 값이 남이 읽을 수 있는 곳에서 발견됐어요. 조회와 주문 취소만 할 수 있어요."}}},
+		say:   text{"Somebody who has the secret of your API key for “{purpose}” told us so. The key can look and cancel, and no more.", "“{purpose}” 용도의 API 키 비밀 값을 가진 사람이 저희에게 알려 줬어요. 조회와 주문 취소만 할 수 있어요."},
+		plain: text{"The secret of an API key was found outside. The key can look and cancel, and no more.", "API 키의 비밀 값이 외부에서 발견됐어요. 조회와 주문 취소만 할 수 있어요."},
+	},
+	"apikey.dormant": {
+		Notice: Low, Mail: "bot_key_dormant", Shown: true, OCSF: OCSF{ocsfEntity, ocsfOther},
+		say:   text{"The API key for “{purpose}” was not used since {since}. On {on} these rights begin to rest: {scopes}.", "“{purpose}” 용도의 API 키를 오랫동안 쓰지 않았어요. 쓰지 않기 시작한 날: {since}. 쉬기 시작하는 날: {on}. 쉬게 될 권한: {scopes}."},
+		plain: text{"An API key was not used for long. Some of its rights will rest soon.", "오랫동안 쓰지 않은 API 키가 있어요. 곧 일부 권한이 쉬게 돼요."},
+	},
+	"apikey.asleep": {
+		Notice: Low, Mail: "bot_key_asleep", Shown: true, OCSF: OCSF{ocsfEntity, 3},
+		say:   text{"The API key for “{purpose}” was not used since {since}, so these rights rest: {scopes}.", "“{purpose}” 용도의 API 키를 오랫동안 쓰지 않았어요. 쓰지 않기 시작한 날: {since}. 쉬고 있는 권한: {scopes}."},
+		plain: text{"An API key was not used for long, so some of its rights rest.", "오랫동안 쓰지 않은 API 키의 일부 권한이 쉬고 있어요."},
+	},
+	"apikey.woken": {
+		Notice: Critical, Mail: "bot_key_woken", Shown: true, OCSF: OCSF{ocsfEntity, 8},
+		say:   text{"You woke the API key for “{purpose}”. It may again: {scopes}.", "쉬고 있던 “{purpose}” 용도의 API 키를 깨웠어요. 다시 할 수 있는 일: {scopes}."},
+		plain: text{"The resting rights of an API key were given back.", "API 키의 쉬던 권한을 되돌렸어요."},
+	},
+	"apikey.ended_many": {
+		Notice: Critical, Mail: "bot_keys_ended", Shown: true, OCSF: OCSF{ocsfEntity, 4},
+		say:   text{"The exchange ended {n} of your API keys.", "거래소가 회원님의 API 키 {n}개를 종료했어요."},
+		plain: text{"The exchange ended API keys of this account.", "거래소가 이 계정의 API 키를 종료했어요."},
+	},
+	"apikey.honeytoken_added": {
+		OCSF:  OCSF{ocsfEntity, 1},
+		say:   text{"A honeytoken was made: {purpose}.", "허니토큰을 만들었어요: {purpose}."},
+		plain: text{"A honeytoken was made.", "허니토큰을 만들었어요."},
+	},
+	"apikey.honeytoken_used": {
+		OCSF:  OCSF{ocsfFinding, 1},
+		say:   text{"A honeytoken was used {n} times: {purpose}.", "허니토큰이 {n}번 쓰였어요: {purpose}."},
+		plain: text{"A honeytoken was used.", "허니토큰이 쓰였어요."},
+	},
+	"apikey.honeytoken_found": {
+		OCSF:  OCSF{ocsfFinding, 1},
+		say:   text{"A honeytoken was found outside and reported: {purpose}.", "허니토큰이 외부에서 발견돼 신고됐어요: {purpose}."},
+		plain: text{"A honeytoken was found outside and reported.", "허니토큰이 외부에서 발견돼 신고됐어요."},
+	},
+	"apikey.honeytoken_ended": {
+		OCSF:  OCSF{ocsfEntity, 4},
+		plain: text{"A honeytoken was taken away.", "허니토큰을 없앴어요."},
 	},
 	"keyring.rotated": {
 		OCSF:  OCSF{ocsfEntity, 3},

@@ -32,6 +32,7 @@ type Config struct {
 	Mail       Mail      `yaml:"mail"`
 	Backends   []Backend `yaml:"backends"`
 	Gate       Gate      `yaml:"gate"`
+	Leaks      Leaks     `yaml:"leaks"`
 	Languages  Languages `yaml:"languages"`
 	PlaceFile  string    `yaml:"place_file"` // MaxMind DB; a place is a hint for people and decides nothing
 	Limits     Limits    `yaml:"limits"`
@@ -167,6 +168,11 @@ type Gate struct {
 type GateStreams struct {
 	Total  int `yaml:"total"`
 	PerKey int `yaml:"per_key"`
+}
+
+// Leaks is how others tell of keys that they found.
+type Leaks struct {
+	GitHubKeysFile string `yaml:"github_keys_file"` // as GitHub publishes them; "": nobody speaks for it
 }
 
 // GateRoute says what one kind of request takes.

@@ -21,6 +21,7 @@ const (
 	ActBotKeyUnlock   = "botkeys.unlock"  // object: the key; on another device than the one that made it
 	ActSubMake        = "subs.make"       // object: hash of all that is said of it
 	ActSubChange      = "subs.change"     // object: the sub-account, "~", and a hash of what it is to become
+	ActBotKeyWake     = "botkeys.wake"    // object: the key
 	ActConfirmMe      = "confirm.me"      // "it is still me": gives the session new secrets, kept for nothing
 )
 
@@ -29,7 +30,7 @@ const (
 var acts = map[string]bool{
 	ActKeysAdd: false, ActKeysRemove: true, ActSessionsEndAll: false, ActCodesNew: false,
 	ActContactsChange: false, ActDevicesRemove: true, ActFreezeLift: false, ActApp: true, ActConfirmMe: false,
-	ActBotKeyAdd: true, ActBotKeyChange: true, ActBotKeyUnlock: true, ActBotKeyRelease: true,
+	ActBotKeyAdd: true, ActBotKeyChange: true, ActBotKeyUnlock: true, ActBotKeyRelease: true, ActBotKeyWake: true,
 	ActSubMake: true, ActSubChange: true,
 }
 
@@ -43,7 +44,7 @@ func longest(kind string) int {
 		return 172
 	case ActSubChange:
 		return 128
-	case ActBotKeyUnlock, ActBotKeyRelease:
+	case ActBotKeyUnlock, ActBotKeyRelease, ActBotKeyWake:
 		return 128
 	}
 	return 64

@@ -22,6 +22,7 @@ type Metrics struct {
 	reuse             *prometheus.CounterVec
 	popMismatch       prometheus.Counter
 	refused           *prometheus.CounterVec
+	honeytokens       *prometheus.CounterVec
 }
 
 // NewMetrics registers the names of DESIGN §6 and those of the rim.
@@ -42,7 +43,10 @@ func NewMetrics() *Metrics {
 			Name: "rate_limited_total", Help: "Requests refused by a rate limit.",
 		}, []string{"class"}),
 	}
-	m.Registry.MustRegister(m.requests, m.refreshRetry, m.refreshSuperseded, m.reuse, m.popMismatch, m.refused,
+	m.honeytokens = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "honeytoken_total", Help: "Uses of API keys that are traps, by whether the secret was there.",
+	}, []string{"proved"})
+	m.Registry.MustRegister(m.honeytokens, m.requests, m.refreshRetry, m.refreshSuperseded, m.reuse, m.popMismatch, m.refused,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -76,6 +80,13 @@ func (m *Metrics) Reuse(class string) {
 func (m *Metrics) PoPMismatch() {
 	if m != nil {
 		m.popMismatch.Inc()
+	}
+}
+
+// Honeytoken counts a use of a key that is a trap.
+func (m *Metrics) Honeytoken(proved bool) {
+	if m != nil {
+		m.honeytokens.WithLabelValues(strconv.FormatBool(proved)).Inc()
 	}
 }
 

@@ -49,6 +49,7 @@ const (
 	ClassOAuth                     // token, PAR, introspection, revocation
 	ClassTail                      // resource servers that ask ten times a second
 	ClassGate                      // requests at the gate that proved nothing
+	ClassLeak                      // reports of leaked keys
 	classCount
 )
 
@@ -89,6 +90,10 @@ var policies = [classCount]policy{
 	ClassFreezeMail: {"freeze-mail", rate{30, time.Hour}, rate{300, time.Hour}, rate{3000, time.Hour}},
 
 	ClassTail: {"tail", rate{3000, time.Minute}, rate{30000, time.Minute}, rate{120000, time.Minute}},
+
+	// ClassLeak: a person who found a key, or a scanner with a handful. Whoever has
+	// thousands writes to the operators, who take a file.
+	ClassLeak: {"leak", rate{30, 10 * time.Minute}, rate{120, 10 * time.Minute}, rate{1200, 10 * time.Minute}},
 
 	// ClassGate: bots that misspell their key, or knock with one that has ended. Whole
 	// clouds share addresses, so only what proves nothing counts.

@@ -41,6 +41,13 @@ func sample(kind Kind, code string) letter {
 		l.payload["purpose"], l.payload["scopes"], l.payload["from"] = "Grid bot on my VPS", "read.account trade.spot trade.cancel", "203.0.113.7/32"
 	case SubMade, SubWidened, SubFrozen, SubClosed:
 		l.payload["sub"] = "Market maker, quarter three"
+	case BotKeyLeaked, BotKeyWoken:
+		l.payload["purpose"], l.payload["scopes"], l.payload["via"], l.payload["found"] = "Grid bot on my VPS", "read.account trade.spot trade.cancel", "github", "github.com/somebody/bot/blob/1f2e3d/config.py"
+	case BotKeyDormant, BotKeyAsleep:
+		l.actor, l.addr = "system:keyward", ""
+		l.payload = map[string]string{"purpose": "Grid bot on my VPS", "scopes": "transfer.internal", "since": "2026-02-04", "on": "2026-03-09"}
+	case BotKeysEnded:
+		l.actor, l.addr, l.payload = "operator:kim", "", map[string]string{"n": "3"}
 	case AppSuspect, AppReuse, AppCodeReplayed:
 		l.payload = map[string]string{"client": "Portfolio View"}
 	case CodeUsed:
@@ -49,6 +56,9 @@ func sample(kind Kind, code string) letter {
 		l.payload["mail"] = "new.owner@mail.example"
 	case DeviceRemoved:
 		l.payload["device"] = "Old laptop"
+	}
+	if kind == BotKeyLeaked {
+		l.actor, l.addr = "system:leaks", ""
 	}
 	if kind == ContactGone {
 		l.phrase = ""

@@ -45,6 +45,11 @@ const (
 	SubWidened        Kind = "sub_widened"
 	SubFrozen         Kind = "sub_frozen"
 	SubClosed         Kind = "sub_closed"
+	BotKeyLeaked      Kind = "bot_key_leaked"
+	BotKeyDormant     Kind = "bot_key_dormant"
+	BotKeyAsleep      Kind = "bot_key_asleep"
+	BotKeyWoken       Kind = "bot_key_woken"
+	BotKeysEnded      Kind = "bot_keys_ended"
 	AppGiven          Kind = "app_given"
 	AppSuspect        Kind = "app_suspect"
 	AppReuse          Kind = "app_reuse"
@@ -70,6 +75,11 @@ const (
 	factScopes // what an API key may do, by the names its owner chose from
 	factFrom   // addresses that may use it
 	factSub    // a sub-account, by its name
+	factCould  // what it may do no more
+	factRests  // rights that rest
+	factSince  // since when nobody used it
+	factOn     // when that has an effect
+	factCount  // how many
 )
 
 // sheet says what a mail is made of. Titles and texts are keys of package lang.
@@ -258,6 +268,25 @@ var sheets = map[Kind]sheet{
 	SubClosed: {
 		title: "mail.sub_closed.title", lead: "mail.sub_closed.lead", facts: []fact{factSub, factWhen, factWhere},
 		freeze: true, page: "nav.botkeys",
+	},
+	// Where a secret was found is not in the mail: whoever reports it could put an address
+	// of theirs under our name. The page of the key has it.
+	BotKeyLeaked: {
+		title: "mail.bot_key_leaked.title", lead: "mail.bot_key_leaked.lead", facts: []fact{factPurpose, factCould, factWhen},
+		aside: "mail.bot_key_leaked.do", asideText: "mail.bot_key_leaked.how", freeze: true, page: "nav.botkeys",
+	},
+	BotKeyDormant: {
+		title: "mail.bot_key_dormant.title", lead: "mail.bot_key_dormant.lead", facts: []fact{factPurpose, factRests, factSince, factOn}, page: "nav.botkeys",
+	},
+	BotKeyAsleep: {
+		title: "mail.bot_key_asleep.title", lead: "mail.bot_key_asleep.lead", facts: []fact{factPurpose, factRests, factSince}, page: "nav.botkeys",
+	},
+	BotKeyWoken: {
+		title: "mail.bot_key_woken.title", lead: "mail.bot_key_woken.lead", facts: []fact{factPurpose, factScopes, factDevice, factWhen, factWhere},
+		freeze: true, page: "nav.botkeys",
+	},
+	BotKeysEnded: {
+		title: "mail.bot_keys_ended.title", lead: "mail.bot_keys_ended.lead", facts: []fact{factCount, factWhen, factWhere}, page: "nav.botkeys",
 	},
 	// Not from where: an app's own server fetched its tokens.
 	AppGiven: {

@@ -183,6 +183,16 @@ func (l letter) fact(f fact) (line, bool) {
 	case factFrom:
 		from := oneLine(l.payload["from"])
 		return line{Label: label("mail.fact.from"), Value: from, Names: true}, from != ""
+	case factCould:
+		return line{Label: label("mail.fact.could"), Value: oneLine(l.payload["scopes"]), Names: true}, l.payload["scopes"] != ""
+	case factRests:
+		return line{Label: label("mail.fact.rests"), Value: oneLine(l.payload["scopes"]), Names: true}, l.payload["scopes"] != ""
+	case factSince:
+		return line{Label: label("mail.fact.since"), Value: oneLine(l.payload["since"]) + " UTC"}, l.payload["since"] != ""
+	case factOn:
+		return line{Label: label("mail.fact.on"), Value: oneLine(l.payload["on"]) + " UTC"}, l.payload["on"] != ""
+	case factCount:
+		return line{Label: label("mail.fact.count"), Value: oneLine(l.payload["n"])}, l.payload["n"] != ""
 	case factMay:
 		var may []string
 		given := strings.Fields(l.payload["scope"])

@@ -62,6 +62,7 @@ func botKeyOf(v *visit, k apikey.Key, names map[device.ID]string) BotKey {
 		Suspected: k.Status == apikey.Quarantined, InBrowser: k.Status == apikey.Quarantined && k.EndedWhy == "in_browser",
 		Locked: k.Locked && k.Scopes.Has(apikey.Withdraw), Signs: k.Alg == apikey.Ed25519 || k.Alg == apikey.ES256,
 		Rights: rightsOf(k.Scopes), Symbols: k.Symbols, Allow: places(k.Allow), Deny: places(k.Deny),
+		Asleep: rightsOf(k.Scopes & k.Asleep.Rights()), IdleSince: k.IdleSince,
 		Starts: k.Starts, Expires: k.Expires, Stops: stopsAt(k), PerMin: k.PerMin,
 		Made: k.Made.At, MadeAddr: k.Made.Addr, MadeHere: k.LockedBy() == v.ses.Device, Brought: k.Made.Device == "",
 		Used: k.UsedAt, UsedAddr: k.UsedAddr, UsedPlace: v.place(k.UsedAddr), EndedAt: k.EndedAt,
@@ -142,6 +143,9 @@ func (s *Server) botKeys(v *visit) error {
 				view.Ended = append(view.Ended, b)
 				continue
 			}
+			if err := s.leakOf(tx, k, &b); err != nil {
+				return err
+			}
 			if err := s.refusedOf(tx, v, k, &b); err != nil {
 				return err
 			}
@@ -171,7 +175,7 @@ func (s *Server) homeBotKeys(tx *store.Tx, v *visit, home *Home) error {
 			home.BotKeys++
 			purposes = append(purposes, k.Purpose)
 			if k.Status == apikey.Quarantined && home.BotKeySuspect == "" {
-				home.BotKeySuspect = k.Purpose
+				home.BotKeySuspect, home.BotKeyLeaked = k.Purpose, k.EndedWhy == "leaked"
 			}
 		}
 	}
@@ -199,6 +203,9 @@ func (s *Server) botKey(tx *store.Tx, v *visit) (apikey.Key, BotKey, error) {
 		if b.Spent, err = s.BotKeys.Spent(tx, k); err != nil {
 			return apikey.Key{}, BotKey{}, err
 		}
+	}
+	if err := s.leakOf(tx, k, &b); err != nil {
+		return k, b, err
 	}
 	return k, b, s.refusedOf(tx, v, k, &b)
 }

@@ -72,6 +72,7 @@ func (s *Server) Routes(mux *http.ServeMux, e *edge.Edge) {
 	in("POST /keys/{id}/place", s.botKeyPlace)
 	in("POST /keys/{id}/unlock", s.botKeyUnlock)
 	in("POST /keys/{id}/release", s.botKeyRelease)
+	in("POST /keys/{id}/wake", s.botKeyWake)
 	in("GET /keys/{id}/used", s.botKeyUsed)
 	in("GET /keys/{id}/end", s.botKeyEndPage)
 	in("POST /keys/{id}/end", s.botKeyEnd)

@@ -128,6 +128,7 @@ const (
 	DidAddBotKeyPlace Did = "add-botkey-place" // Name
 	DidUnlockBotKey   Did = "unlock-botkey"    // Name
 	DidReleaseBotKey  Did = "release-botkey"   // Name
+	DidWakeBotKey     Did = "wake-botkey"      // Name
 	DidEndBotKey      Did = "end-botkey"       // Name
 	DidMakeSub        Did = "make-sub"         // Name
 	DidChangeSub      Did = "change-sub"       // Name

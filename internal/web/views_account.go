@@ -25,6 +25,7 @@ type Home struct {
 	BotKeys       int       // API keys in use
 	BotKeyNames   string    // what the first few are for
 	BotKeySuspect string    // what one is for that may have leaked; "" for none
+	BotKeyLeaked  bool      // that one was found outside
 	Apps          int       // that may do something for the account
 	AppNames      string    // the first few
 	AppSuspect    string    // name of one whose token was shown without its key; "" for none

@@ -32,11 +32,15 @@ type BotKey struct {
 	Unasked   int    // rights that no call needed for as long as stories are kept
 	Partner   string // who was given it; "" for the owner's own
 	State     BotKeyState
-	Suspected bool   // may have leaked, so it may only look and cancel
-	InBrowser bool   // because it signed in a web page
-	Locked    bool   // its right to withdraw waits for another device
-	Profile   string // how its client signs; "" is our own way
-	Signs     bool   // with a pair whose private half never was here; else both sides know a secret
+	Suspected bool        // may have leaked, so it may only look and cancel
+	InBrowser bool        // because it signed in a web page
+	Leaked    *BotKeyLeak // because somebody showed that they have its secret
+	Replaced  bool        // that secret opens nothing any more
+	Asleep    []Right     // that rest because nobody used it
+	IdleSince time.Time   // what that was counted from
+	Locked    bool        // its right to withdraw waits for another device
+	Profile   string      // how its client signs; "" is our own way
+	Signs     bool        // with a pair whose private half never was here; else both sides know a secret
 	Rights    []Right
 	Symbols   []string // that it may trade; none: all
 	Allow     []string // where it works; none: everywhere
@@ -116,7 +120,10 @@ const (
 // Hygiene lists what could be better, what matters most first.
 func (v *BotKeys) Hygiene() (hints []Hint) {
 	for _, k := range v.Keys {
-		if k.Suspected {
+		switch {
+		case k.Leaked != nil:
+			hints = append(hints, Hint{k, text("botkeys.hint.leaked")})
+		case k.Suspected:
 			hints = append(hints, Hint{k, text("botkeys.hint.suspected")})
 		}
 	}
@@ -128,6 +135,11 @@ func (v *BotKeys) Hygiene() (hints []Hint) {
 	for _, k := range v.Keys {
 		if k.State == KeyWorks && k.Expires.Sub(v.Now) < endsSoon {
 			hints = append(hints, Hint{k, text("botkeys.hint.soon", "n", k.Days(v.Now))})
+		}
+	}
+	for _, k := range v.Keys {
+		if k.State == KeyWorks && len(k.Asleep) > 0 {
+			hints = append(hints, Hint{k, text("botkeys.hint.asleep")})
 		}
 	}
 	for _, k := range v.Keys {
@@ -157,6 +169,7 @@ func (v *BotKeys) Hygiene() (hints []Hint) {
 //	GET  /keys/{id}         (from, to?)
 //	POST /keys/{id}         (version, purpose, scope…, places?, deny?, symbols?, until, per_min)  303 the same with a receipt; act botkeys.change when it widens
 //	POST /keys/{id}/release ()  act botkeys.release; for one that may have leaked
+//	POST /keys/{id}/wake    ()  act botkeys.wake; gives rights back that rest
 //	POST /keys/{id}/unlock  ()  act botkeys.unlock, on another device than the one that gave the right, known for a day
 //	Links: /keys/{id}/end, /keys/{id}/story (a signed file)
 type BotKeyPage struct {

@@ -48,8 +48,12 @@ func (v *Home) Checks() []Check {
 			Fact: text("home.suspect"), Why: text("home.suspect.why", "time", v.Suspect), Do: text("home.suspect.do")})
 	}
 	if v.BotKeySuspect != "" {
+		why := text("home.botkey.why")
+		if v.BotKeyLeaked {
+			why = text("home.botkey.leaked.why")
+		}
 		needs = append(needs, Check{Icon: "warn", Href: "/keys",
-			Fact: text("home.botkey", "name", v.BotKeySuspect), Why: text("home.botkey.why"), Do: text("home.botkey.do")})
+			Fact: text("home.botkey", "name", v.BotKeySuspect), Why: why, Do: text("home.botkey.do")})
 	}
 	if v.AppSuspect != "" {
 		needs = append(needs, Check{Icon: "warn", Href: "/apps",

@@ -47,6 +47,7 @@ var refusals = map[apikey.Code]Text{
 	apikey.KeyNotYet:        text("refused.not-yet"),
 	apikey.KeyQuarantined:   text("refused.suspected"),
 	apikey.ExitOnly:         text("refused.exit-only"),
+	apikey.RightAsleep:      text("refused.asleep"),
 	apikey.WithdrawLocked:   text("refused.locked"),
 	apikey.SymbolNotAllowed: text("refused.symbol"),
 	apikey.OutsideWindow:    text("refused.clock"),
