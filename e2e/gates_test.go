@@ -42,6 +42,8 @@ type gates struct {
 
 	database, safe, upstreamKey string
 	calls                       atomic.Int64 // of the API behind them
+	feed                        feed         // its streams
+	key                         gatekit.Key  // of the gates and the API
 }
 
 type gateProcess struct {
@@ -88,7 +90,12 @@ func newGatesWith(t *testing.T, of gatesOf) *gates {
 	if err != nil {
 		t.Fatal(err)
 	}
+	g.key = key
 	upstream := httptest.NewServer(gatekit.NewVerifier(key).Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/v1/stream" {
+			g.feed.ServeHTTP(w, r)
+			return
+		}
 		g.calls.Add(1)
 		w.WriteHeader(http.StatusCreated)
 	}), 1<<20))
@@ -119,6 +126,9 @@ gate:
     - {method: GET, path: /v1/balance, scope: read.account}
     - {method: POST, path: /v1/orders, scope: trade.spot}
     - {method: DELETE, path: "/v1/orders/{id}", scope: trade.cancel}
+    - {method: GET, path: /v1/stream, scope: read.account, stream: true}
+  streams: {total: 2000, per_key: 1000}
+  peers: [127.0.0.1]
 `, g.asGate(string(base), database), safe, cmp.Or(of.grace[i], "0s"), port, apiName, upstream.URL, secret)
 		if err := os.WriteFile(d.conf, []byte(conf), 0o600); err != nil {
 			t.Fatal(err)

@@ -44,7 +44,7 @@ func alone(t *testing.T, grace time.Duration) (o *owner, gate *apikey.Service, w
 	safe, err := keyring.OpenSafeFile(path, false)
 	w.Must(err)
 	far := open()
-	log := audit.NewReader()
+	log := audit.NewReader("")
 	watch = audit.NewWatch(far, log, "gate", time.Now)
 	watch.Guest = true
 	gate = apikey.New(apikey.Parts{DB: far, Safe: safe, Log: log, Accounts: account.NewReader(), Fresh: watch.Valid, Lost: watch.Lost, Grace: grace})
@@ -141,7 +141,7 @@ func TestAGateWithTheFileOfAnotherDeploymentSaysSo(t *testing.T) {
 	far, err := store.Open(t.Context(), store.Options{URL: own.URL()})
 	o.w.Must(err)
 	defer far.Close()
-	gate := apikey.New(apikey.Parts{DB: far, Safe: safe, Log: audit.NewReader(), Accounts: account.NewReader()})
+	gate := apikey.New(apikey.Parts{DB: far, Safe: safe, Log: audit.NewReader(""), Accounts: account.NewReader()})
 	if err := gate.Opens(t.Context()); !errors.Is(err, keyring.ErrSealed) {
 		t.Errorf("%v, want: does not open", err)
 	}

@@ -25,25 +25,23 @@ const (
 
 // clockWatch is what was seen of a bot's clock since it was last judged.
 type clockWatch struct {
-	best atomic.Int64 // the skew that is furthest ahead, nanoseconds
-	n    atomic.Int64
+	best atomic.Int32 // the skew that is furthest ahead, milliseconds
+	n    atomic.Uint32
 }
 
 // saw takes one request in. ok is true when a judgement is due, of this skew.
 func (w *clockWatch) saw(skew time.Duration) (judged time.Duration, ok bool) {
+	ms := int32(skew.Milliseconds()) // within a window of a minute
 	for {
 		was := w.best.Load()
-		if was != 0 && int64(skew) <= was {
-			break
-		}
-		if w.best.CompareAndSwap(was, int64(skew)) {
+		if was != 0 && ms <= was || w.best.CompareAndSwap(was, ms) {
 			break
 		}
 	}
 	if w.n.Add(1)%clockSamples != 0 {
 		return 0, false
 	}
-	return time.Duration(w.best.Swap(0)), true
+	return time.Duration(w.best.Swap(0)) * time.Millisecond, true
 }
 
 // off reports whether a clock is so far off that its owner has to know: half of the
@@ -53,10 +51,10 @@ func off(skew, window time.Duration) bool { return skew < -window/2 || skew > ah
 // watchClock looks at the clock of a request that was let in.
 func (s *Service) watchClock(k *opened, skew, window time.Duration, peer netip.Addr, now time.Time) {
 	judged, ok := k.clock.saw(skew)
-	if !ok || !off(judged, window) || now.Sub(k.clockAt) < clockEvery {
+	if !ok || !off(judged, window) || now.Sub(time.Unix(60*int64(k.told.Load()), 0)) < clockEvery {
 		return
 	}
-	if last := k.sighted.Load(); now.Unix() == last || !k.sighted.CompareAndSwap(last, now.Unix()) {
+	if !k.once(now) {
 		return
 	}
 	one := sighting{kind: sightClock, key: k.ID, addr: peer, at: now, n: judged.Milliseconds()}
@@ -105,9 +103,13 @@ func (s *Service) clockIsOff(ctx context.Context, k *opened, one sighting) error
 		if err != nil {
 			return err
 		}
+		var purpose string // not remembered with the key
+		if err := tx.Row(sqlPurpose, string(k.ID)).Scan(&purpose); err != nil {
+			return err
+		}
 		_, err = s.log.Append(tx, audit.Event{
 			Action: "apikey.clock_off", Account: string(k.Account), Target: string(k.ID), Effects: effect(k.ID, version),
-			Payload: map[string]string{"purpose": k.Purpose, "skew": fmt.Sprintf("%+.1f s", float64(one.n)/1000)},
+			Payload: map[string]string{"purpose": purpose, "skew": fmt.Sprintf("%+.1f s", float64(one.n)/1000)},
 		})
 		return err
 	})

@@ -15,6 +15,8 @@ import (
 // tally counts what keys do, by minute, and writes it once a minute: the hot path
 // writes no rows.
 type tally struct {
+	writing sync.Mutex // held while counts are written: who flushes finds written what was counted before
+
 	shards [shards]struct {
 		mu   sync.Mutex // guards the rest
 		n    map[use]int64
@@ -77,6 +79,8 @@ const flushPatience = 3 * time.Second
 
 // Flush writes what was counted. What cannot be written is counted again later.
 func (s *Service) Flush(ctx context.Context) error {
+	s.tally.writing.Lock()
+	defer s.tally.writing.Unlock()
 	var all error
 	for i := range s.tally.shards {
 		sh := &s.tally.shards[i]

@@ -404,6 +404,11 @@ var actions = map[Action]Spec{
 		say:   text{"A gate without a database answered {requests} requests from memory: looking and cancelling only.", "데이터베이스에 닿지 않는 동안 게이트가 기억에 따라 요청 {requests}건에 답했어요. 조회와 취소만 허용했어요."},
 		plain: text{"A gate without a database answered from memory for a while.", "데이터베이스에 닿지 않는 동안 게이트가 기억에 따라 답했어요."},
 	},
+	"keyring.rewrapped": {
+		OCSF:  OCSF{ocsfEntity, 3},
+		say:   text{"The server's root key is wrapped by another key now: {to}, before {from}.", "서버의 루트 키를 감싸는 키를 바꿨어요. 이전: {from}, 현재: {to}."},
+		plain: text{"The server's root key was wrapped by another key.", "서버의 루트 키를 감싸는 키를 바꿨어요."},
+	},
 	"audit.restore_accepted": {
 		OCSF:  OCSF{ocsfEntity, 3},
 		say:   text{"A restored database was accepted: it has {size} events, the anchor has {anchor}.", "복원된 데이터베이스를 받아들였어요. 기록 수: {size}, 앵커 기록 수: {anchor}."},

@@ -104,17 +104,20 @@ func askGate(client *http.Client, now func() time.Time, r *http.Request, body st
 	}
 	defer res.Body.Close()
 	a := &answer{sent: sent{r, []byte(body)}, status: res.StatusCode, header: res.Header, took: now().Sub(start)}
-	if a.body, err = io.ReadAll(io.LimitReader(res.Body, 1<<20)); err != nil {
-		return nil, err
+	return a, a.read(res)
+}
+
+// read takes in the body of an answer, and what a refusal says.
+func (a *answer) read(res *http.Response) (err error) {
+	if a.body, err = io.ReadAll(io.LimitReader(res.Body, 1<<20)); err != nil || a.status < 400 {
+		return err
 	}
-	if a.status >= 400 {
-		if err := json.Unmarshal(a.body, a); err != nil {
-			return a, fmt.Errorf("%d %s", a.status, a.body)
-		}
-		var told struct{ Message string }
-		if a.Detail == "" && json.Unmarshal(a.body, &told) == nil {
-			a.Detail = told.Message
-		}
+	var told struct{ Message string } // of a gate, where a problem has a detail
+	if json.Unmarshal(a.body, a) != nil || json.Unmarshal(a.body, &told) != nil {
+		return fmt.Errorf("%d %s", a.status, a.body)
 	}
-	return a, nil
+	if a.Detail == "" {
+		a.Detail = told.Message
+	}
+	return nil
 }

@@ -93,9 +93,15 @@ func bots() []step {
 			return s.asBot(ctx, botCall{method: "POST", path: "/v1/orders", body: order, edit: func(r *http.Request) { r.Header.Set("Origin", "https://portfolio.example") }})
 		}},
 		once(notify.BotKeyInBrowser),
+		streamOpens(), streamTells(), streamAgain(),
 		{"phone", "ends the key", want{200, "", "refused everywhere, in ms"}, func(ctx context.Context, s *story) (*answer, error) {
-			return s.phone.api(ctx, http.MethodDelete, "/keys/"+s.bot.ID, nil)
+			a, err := s.phone.api(ctx, http.MethodDelete, "/keys/"+s.bot.ID, nil)
+			if s.stream != nil {
+				s.stream.owner = s.Now()
+			}
+			return a, err
 		}},
+		streamEnds(),
 		{"bot", "looks at its balance", want{401, "AUTH_FAILED", ""}, func(ctx context.Context, s *story) (*answer, error) {
 			return s.asBot(ctx, botCall{method: "GET", path: "/v1/balance"})
 		}},
@@ -120,7 +126,7 @@ const botHome = "198.51.100.77"
 
 func (s *story) botKey() map[string]any {
 	return map[string]any{
-		"purpose": "Grid bot on my VPS", "public_key": base64.StdEncoding.EncodeToString(s.bot.Public()), "scopes": []string{"read.account", "trade.cancel", "trade.spot"},
+		"purpose": "Grid bot on my VPS", "public_key": base64.StdEncoding.EncodeToString(s.bot.Public()), "scopes": []string{"read.account", "read.orders", "trade.cancel", "trade.spot"},
 		"symbols": []string{"BTC-USD"}, "addresses": []string{botHome},
 	}
 }

@@ -60,7 +60,7 @@ func (m ProofMemory) Spend(ctx context.Context, id [32]byte, until time.Time) (b
 // credential is what a request shows: one kind, or none. Two at once are none: which of
 // them the upstream would have meant, nobody can say.
 func credential(h http.Header) Takes {
-	key := apikey.Signed(h)
+	_, key := apikey.ProfileOf(h)
 	token := false
 	for _, v := range h["Authorization"] {
 		scheme, _, _ := strings.Cut(v, " ")
@@ -85,6 +85,10 @@ func (g *Gate) person(ctx context.Context, a *asked, r *route, by Takes) (grante
 	now := g.Now()
 	var gr granted
 	var no *refused
+	if g.BotKeys.Shut(now) {
+		// As Verify does for keys: tokens and sessions rest on the same root.
+		return granted{}, &refused{code: apikey.KeysShut}
+	}
 	if by == TakesToken {
 		gr, no = g.app(ctx, a, r)
 	} else {
