@@ -32,6 +32,9 @@ const (
 	StepUp         Code = "STEP_UP_REQUIRED"
 )
 
+// ofPeople are told in the native form alone: no key, and so no profile, is behind them.
+var ofPeople = []Code{SessionExpired, StepUp}
+
 // codes gives each its HTTP status in the native profile, and one sentence with the fact
 // and what to do. Nothing in a sentence depends on the request: what does travels in
 // Facts.

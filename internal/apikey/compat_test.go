@@ -33,6 +33,9 @@ func TestWhatBotsMakeOfARefusal(t *testing.T) {
 	var rows strings.Builder
 	for _, p := range slices.Sorted(maps.Keys(words)) {
 		for _, code := range slices.Sorted(maps.Keys(codes)) {
+			if slices.Contains(ofPeople, code) {
+				continue
+			}
 			told := Tell(p, code, toldFacts)
 			fmt.Fprintf(&rows, "%s\t%s\t?\t%d\t%s\n", p, code, told.Status, told.Body)
 		}
@@ -68,8 +71,8 @@ func TestWhatBotsMakeOfARefusal(t *testing.T) {
 			t.Errorf("%s %s: a bot does not see that its key is wrong (%s)", f[0], code, class)
 		}
 	}
-	if len(classes) != len(words)*len(codes) {
-		t.Errorf("%d rows are recorded, %d words there are", len(classes), len(words)*len(codes))
+	if len(classes) != len(words)*(len(codes)-len(ofPeople)) {
+		t.Errorf("%d rows are recorded, %d words there are", len(classes), len(words)*(len(codes)-len(ofPeople)))
 	}
 }
 

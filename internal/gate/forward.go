@@ -69,7 +69,7 @@ func (g *Gate) pass(w http.ResponseWriter, r *http.Request, a *asked, status fun
 	}
 	gr.told(w.Header(), a.id)
 	// The front hands the client's cookies on, and takes these in their place.
-	cookies := http.Header{"Cookie": slices.Clone(r.Header["Cookie"])}
+	cookies := http.Header{"Cookie": slices.Clone(a.header["Cookie"])}
 	if keepCookies(cookies); len(cookies["Cookie"]) > 0 {
 		w.Header().Set(headerCookie, strings.Join(cookies["Cookie"], "; "))
 	}
