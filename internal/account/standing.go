@@ -6,7 +6,8 @@ import (
 	"keyward/internal/store"
 )
 
-// Standing is what an account may do just now: its status, and what is held until when.
+// Standing is what an account may do just now: its status, and what is held until when;
+// nil where nothing is.
 // It reads no more than the database role of a gate may read; who somebody is and why
 // something is held is none of a gate's business. ErrUnknown as for ByID.
 func (s *Service) Standing(tx *store.Tx, id ID) (status Status, held map[What]time.Time, err error) {
@@ -20,12 +21,14 @@ func (s *Service) Standing(tx *store.Tx, id ID) (status Status, held map[What]ti
 		return "", nil, err
 	}
 	defer rows.Close()
-	held = map[What]time.Time{}
 	for rows.Next() {
 		var what What
 		var until int64
 		if err := rows.Scan((*string)(&what), &until); err != nil {
 			return "", nil, err
+		}
+		if held == nil { // most have none, and a gate remembers many
+			held = map[What]time.Time{}
 		}
 		held[what] = store.Time(until)
 	}

@@ -62,8 +62,22 @@ func (o *owner) isKey(id apikey.ID) (k apikey.Key) {
 // onPostgres is an owner where gates of their own can be: on PostgreSQL.
 func onPostgres(t *testing.T) *owner {
 	t.Helper()
+	return onPostgresAt(t, storetest.PostgresURL(t))
+}
+
+func onPostgresAt(t *testing.T, url string) *owner {
+	t.Helper()
 	clock := signintest.NewClock()
-	o := &owner{t: t, w: signintest.New(t, storetest.Postgres(t, storetest.WithNow(clock.Now)), clock)}
+	db, err := store.Open(t.Context(), store.Options{URL: url, Now: clock.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	o := &owner{t: t, w: signintest.New(t, db, clock)}
 	o.p = o.w.NewPerson()
 	o.w.Must(o.p.SignUp())
 	clock.Sleep(time.Minute)
@@ -152,4 +166,59 @@ func TestOneGateQuarantinesNotEveryKey(t *testing.T) {
 	if n := o.count("apikey.quarantined"); n == 0 {
 		t.Error("nothing is told any more")
 	}
+}
+
+// A gate's role may write to the rows of a story, so it may hold one for ever.
+func TestARowThatSomebodyHoldsStopsNoOtherStory(t *testing.T) {
+	url := storetest.PostgresURL(t)
+	o := onPostgresAt(t, url)
+	patient := url + "&idle_in_transaction_session_timeout=0" // what a login may set for itself
+	var ids []apikey.ID
+	use := func() {}
+	for range 10 {
+		bot, key := o.p.Bot(trading)
+		ids = append(ids, key.ID)
+		before := use
+		use = func() { before(); o.want(o.request(bot, balance), look, "") }
+	}
+	use()
+	for _, id := range ids { // a first use writes by itself
+		o.soon("the first use was written", func() bool { return !o.isKey(id).UsedAt.IsZero() })
+	}
+	time.Sleep(300 * time.Millisecond)
+	o.w.Must(o.w.BotKeys.Flush(t.Context()))
+	far, err := store.Open(t.Context(), store.Options{URL: patient})
+	o.w.Must(err)
+	defer far.Close()
+	held, release, done := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = far.Housekeeping(context.Background(), func(tx *store.Tx) error {
+			_, err := tx.Exec("UPDATE apikey_use SET n = n WHERE key_id = $1", string(ids[0]))
+			close(held)
+			<-release
+			return err
+		})
+	}()
+	<-held
+	use() // in the same minute, so it is the same row
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if err := o.w.BotKeys.Flush(ctx); err == nil {
+		t.Error("a row that is held was written")
+	}
+	written := 0
+	for _, id := range ids {
+		var n int
+		o.w.Must(o.w.DB.Get(t.Context(), "SELECT SUM(n) FROM apikey_use WHERE key_id = $1", string(id)).Scan(&n))
+		if n == 2 {
+			written++
+		}
+	}
+	if written < 6 { // those in one part of the memory with it wait, too
+		t.Errorf("%d of nine other stories were written", written)
+	}
+	close(release)
+	<-done
+	o.w.Must(o.w.BotKeys.Flush(t.Context()))
 }

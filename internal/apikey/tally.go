@@ -73,10 +73,15 @@ func (s *Service) count(k *opened, addr netip.Addr, class Class, code Code, prov
 	sh.n[u]++
 }
 
+// flushPatience: whoever else may write to these rows may hold one for ever, a gate that was
+// taken over above all. That must not stop what is counted of everybody else.
+const flushPatience = 3 * time.Second
+
 // Flush writes what was counted. What cannot be written is counted again later.
 func (s *Service) Flush(ctx context.Context) error {
 	s.tally.writing.Lock()
 	defer s.tally.writing.Unlock()
+	var all error
 	for i := range s.tally.shards {
 		sh := &s.tally.shards[i]
 		sh.mu.Lock()
@@ -86,7 +91,10 @@ func (s *Service) Flush(ctx context.Context) error {
 		if len(n) == 0 {
 			continue
 		}
-		if err := s.db.Housekeeping(ctx, func(tx *store.Tx) error { return write(tx, n) }); err != nil {
+		short, cancel := context.WithTimeout(ctx, flushPatience)
+		err := s.db.Housekeeping(short, func(tx *store.Tx) error { return write(tx, n) })
+		cancel()
+		if err != nil {
 			sh.mu.Lock()
 			for u, count := range n {
 				if sh.n == nil {
@@ -95,13 +103,16 @@ func (s *Service) Flush(ctx context.Context) error {
 				sh.n[u] += count
 			}
 			sh.mu.Unlock()
-			return err
+			if all = errors.Join(all, err); ctx.Err() != nil {
+				return all
+			}
 		}
 	}
-	if err := s.tellStale(ctx); err != nil || s.reader {
-		return err
+	all = errors.Join(all, s.tellStale(ctx))
+	if s.reader {
+		return all
 	}
-	return s.noteUsed(ctx)
+	return errors.Join(all, s.noteUsed(ctx))
 }
 
 func write(tx *store.Tx, n map[use]int64) error {

@@ -326,6 +326,10 @@ func (s *Service) grows(ctx context.Context, key ID, c *Claim, alg Alg, decision
 	}
 	var rows int64
 	counter := int64(c.Counter) // not c itself, which would move to the heap for every request
+	// A gate that was taken over may hold the row of a nonce for ever: its bot is refused
+	// then, and must not hold a connection that all others need.
+	ctx, cancel := context.WithTimeout(ctx, claimPatience)
+	defer cancel()
 	err := s.db.Housekeeping(ctx, func(tx *store.Tx) (err error) {
 		rows, err = tx.Exec(sqlGrow, string(key), counter)
 		return err

@@ -55,6 +55,9 @@ func postgresConfig(url string) (*pgx.ConnConfig, error) {
 	return cfg, nil
 }
 
+// lockTimeout is far longer than anybody honest holds a row.
+const lockTimeout = "5s"
+
 func openPostgres(ctx context.Context, url string, o Options) (*postgresEngine, error) {
 	cfg, err := postgresConfig(url)
 	if err != nil {
@@ -62,6 +65,12 @@ func openPostgres(ctx context.Context, url string, o Options) (*postgresEngine, 
 	}
 	if err := checkSchema(ctx, postgresSchema{url, o.Now}); err != nil {
 		return nil, err
+	}
+	// Other logins may write to some of these rows, and hold their locks for as long as they
+	// like: whoever took a gate over, for one. A commit is waited for without an end, so the
+	// wait for a lock needs one of its own. Migrations wait as long as it takes.
+	if cfg.RuntimeParams["lock_timeout"] == "" {
+		cfg.RuntimeParams["lock_timeout"] = lockTimeout
 	}
 	db := stdlib.OpenDB(*cfg)
 	db.SetMaxOpenConns(o.MaxConns)
