@@ -137,7 +137,10 @@ func (c *core) runGate(ctx context.Context, logger *slog.Logger) error {
 		watching := make(chan struct{})
 		go func() { defer close(watching); _ = d.watch.Run(bg) }()         // ends with bg; a lost tail is a lapsed lease, and shows
 		go c.ring.Follow(bg, time.Minute, func(err error) { report(err) }) // ends with bg
+		metered := make(chan struct{})
+		go func() { defer close(metered); d.botKeys.RunMeter(bg, report) }()
 		d.botKeys.Run(bg, report)
+		<-metered
 		<-watching
 	}()
 	relax()

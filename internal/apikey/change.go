@@ -44,9 +44,10 @@ func (k Key) ChangeAct(e Edit) device.Act {
 		joinPlaces(e.Allow), joinPlaces(e.Deny), strconv.FormatInt(store.Micros(e.Expires), 10), strconv.Itoa(e.PerMin))}
 }
 
-// OfAct is the key that a touch for a change, an unlock or a release is about.
+// OfAct is the key that a touch for a change, an unlock or a release is about, or a rotation and what follows it.
 func OfAct(act device.Act) ID {
-	if act.Kind == ActChange {
+	switch act.Kind {
+	case ActChange, device.ActBotKeyRotate, device.ActBotKeyKeep, device.ActBotKeyUndo:
 		if i := strings.LastIndexByte(act.Object, '~'); i >= 0 {
 			return ID(act.Object[:i])
 		}

@@ -93,11 +93,14 @@ type opened struct {
 	versions []verifier    // the newest first
 	tat      *atomic.Int64 // of the key, not of this reading of it
 	probes   atomic.Int64
+	last     atomic.Int32 // index of the version that signed last
 }
 
 // verifier is one version of what signs: one of the two.
 type verifier struct {
 	n      int64
+	name   string // the id its requests carry
+	ends   int64  // microseconds; 0: it is the one that stays
 	public ed25519.PublicKey
 	mac    *keyring.Keyed
 
@@ -135,6 +138,11 @@ func (s *Service) find(ctx context.Context, id ID) (*opened, error) {
 		if k := s.keys.get(id); k != nil {
 			return k, nil
 		}
+		if key := s.names.get(id); key != nil { // a name never becomes another key's
+			if id = *key; s.keys.get(id) != nil {
+				return s.keys.get(id), nil
+			}
+		}
 	}
 	if trusted && s.gone.get(id) != nil {
 		return nil, nil // as quick as a key that is there: time must not tell them apart
@@ -147,6 +155,10 @@ func (s *Service) find(ctx context.Context, id ID) (*opened, error) {
 	k, err := s.open(ctx, id)
 	switch found := err == nil && k != nil && k.Status != Revoked; {
 	case place == nil:
+	case found && k.ID != id: // known by the id of a newer version
+		s.names.reserve(id).Store(&k.ID)
+		s.keys.forget(id)
+		s.gone.forget(id)
 	case found:
 		place.Store(k)
 		s.gone.forget(id)
@@ -170,10 +182,19 @@ func (s *Service) open(ctx context.Context, id ID) (*opened, error) {
 	var k opened
 	err := s.db.View(ctx, func(tx *store.Tx) (err error) {
 		k = opened{}
-		if k.Key, err = scanKey(tx.Row(sqlKey, string(id))); err != nil {
+		k.Key, err = scanKey(tx.Row(sqlKey, string(id)))
+		if err == store.ErrNoRows {
+			key, err := named(tx, id)
+			if err != nil {
+				return err
+			}
+			if k.Key, err = scanKey(tx.Row(sqlKey, string(key))); err != nil {
+				return err
+			}
+		} else if err != nil {
 			return err
 		}
-		rows, err := tx.Rows(sqlVersions, string(id), store.Micros(tx.Now))
+		rows, err := tx.Rows(sqlVersions, string(k.ID), store.Micros(tx.Now))
 		if err != nil {
 			return err
 		}
@@ -181,13 +202,18 @@ func (s *Service) open(ctx context.Context, id ID) (*opened, error) {
 		for rows.Next() {
 			var v verifier
 			var public, sealed []byte
-			if err := rows.Scan(&v.n, &public, &sealed); err != nil {
+			var n, ends int64
+			var name string
+			if err := rows.Scan(&n, &public, &sealed, &name, &ends); err != nil {
 				return err
 			}
 			if k.Alg == Ed25519 {
 				v.public = public
-			} else if v, err = s.unseal(id, v.n, k.Profile, k.Alg, sealed); err != nil {
+			} else if v, err = s.unseal(k.ID, n, k.Profile, k.Alg, sealed); err != nil {
 				return err
+			}
+			if v.n, v.ends, v.name = n, ends, name; name == "" {
+				v.name = string(k.ID)
 			}
 			k.versions = append(k.versions, v)
 		}
@@ -199,7 +225,7 @@ func (s *Service) open(ctx context.Context, id ID) (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	k.tat = s.speed(id)
+	k.tat = s.speed(k.ID)
 	return &k, nil
 }
 

@@ -35,6 +35,8 @@ type Service struct {
 	keys    cache[ID, opened]
 	gone    cache[ID, struct{}] // ids that are no key, or no key any more
 	people  cache[account.ID, standing]
+	names   cache[ID, ID] // ids of later versions, to the keys they belong to
+	meter   meter
 	speeds  cache[ID, atomic.Int64]
 	serial  *keyring.Serial // of decisions
 	replays *replays
@@ -62,6 +64,7 @@ func New(p Parts) *Service {
 	s.people.init(memoryEntries)
 	s.speeds.init(memoryEntries)
 	s.gone.init(goneEntries)
+	s.names.init(memoryEntries)
 	s.claims, s.shared = &claims{db: p.DB}, p.DB.Dialect() == store.PostgreSQL
 	return s
 }
@@ -312,6 +315,9 @@ func (s *Service) Revoke(tx *store.Tx, acc account.ID, id ID, why string) ([]aud
 // are refused at once, because the account is closed in the same transaction.
 func (s *Service) Erase(tx *store.Tx, acc account.ID) error {
 	if err := tx.Later(sqlEraseUse, string(acc)); err != nil {
+		return err
+	}
+	if err := tx.Later(sqlEraseMeter, string(acc)); err != nil {
 		return err
 	}
 	if err := tx.Later(sqlEraseSecrets, string(acc)); err != nil {

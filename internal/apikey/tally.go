@@ -204,6 +204,9 @@ func lines(tx *store.Tx, q string, args ...any) (out []Line, err error) {
 
 // Sweep forgets stories that are older than anybody asks for.
 func (s *Service) Sweep(tx *store.Tx) error {
-	_, err := tx.Exec(sqlForgetUse, store.Micros(tx.Now.Add(-storyKept)))
-	return err
+	long := store.Micros(tx.Now.Add(-storyKept))
+	if err := tx.Later(sqlForgetUse, long); err != nil {
+		return err
+	}
+	return sweepRotations(tx, long)
 }

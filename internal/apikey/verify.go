@@ -89,7 +89,7 @@ func (s *Service) Verify(ctx context.Context, r *Request, need Need) (Decision, 
 		s.count(k, r.Peer, need.Class, AuthFailed, false, now)
 		return unproved(AuthFailed)
 	}
-	v := slices.IndexFunc(k.versions, func(v verifier) bool { return v.holds(&c) })
+	v := k.signer(&c, now)
 	if v < 0 {
 		s.count(k, r.Peer, need.Class, AuthFailed, false, now)
 		return unproved(AuthFailed)
@@ -104,6 +104,9 @@ func (s *Service) Verify(ctx context.Context, r *Request, need Need) (Decision, 
 	}
 	code, facts := s.proved(ctx, k, &c, r, need, here, &d)
 	s.count(k, r.Peer, need.Class, code, true, now)
+	if len(k.versions) > 1 {
+		s.meter.count(s.keys.at(k.ID), k, d.Version, r.Peer, code, now)
+	}
 	if code == KeyInBrowser {
 		s.exposed(ctx, k, r.Peer, now)
 	}
@@ -182,7 +185,7 @@ func (s *Service) proved(ctx context.Context, k *opened, c *Claim, r *Request, n
 	}
 	id := s.serial.Next()
 	if c.Counter != 0 {
-		if code := s.grows(ctx, k.ID, c, k.Alg, id, now, &f); code != "" {
+		if code := s.grows(ctx, nonceOwner(k.ID, d.Version), c, k.Alg, id, now, &f); code != "" {
 			return code, f
 		}
 	} else if r.Mutating() || need.Scope&^Reading != 0 || c.Profile.Unrouted() { // some exchanges trade by GET

@@ -19,6 +19,9 @@ const (
 	ActBotKeyChange   = "botkeys.change"  // object: the key, "~", and a hash of what it is to become
 	ActBotKeyRelease  = "botkeys.release" // object: the key
 	ActBotKeyUnlock   = "botkeys.unlock"  // object: the key; on another device than the one that made it
+	ActBotKeyRotate   = "botkeys.rotate"  // object: the key, "~", and a hash of what will sign and until when
+	ActBotKeyKeep     = "botkeys.keep"    // object: the key, "~", and a hash of the old version and its new end
+	ActBotKeyUndo     = "botkeys.undo"    // object: the key, "~", and a hash of both versions
 	ActConfirmMe      = "confirm.me"      // "it is still me": gives the session new secrets, kept for nothing
 )
 
@@ -28,6 +31,7 @@ var acts = map[string]bool{
 	ActKeysAdd: false, ActKeysRemove: true, ActSessionsEndAll: false, ActCodesNew: false,
 	ActContactsChange: false, ActDevicesRemove: true, ActFreezeLift: false, ActApp: true, ActConfirmMe: false,
 	ActBotKeyAdd: true, ActBotKeyChange: true, ActBotKeyUnlock: true, ActBotKeyRelease: true,
+	ActBotKeyRotate: true, ActBotKeyKeep: true, ActBotKeyUndo: true,
 }
 
 var errBadAct = edge.E("bad_request")
@@ -36,7 +40,7 @@ var errBadAct = edge.E("bad_request")
 // it has always had.
 func longest(kind string) int {
 	switch kind {
-	case ActBotKeyChange:
+	case ActBotKeyChange, ActBotKeyRotate, ActBotKeyKeep, ActBotKeyUndo:
 		return 172
 	case ActBotKeyUnlock, ActBotKeyRelease:
 		return 128

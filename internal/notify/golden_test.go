@@ -39,6 +39,15 @@ func sample(kind Kind, code string) letter {
 		l.payload["client"], l.payload["scope"] = "Portfolio View", "offline_access openid read"
 	case BotKeyAdded, BotKeyInBrowser, BotKeyQuarantined, BotKeyReleased, BotKeyImported, BotKeyWidened, BotKeyUnlocked, BotKeyRevoked:
 		l.payload["purpose"], l.payload["scopes"], l.payload["from"] = "Grid bot on my VPS", "read.account trade.spot trade.cancel", "203.0.113.7/32"
+	case BotKeyRotated, BotKeyRotatedSelf, BotKeyOldKept, BotKeyUndone, BotKeyEndsSoon, BotKeyUpdate:
+		l.payload["purpose"], l.payload["ends"] = "Grid bot on my VPS", "2026-03-07T18:20:00Z"
+		l.payload["partner"], l.payload["what"], l.payload["because"] = "Gridmaster", "2.1", "New servers, and the old ones are switched off"
+		switch kind {
+		case BotKeyRotatedSelf:
+			l.actor = "key:kwk_live_3Hf9QxT2mVb7LpR8sWc1Zd0a1B2c"
+		case BotKeyEndsSoon:
+			l.actor, l.addr = "system:reminders", ""
+		}
 	case AppSuspect, AppReuse, AppCodeReplayed:
 		l.payload = map[string]string{"client": "Portfolio View"}
 	case CodeUsed:

@@ -180,6 +180,17 @@ func (l letter) fact(f fact) (line, bool) {
 	case factFrom:
 		from := oneLine(l.payload["from"])
 		return line{Label: label("mail.fact.from"), Value: from, Names: true}, from != ""
+	case factOld, factEnds:
+		key := map[fact]string{factOld: "mail.fact.old", factEnds: "mail.fact.ends"}[f]
+		ends, err := time.Parse(time.RFC3339, l.payload["ends"])
+		if err != nil {
+			return line{Label: label(key), Value: label("mail.old.now")}, l.payload["ends"] != ""
+		}
+		return line{Label: label(key), Value: lang.When(l.lang, ends.UTC(), lang.Full)}, true
+	case factPartner:
+		return line{Label: label("mail.fact.partner"), Value: oneLine(l.payload["partner"] + " " + l.payload["what"]), Names: true}, l.payload["partner"] != ""
+	case factBecause:
+		return line{Label: label("mail.fact.because"), Value: oneLine(l.payload["because"]), Names: true}, l.payload["because"] != ""
 	case factMay:
 		var may []string
 		given := strings.Fields(l.payload["scope"])
