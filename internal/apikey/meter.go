@@ -241,29 +241,30 @@ func (s *Service) Meter(tx *store.Tx, k Key) (m Meter, err error) {
 	return m, nil
 }
 
-// blockers says what would stop if the old version ended now. The same rules stand in the
-// statement that ends it (sqlRetire).
+// blockers says what would stop if the old version ended now, what matters most first.
+// Whether it may end is decided by sqlRetire, by the same rules; calls of the new version
+// that are refused are told as well, and keep nothing from ending once others were let in.
 func blockers(now time.Time, versions []Version, lines []meterLine) (out []Finding) {
 	made, old := versions[0], versions[1]
+	var refused []Finding
 	seen := false
-	for _, l := range lines {
-		seen = seen || l.n == made.N && l.code == ""
-	}
 	for _, l := range lines {
 		switch {
 		case l.n == old.N && now.Sub(l.last) < quietFor:
 			out = append(out, Finding{What: OldUsed, Addr: l.addr, N: l.uses, At: l.last})
-		case l.n == made.N && l.code != "" && now.Sub(l.last) < meteredFor:
-			out = append(out, Finding{What: NewRefused, Addr: l.addr, Refused: l.code, N: l.uses, At: l.last})
+		case l.n == made.N && l.code == "":
+			seen = true
+		case l.n == made.N && now.Sub(l.last) < meteredFor:
+			refused = append(refused, Finding{What: NewRefused, Addr: l.addr, Refused: l.code, N: l.uses, At: l.last})
 		}
 	}
-	if !seen {
-		out = append(out, Finding{What: NewUnseen})
-	}
-	if now.Sub(made.Began) < quietFor && len(out) == 0 {
+	switch {
+	case !seen:
+		return append(append(out, refused...), Finding{What: NewUnseen})
+	case now.Sub(made.Began) < quietFor && len(out) == 0:
 		out = append(out, Finding{What: TooEarly, At: made.Began})
 	}
-	return out
+	return append(out, refused...)
 }
 
 // sweepRotations forgets what nobody asks for any more, and secrets of versions whose
