@@ -17,6 +17,10 @@ type keyCmd struct {
 	List keyListCmd `cmd:"" help:"List the API keys of an account."`
 	Show keyShowCmd `cmd:"" help:"Show one key and what of it was refused in the last seven days."`
 	End  keyEndCmd  `cmd:"" help:"End a key for good; its owner is told."`
+
+	Meter    keyMeterCmd    `cmd:"" help:"Show which versions of a key are used while one replaces the other."`
+	Retire   keyRetireCmd   `cmd:"" help:"End the old version of a key before its time."`
+	Announce keyAnnounceCmd `cmd:"" help:"Ask the owners of a partner's keys to replace them."`
 }
 
 // refusedFor: as long as the owner's page tells of refusals.

@@ -33,7 +33,8 @@ func TestAnothersObjectsLookLikeNone(t *testing.T) {
 		"contacts": {contacts.Items[0].ID, "cnt_" + never, "contacts.change"},
 	}
 	bodies := map[string]any{"PATCH": map[string]string{"name": "Mine now"}, "PATCH apps": map[string][]string{"scopes": {"read"}},
-		"PATCH keys": map[string]any{"version": 1, "purpose": "Mine now"}}
+		"PATCH keys":  map[string]any{"version": 1, "purpose": "Mine now"},
+		"keys-rotate": map[string]any{"version": 1, "why": "leak"}, "keys-retire": map[string]any{"force": true}, "keys-keep": map[string]any{"until": "2026-04-01T00:00:00Z"}}
 	holdings := func() string {
 		var all []string
 		for _, path := range []string{"/passkeys", "/devices", "/contacts", "/sessions", "/apps", "/keys"} {
@@ -66,6 +67,9 @@ func TestAnothersObjectsLookLikeNone(t *testing.T) {
 					if body == nil {
 						body = bodies[m]
 					}
+					if own := bodies[op.OperationID]; own != nil {
+						body = own
+					}
 					return alice.send(m, strings.Replace(path, "{id}", id, 1), body)
 				}
 				plain := map[string]*response{"Bob's": ask(kind.bobs), "nobody's": ask(kind.unknown)}
@@ -96,7 +100,7 @@ func TestAnothersObjectsLookLikeNone(t *testing.T) {
 			})
 		}
 	}
-	equal(t, "routes with an object", tried, 17)
+	equal(t, "routes with an object", tried, 23)
 	equal(t, "what Bob has", holdings(), before)
 	equal(t, "what Bob was told", len(w.actions(bob.tokens.Account)), history)
 }

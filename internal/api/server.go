@@ -78,6 +78,7 @@ func (s *Server) Routes(mux *http.ServeMux, _ *edge.Edge) {
 	s.sessions()
 	s.apps()
 	s.keys()
+	s.keysRotate()
 	s.codes()
 	s.contacts()
 	s.activity()

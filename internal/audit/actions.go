@@ -396,8 +396,8 @@ var actions = map[Action]Spec{
 	},
 	"apikey.retired": {
 		Shown: true, OCSF: OCSF{ocsfEntity, 4},
-		cases: []variant{{"forced", "true", text{"You ended the old version of the API key for “{purpose}”, though it may have been in use.", "쓰이고 있을 수 있는 “{purpose}” 용도의 API 키 이전 버전을 종료했어요."}}},
-		say:   text{"You ended the old version of the API key for “{purpose}”.", "“{purpose}” 용도의 API 키 이전 버전을 종료했어요."},
+		cases: []variant{{"forced", "true", text{"The old version of the API key for “{purpose}” was ended, though it may have been in use.", "쓰이고 있을 수 있는 “{purpose}” 용도의 API 키 이전 버전이 종료됐어요."}}},
+		say:   text{"The old version of the API key for “{purpose}” was ended.", "“{purpose}” 용도의 API 키 이전 버전이 종료됐어요."},
 		plain: text{"The old version of an API key was ended.", "API 키의 이전 버전이 종료됐어요."},
 	},
 	"apikey.old_kept": {
