@@ -38,7 +38,7 @@ func (s *Server) stepUpView(v *visit, kind, object, to string, noScript bool) er
 			d, err := s.Devices.Device(tx, v.ses.Account, device.ID(act.Object))
 			view.Name = d.Name
 			return err
-		case device.ActBotKeyChange, device.ActBotKeyUnlock, device.ActBotKeyRelease:
+		case device.ActBotKeyChange, device.ActBotKeyUnlock, device.ActBotKeyRelease, device.ActBotKeyRotate, device.ActBotKeyKeep, device.ActBotKeyUndo:
 			k, err := s.BotKeys.ByID(tx, v.ses.Account, apikey.OfAct(act))
 			view.Name = k.Purpose
 			return err

@@ -128,6 +128,9 @@ const (
 	DidAddBotKeyPlace Did = "add-botkey-place" // Name
 	DidUnlockBotKey   Did = "unlock-botkey"    // Name
 	DidReleaseBotKey  Did = "release-botkey"   // Name
+	DidRetireBotKey   Did = "retire-botkey"    // Name
+	DidKeepBotKey     Did = "keep-botkey"      // Name
+	DidUndoBotKey     Did = "undo-botkey"      // Name
 	DidEndBotKey      Did = "end-botkey"       // Name
 	DidSendVerifyMail Did = "send-verify"      // Name (the address)
 )
