@@ -112,7 +112,7 @@ var botKeyFixtures = []fixture{
 	{"botkey-rotate-moving", func(c string) View {
 		k, why := gridBot, refusalOf(apikey.IPNotAllowed)
 		k.Signing, k.Moving = 2, at(12, 9, 30)
-		return &BotKeyRotate{Base: in(c, "/keys/"+k.ID+"/rotate"), Key: k, Moving: true, By: text("rotate.by.owner"), Latest: at(13, 9, 30),
+		return &BotKeyRotate{Base: in(c, "/keys/"+k.ID+"/rotate"), Key: k, Form: BotKeyTurn{Why: "cadence", Hours: "24", Days: "90"}, Moving: true, By: text("rotate.by.owner"), Latest: at(13, 9, 30),
 			New: BotKeyVersion{N: 2, Name: k.ID, Made: at(12, 9, 30), Calls: 1045, Refused: 3, Used: at(12, 14, 7), Addr: "203.0.113.7", Place: "Seoul, South Korea"},
 			Old: BotKeyVersion{N: 1, Name: k.ID, Made: at(1, 9, 0), Calls: 214, Used: at(12, 14, 6), Addr: "203.0.113.7", Place: "Seoul, South Korea"},
 			Blockers: []BotKeyFinding{{Say: text("rotate.what.old-used"), Addr: "203.0.113.7", N: 214, At: at(12, 14, 6)},
