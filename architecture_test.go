@@ -56,6 +56,7 @@ var housekeeping = map[string][]string{
 	"staff_spent": {}, "staff_session": {"last_used"},
 	"oauth_code": {}, "oauth_ask": {},
 	"apikey_use": {}, "apikey_replay": {}, "apikey_nonce": {}, "apikey_key": {"used_at"},
+	"apikey_meter": {}, "apikey_version": {"sealed"},
 }
 
 func TestImportsGoDownstairs(t *testing.T) {

@@ -270,10 +270,8 @@ func blockers(now time.Time, versions []Version, lines []meterLine) (out []Findi
 // sweepRotations forgets what nobody asks for any more, and secrets of versions whose
 // time is over.
 func sweepRotations(tx *store.Tx, long int64) error {
-	for _, q := range []string{sqlForgetMeter, sqlForgetReminders} {
-		if err := tx.Later(q, long); err != nil {
-			return err
-		}
+	if err := tx.Later(sqlForgetMeter, long); err != nil {
+		return err
 	}
 	return tx.Later(sqlDropEnded, nil, store.Micros(tx.Now))
 }

@@ -64,7 +64,6 @@ FROM apikey_key k WHERE k.status = 'active' AND k.expires > $1 AND k.expires <= 
 	sqlRemind = `INSERT INTO apikey_reminder (key_id, expires, days, sent_at)
 SELECT k.id, k.expires, CAST($3 AS BIGINT), CAST($4 AS BIGINT) FROM apikey_key k WHERE k.id = $1 AND k.expires = $2 AND k.status = 'active'
 ON CONFLICT (key_id, expires, days) DO NOTHING`
-	sqlForgetReminders = `DELETE FROM apikey_reminder WHERE expires < $1`
 
 	sqlOfPartner = `SELECT id FROM apikey_key WHERE LOWER(partner) = LOWER($1) AND status <> 'revoked' AND expires > $2 AND id > $3 ORDER BY id LIMIT 200`
 	sqlAsk       = `INSERT INTO apikey_asked (key_id, what, why, at) VALUES ($1, $2, $3, $4) ON CONFLICT (key_id, what) DO NOTHING`
