@@ -139,8 +139,9 @@ func (s *Service) find(ctx context.Context, id ID) (*opened, error) {
 			return k, nil
 		}
 		if key := s.names.get(id); key != nil { // a name never becomes another key's
-			if id = *key; s.keys.get(id) != nil {
-				return s.keys.get(id), nil
+			id = *key
+			if k := s.keys.get(id); k != nil {
+				return k, nil
 			}
 		}
 	}
@@ -156,7 +157,8 @@ func (s *Service) find(ctx context.Context, id ID) (*opened, error) {
 	switch found := err == nil && k != nil && k.Status != Revoked; {
 	case place == nil:
 	case found && k.ID != id: // known by the id of a newer version
-		s.names.reserve(id).Store(&k.ID)
+		key := k.ID // a copy: the name must not keep opened secrets alive
+		s.names.reserve(id).Store(&key)
 		s.keys.forget(id)
 		s.gone.forget(id)
 	case found:

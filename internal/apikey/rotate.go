@@ -321,6 +321,11 @@ func (k *opened) signer(c *Claim, now time.Time) int {
 	return -1
 }
 
+// replacing reports whether two versions sign now.
+func (k *opened) replacing(now time.Time) bool {
+	return len(k.versions) > 1 && store.Micros(now) < k.versions[len(k.versions)-1].ends
+}
+
 // signed reports whether this version made a signature, and may now.
 func (v *verifier) signed(c *Claim, now time.Time) bool {
 	// Each request says which version it means where the ids differ; the check itself is

@@ -127,6 +127,10 @@ func (s *Service) RotateSelf(ctx context.Context, cause store.Cause, authority s
 		if err == nil {
 			to, err = hpke.NewDHKEMPublicKey(public)
 		}
+		if err == nil {
+			// A point of small order shows only here: before anything is changed.
+			_, _, err = hpke.NewSender(to, hpke.HKDFSHA256(), hpke.AES128GCM(), nil)
+		}
 		if err != nil {
 			return SelfTurned{}, ErrPublic.Because(err)
 		}
@@ -140,7 +144,7 @@ func (s *Service) RotateSelf(ctx context.Context, cause store.Cause, authority s
 	}
 	if to != nil {
 		if out.Sealed, err = hpke.Seal(to, hpke.HKDFSHA256(), hpke.AES128GCM(), SealInfo(authority, t.ID, t.Next), []byte(secret)); err != nil {
-			return SelfTurned{}, ErrPublic.Because(err) // a point of small order
+			return SelfTurned{}, err
 		}
 	}
 	// Another gate that knows only the old version would refuse the first request of the

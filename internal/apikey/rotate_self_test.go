@@ -137,11 +137,15 @@ func TestASecretComesSealedForTheOneThatAsked(t *testing.T) {
 		// A thief of the old secret who saw all of that asks for it, sealed to a key of their own.
 		_, err := o.asks(bot.Rotation(2), bot, bot.ID)
 		o.w.Refused(err, apikey.ErrReplacing)
-		zero := bot.Rotation(2)
-		d, _ := o.w.BotKeys.Verify(t.Context(), o.request(bot, call{method: "POST", path: zero.Path(), body: zero.Body()}), apikey.Need{Scope: apikey.RotateSelf, Class: apikey.ClassKey})
-		_, err = o.w.BotKeys.RotateSelf(t.Context(), store.Cause{}, authority, d, apikey.SelfTurn{ID: bot.ID, Next: 2, SealTo: make([]byte, 32)})
-		if err == nil {
-			t.Error("sealed to a point that anybody knows the other half of")
+		// A point that anybody knows the other half of: refused before anything is changed.
+		n.Purpose = "another"
+		other, key := o.p.Bot(n)
+		zero := other.Rotation(2)
+		d, _ := o.w.BotKeys.Verify(t.Context(), o.request(other, call{method: "POST", path: zero.Path(), body: zero.Body()}), apikey.Need{Scope: apikey.RotateSelf, Class: apikey.ClassKey})
+		_, err = o.w.BotKeys.RotateSelf(t.Context(), store.Cause{}, authority, d, apikey.SelfTurn{ID: other.ID, Next: 2, SealTo: make([]byte, 32)})
+		o.w.Refused(err, apikey.ErrPublic)
+		if v := o.p.Versions(key.ID); len(v) != 1 {
+			t.Errorf("%+v", v)
 		}
 	})
 }

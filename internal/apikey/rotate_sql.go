@@ -38,7 +38,7 @@ WHERE r.key_id = $1 AND ` + live + ` AND r.n = $3 AND r.request IS NOT NULL`
 	sqlTouched     = `UPDATE apikey_key SET version = version + 1 WHERE account = $1 AND id = $2 AND version = $3 AND status <> 'revoked' RETURNING version`
 	sqlBackExpires = `UPDATE apikey_key SET expires = $4, version = version + 1 WHERE account = $1 AND id = $2 AND version = $3 AND status = 'active' RETURNING version`
 
-	sqlNamed = `SELECT key_id FROM apikey_version WHERE name = $1 LIMIT 1`
+	sqlNamed = `SELECT key_id FROM apikey_version WHERE name = $1 AND name <> '' LIMIT 1`
 
 	// A version whose time is over opens nothing: its secret must not be there to leak.
 	sqlDropEnded = `UPDATE apikey_version SET sealed = $1 WHERE ends_at > 0 AND ends_at <= $2 AND sealed IS NOT NULL`

@@ -104,7 +104,7 @@ func (s *Service) Verify(ctx context.Context, r *Request, need Need) (Decision, 
 	}
 	code, facts := s.proved(ctx, k, &c, r, need, here, &d)
 	s.count(k, r.Peer, need.Class, code, true, now)
-	if len(k.versions) > 1 {
+	if k.replacing(now) {
 		s.meter.count(s.keys.at(k.ID), k, d.Version, r.Peer, code, now)
 	}
 	if code == KeyInBrowser {

@@ -1,6 +1,8 @@
 -- apikey: one version of what signs replaces another while both work.
 ALTER TABLE apikey_version ADD COLUMN name TEXT NOT NULL DEFAULT '';  -- the id its requests carry, for a key that was brought in; '' is the key's own
-CREATE INDEX apikey_version_name ON apikey_version (name);
+CREATE INDEX apikey_version_name ON apikey_version (name) WHERE name <> '';
+CREATE INDEX apikey_version_ends ON apikey_version (ends_at) WHERE ends_at > 0;
+CREATE INDEX apikey_key_expires ON apikey_key (expires);
 -- How each version after the first came to be.
 CREATE TABLE apikey_rotation (
   key_id      TEXT NOT NULL,
