@@ -54,16 +54,16 @@ func (s *Service) stillUsed(tx *store.Tx, k Key) error {
 	if err != nil {
 		return err
 	}
-	e := ErrStillUsed
-	for _, f := range m.Blockers {
-		e = e.With("blocker", string(f.What))
-		if f.Addr != "" {
-			e = e.With("address", f.Addr)
-		}
-		if !f.At.IsZero() {
-			e = e.With("last_used", f.At.UTC().Format(time.RFC3339))
-		}
-		break // the first is what to do something about first
+	if len(m.Blockers) == 0 {
+		return ErrStillUsed
+	}
+	f := m.Blockers[0] // what to do something about first
+	e := ErrStillUsed.With("blocker", string(f.What))
+	if f.Addr != "" {
+		e = e.With("address", f.Addr)
+	}
+	if !f.At.IsZero() {
+		e = e.With("last_used", f.At.UTC().Format(time.RFC3339))
 	}
 	return e
 }
