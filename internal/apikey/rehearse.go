@@ -82,11 +82,11 @@ func (s *Service) twins(tx *store.Tx, k Key) (out []Key, err error) {
 func (s *Service) drilled(tx *store.Tx, twin Key, n int64) (Rehearsal, error) {
 	r := Rehearsal{Twin: twin, Stage: Under}
 	var how, why string
-	var began, ends int64
+	var began, ends, old int64
 	if err := tx.Row(sqlTurns, string(twin.ID)).Scan(&n, &how, &why, &began); err != nil {
 		return r, err
 	}
-	if err := tx.Row(sqlEndOf, string(twin.ID), n-1).Scan(&ends); err != nil {
+	if err := tx.Row(sqlReplaced, string(twin.ID), n, began).Scan(&old, &ends); err != nil {
 		return r, err
 	}
 	ended := ends > 0 && ends <= store.Micros(tx.Now)
@@ -105,7 +105,7 @@ func (s *Service) drilled(tx *store.Tx, twin Key, n int64) (Rehearsal, error) {
 			newSeen = true
 		case l.n == n:
 			r.Findings = append(r.Findings, Finding{What: NewRefused, Addr: l.addr, Refused: l.code, N: l.uses, At: l.last})
-		case l.n == n-1:
+		case l.n == old:
 			oldSeen = true
 			if at.Sub(l.last) < quietFor {
 				r.Findings = append(r.Findings, Finding{What: OldUsed, Addr: l.addr, N: l.uses, At: l.last})

@@ -26,7 +26,7 @@ func (s *Service) Retire(ctx context.Context, cause store.Cause, by By, id ID, f
 		}
 		old := versions[1]
 		var n int64
-		err = tx.Row(sqlRetire, string(id), store.Micros(tx.Now), old.N, force, store.Micros(tx.Now.Add(-quietFor))).Scan(&n)
+		err = tx.Row(sqlRetire, string(id), store.Micros(tx.Now), old.N, force, store.Micros(tx.Now.Add(-quietFor)), versions[0].N).Scan(&n)
 		if err == store.ErrNoRows {
 			return s.stillUsed(tx, k)
 		}

@@ -191,7 +191,8 @@ func (s *Service) standingOf(tx *store.Tx, d Decision, t SelfTurn) (Key, []Versi
 	if err != nil {
 		return Key{}, nil, err
 	}
-	if k.State(tx.Now) != Live || k.Scopes&RotateSelf == 0 || k.Scopes&Money != 0 {
+	// One that signed in a web page anybody can have: nobody but its owner goes on with it.
+	if k.State(tx.Now) != Live || k.Scopes&RotateSelf == 0 || k.Scopes&Money != 0 || !k.browserAt.IsZero() {
 		return Key{}, nil, ErrOwnerRotates
 	}
 	versions, err := s.Versions(tx, k)

@@ -106,6 +106,16 @@ func TestWhatABotCannotDoToItsKey(t *testing.T) {
 		_, err = o.asks(rich.Rotation(2), rich, rich.ID)
 		o.w.Refused(err, apikey.ErrOwnerRotates)
 
+		// A secret that stood in a web page is everybody's.
+		shown := turning
+		shown.Purpose = "in a page"
+		page, _ := o.p.Bot(shown)
+		marked := order
+		marked.header = map[string][]string{"Origin": {"https://page.example"}}
+		o.want(o.request(page, marked), trade, "KEY_IN_BROWSER")
+		_, err = o.asks(page.Rotation(2), page, page.ID)
+		o.w.Refused(err, apikey.ErrOwnerRotates)
+
 		// After its time a key looks and cancels; it does not give itself more of it.
 		o.w.Clock.Sleep(key.Expires.Sub(o.w.DB.Now()) + time.Hour)
 		_, err = o.asks(bot.Rotation(2), bot, bot.ID)

@@ -26,11 +26,12 @@ WHERE account = $1 AND id = $3 AND version = $8 AND (status = 'active' OR status
 WHERE r.key_id = $1 AND ` + live + ` AND r.n = $3 AND r.request IS NOT NULL`
 
 	// An old version that is still used is not ended in passing ($4 says that it is meant):
-	// quiet since $5, the other one seen to be let in, and both for as long as that.
+	// quiet since $5, the one that replaces it ($6, and not one that was undone) seen to be
+	// let in, and both for as long as that.
 	sqlRetire = `UPDATE apikey_version SET ends_at = $2, sealed = NULL WHERE key_id = $1 AND n = $3 AND ends_at > $2
- AND ($4 OR (EXISTS (SELECT 1 FROM apikey_rotation r WHERE r.key_id = $1 AND r.n > $3 AND r.began_at <= $5)
+ AND ($4 OR (EXISTS (SELECT 1 FROM apikey_rotation r WHERE r.key_id = $1 AND r.n = $6 AND r.began_at <= $5)
  AND NOT EXISTS (SELECT 1 FROM apikey_meter m WHERE m.key_id = $1 AND m.n = $3 AND m.last_at > $5)
- AND EXISTS (SELECT 1 FROM apikey_meter m WHERE m.key_id = $1 AND m.n > $3 AND m.code = ''))) RETURNING n`
+ AND EXISTS (SELECT 1 FROM apikey_meter m WHERE m.key_id = $1 AND m.n = $6 AND m.code = ''))) RETURNING n`
 	sqlKeep    = `UPDATE apikey_version SET ends_at = $4 WHERE key_id = $1 AND n = $3 AND ends_at > $2 AND ends_at < $4 RETURNING n`
 	sqlBack    = `UPDATE apikey_version SET ends_at = 0 WHERE key_id = $1 AND n = $3 AND ends_at > $2 RETURNING n`
 	sqlDropOne = `UPDATE apikey_version SET ends_at = $2, sealed = NULL WHERE key_id = $1 AND n = $3 AND ends_at = 0 RETURNING n`
@@ -69,8 +70,9 @@ ON CONFLICT (key_id, expires, days) DO NOTHING`
 	sqlAsk       = `INSERT INTO apikey_asked (key_id, what, why, at) VALUES ($1, $2, $3, $4) ON CONFLICT (key_id, what) DO NOTHING`
 	sqlAskedOf   = `SELECT what, why, at FROM apikey_asked WHERE key_id = $1 AND at > $2 ORDER BY at DESC LIMIT 1`
 
-	sqlTurns    = `SELECT n, how, why, began_at FROM apikey_rotation WHERE key_id = $1 ORDER BY n DESC LIMIT 20`
-	sqlEndOf    = `SELECT ends_at FROM apikey_version WHERE key_id = $1 AND n = $2`
+	sqlTurns = `SELECT n, how, why, began_at FROM apikey_rotation WHERE key_id = $1 ORDER BY n DESC LIMIT 20`
+	// The version that one replaced: the newest before it that still signed then.
+	sqlReplaced = `SELECT n, ends_at FROM apikey_version WHERE key_id = $1 AND n < $2 AND (ends_at = 0 OR ends_at >= $3) ORDER BY n DESC LIMIT 1`
 	sqlRehearse = `SELECT ` + keyCols + ` FROM apikey_key k WHERE k.account = $1 AND k.id <> $2 AND k.profile = $3 AND k.alg = $4 AND k.scopes = $5 AND k.symbols = $6 AND k.allow = $7 AND k.deny = $8
  ORDER BY k.made_at DESC, k.id LIMIT 50`
 )

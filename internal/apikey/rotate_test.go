@@ -190,6 +190,19 @@ func TestAnOldVersionThatIsUsedIsNotEndedInPassing(t *testing.T) {
 		o.want(o.request(made, order), trade, "")
 		o.w.Refused(retire(true), apikey.ErrNotReplacing)
 
+		// A version that was undone says nothing of the one that replaces now.
+		o.p.In()
+		again, _ := o.p.Turn(made, key.ID, inADay)
+		o.want(o.request(again, order), trade, "")
+		o.w.Clock.Sleep(11 * time.Minute)
+		o.p.In()
+		act := apikey.UndoAct(o.p.Key(key.ID), o.p.Versions(key.ID))
+		o.p.Touch(act.Kind, act.Object)
+		_, err := o.w.BotKeys.Undo(t.Context(), o.p.Cause(), o.p.By(), key.ID)
+		o.w.Must(err)
+		o.p.Turn(made, key.ID, inADay)
+		says("new_unseen")
+
 		// Whoever means it is not kept waiting.
 		n := trading
 		n.Purpose = "another"
