@@ -42,7 +42,7 @@ func TestTheGoClientReplacesItsKeyThoughAnAnswerIsLost(t *testing.T) {
 		behind.ServeHTTP(rw, r)
 	}))
 	t.Cleanup(server.Close)
-	time.Sleep(1100 * time.Millisecond) // the fence of a gate that has just started
+	time.Sleep(2100 * time.Millisecond) // the fence of a gate that has just started; signatures say whole seconds
 	p := w.NewPerson()
 	w.Must(p.SignUp())
 	for _, alg := range []apikey.Alg{"", apikey.HMACSHA256} {

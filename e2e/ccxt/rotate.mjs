@@ -4,12 +4,14 @@ import { createInterface } from 'node:readline';
 import { client, order, plan, say, thrown } from './exchange.mjs';
 
 let offset = 0; // of the clock, which its people move
+let last = 0;
 let exchange;
 let using = '';
 
 function use(credentials, name) {
   exchange = client(credentials);
-  exchange.milliseconds = () => Date.now() + offset;
+  // Without its own pace two calls could fall into one millisecond, and have one nonce.
+  exchange.milliseconds = () => (last = Math.max(last + 1, Date.now() + offset));
   exchange.enableRateLimit = false;
   using = name;
 }
@@ -50,3 +52,4 @@ for await (const line of createInterface({ input: process.stdin })) {
   const told = JSON.parse(line);
   say(await does[told.do](told));
 }
+stopped = true; // nobody is there to tell it anything

@@ -1,6 +1,7 @@
 package apikey
 
 import (
+	"net/netip"
 	"strings"
 	"time"
 
@@ -86,6 +87,14 @@ func (s *Service) drilled(tx *store.Tx, twin Key, n int64) (Rehearsal, error) {
 	if err := tx.Row(sqlTurns, string(twin.ID)).Scan(&n, &how, &why, &began); err != nil {
 		return r, err
 	}
+	versions, err := s.Versions(tx, twin)
+	if err != nil {
+		return r, err
+	}
+	if len(versions) == 0 || versions[0].N != n {
+		r.Stage = NotBegun // it was undone, or the key ended
+		return r, nil
+	}
 	if err := tx.Row(sqlReplaced, string(twin.ID), n, began).Scan(&old, &ends); err != nil {
 		return r, err
 	}
@@ -119,7 +128,7 @@ func (s *Service) drilled(tx *store.Tx, twin Key, n int64) (Rehearsal, error) {
 		r.Findings = append(r.Findings, Finding{What: OldUnused})
 	}
 	if ended {
-		failed, err := failedSince(tx, twin.ID, at)
+		failed, err := failedSince(tx, twin, at)
 		if err != nil {
 			return r, err
 		}
@@ -131,8 +140,9 @@ func (s *Service) drilled(tx *store.Tx, twin Key, n int64) (Rehearsal, error) {
 
 // failedSince lists the calls that no version had signed, after the old one ended: a
 // program that was forgotten. By the minute, so the one in which it ended is left out.
-func failedSince(tx *store.Tx, id ID, at time.Time) (out []Finding, err error) {
-	rows, err := tx.Rows(sqlFailedSince, string(id), store.Micros(at.Truncate(time.Minute).Add(time.Minute)))
+// Only from where the key works: anybody can send rubbish under its name.
+func failedSince(tx *store.Tx, k Key, at time.Time) (out []Finding, err error) {
+	rows, err := tx.Rows(sqlFailedSince, string(k.ID), store.Micros(at.Truncate(time.Minute).Add(time.Minute)))
 	if err != nil {
 		return nil, err
 	}
@@ -144,7 +154,9 @@ func failedSince(tx *store.Tx, id ID, at time.Time) (out []Finding, err error) {
 			return nil, err
 		}
 		f.At = store.Time(last)
-		out = append(out, f)
+		if from, err := netip.ParseAddr(f.Addr); err == nil && within(from, k.Allow, k.Deny) {
+			out = append(out, f)
+		}
 	}
 	return out, rows.Err()
 }

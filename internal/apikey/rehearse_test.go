@@ -52,6 +52,7 @@ func TestARehearsalSaysWhatWouldBreak(t *testing.T) {
 		o.want(o.request(old, order), trade, "")
 		o.w.Clock.Sleep(10 * time.Minute)
 		o.want(o.request(old, order), trade, "(AUTH_FAILED)") // nobody told it
+		o.want(o.request(old, away), trade, "(AUTH_FAILED)")  // anybody, from anywhere
 		r := o.rehearsal(key.ID)
 		found := map[apikey.What]apikey.Finding{}
 		codes := map[apikey.Code]string{}

@@ -54,7 +54,7 @@ ON CONFLICT (key_id, n, minute, addr, code) DO UPDATE SET uses = apikey_meter.us
 	sqlMetered     = `SELECT n, addr, code, SUM(uses), MAX(last_at) FROM apikey_meter WHERE key_id = $1 AND minute >= $2 GROUP BY n, addr, code ORDER BY n DESC, 4 DESC, addr, code LIMIT 200`
 	sqlForgetMeter = `DELETE FROM apikey_meter WHERE minute < $1`
 	sqlEraseMeter  = `DELETE FROM apikey_meter WHERE key_id IN (SELECT id FROM apikey_key WHERE account = $1)`
-	sqlFailedSince = `SELECT addr, SUM(n), MAX(minute) FROM apikey_use WHERE key_id = $1 AND minute >= $2 AND code = 'AUTH_FAILED' GROUP BY addr ORDER BY 2 DESC, addr LIMIT 5`
+	sqlFailedSince = `SELECT addr, SUM(n), MAX(minute) FROM apikey_use WHERE key_id = $1 AND minute >= $2 AND code = 'AUTH_FAILED' GROUP BY addr ORDER BY 2 DESC, addr LIMIT 50`
 )
 
 const (
