@@ -10,8 +10,9 @@ let using = '';
 
 function use(credentials, name) {
   exchange = client(credentials);
+  exchange.milliseconds = () => Date.now() + offset;
   // Without its own pace two calls could fall into one millisecond, and have one nonce.
-  exchange.milliseconds = () => (last = Math.max(last + 1, Date.now() + offset));
+  if (plan.exchange === 'kraken') exchange.nonce = () => (last = Math.max(last + 1, Date.now() + offset));
   exchange.enableRateLimit = false;
   using = name;
 }

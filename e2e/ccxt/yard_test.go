@@ -82,7 +82,7 @@ func (y *yard) plan(e venue) plan {
 func (y *yard) planFor(e venue, p *signintest.Person) plan {
 	made := func(from string, markets ...string) credentials {
 		_, c := p.Bot(apikey.NewKey{Profile: e.profile, Alg: e.alg, Scopes: apikey.ReadAccount | apikey.ReadOrders | apikey.TradeSpot | apikey.TradeCancel,
-			Allow: []netip.Prefix{netip.MustParsePrefix(from)}, Symbols: markets})
+			Allow: []netip.Prefix{netip.MustParsePrefix(from)}, Symbols: markets, PerMin: 60_000})
 		return credentials{string(c.ID), c.Secret, c.Passphrase}
 	}
 	const here = "127.0.0.1/32"
