@@ -18,6 +18,9 @@ type Announced struct {
 	At   time.Time
 }
 
+// ErrAnnounce: a part of an announcement is missing, too long, or more than one line.
+var ErrAnnounce = errors.New("apikey: partner, version and reason are each one line of 200 characters at most")
+
 // Announce asks the owners of all keys that are lent to a partner to replace what signs,
 // because the partner has a new version of its app. Each key is asked once for each
 // version, so the same call again goes on where the first one stopped. It answers how
@@ -26,7 +29,7 @@ func (s *Service) Announce(ctx context.Context, cause store.Cause, partner strin
 	partner, a.What, a.Why = strings.TrimSpace(partner), strings.TrimSpace(a.What), strings.TrimSpace(a.Why)
 	for _, text := range []string{partner, a.What, a.Why} {
 		if text == "" || utf8.RuneCountInString(text) > maxPurpose || len(text) > 4*maxPurpose || !plain(text) {
-			return 0, ErrPurpose
+			return 0, ErrAnnounce
 		}
 	}
 	for after := ""; ; {

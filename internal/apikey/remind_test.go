@@ -102,6 +102,6 @@ func TestAPartnersAnnouncementReachesTheOwnersOfItsKeys(t *testing.T) {
 			t.Errorf("it was replaced since: %+v", a)
 		}
 		_, err := o.w.BotKeys.Announce(t.Context(), store.Cause{}, "gridmaster", apikey.Announced{What: "2.2\n", Why: ""})
-		o.w.Refused(err, apikey.ErrPurpose)
+		o.w.Refused(err, apikey.ErrAnnounce)
 	})
 }
