@@ -17,6 +17,7 @@ const (
 	HeaderSub       = "X-Keyward-Sub"
 	HeaderKey       = "X-Keyward-Key" // the credential
 	HeaderScopes    = "X-Keyward-Scopes"
+	HeaderStale     = "X-Keyward-Stale" // milliseconds for which nobody vouched for what was decided by; absent as a rule
 	HeaderRequestID = "X-Keyward-Request-Id" // not in the token
 )
 

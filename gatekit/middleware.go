@@ -63,7 +63,7 @@ func (v *Verifier) Middleware(next http.Handler, limit int64) http.Handler {
 // read checks the request, what is cheap first.
 func (v *Verifier) read(r *http.Request, limit int64) (d Decision, body []byte, err error) {
 	// Of two headers a proxy may have judged the first and we the last.
-	for _, name := range [...]string{Header, HeaderAccount, HeaderSub, HeaderKey, HeaderScopes, HeaderRequestID} {
+	for _, name := range [...]string{Header, HeaderAccount, HeaderSub, HeaderKey, HeaderScopes, HeaderStale, HeaderRequestID} {
 		if len(r.Header.Values(name)) > 1 {
 			return d, nil, ErrHeaderTwice
 		}

@@ -17,6 +17,9 @@ type Replay interface {
 // ErrFull is what a Replay in memory says when it would have to forget a proof that is still good.
 var ErrFull = errors.New("rs: more proofs than there is room for")
 
+// NewMemory is the Replay that a Verifier has when Config names none: it remembers what this process has seen.
+func NewMemory(now func() time.Time) Replay { return newMemory(maxProofs, now) }
+
 // memory is two generations of proofs: new ones go into the younger, and when that is as old as a proof can
 // get, the elder is dropped whole.
 type memory struct {

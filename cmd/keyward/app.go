@@ -19,6 +19,7 @@ import (
 	"keyward/internal/contain"
 	"keyward/internal/device"
 	"keyward/internal/edge"
+	"keyward/internal/gate"
 	"keyward/internal/job"
 	"keyward/internal/keyring"
 	"keyward/internal/notify"
@@ -34,7 +35,8 @@ import (
 type core struct {
 	cfg  config.Config
 	db   *store.DB
-	ring *keyring.Ring
+	ring *keyring.Ring // nil at a gate of its own that has only a safe
+	safe *keyring.Safe // nil: that of the ring
 	log  *audit.Log
 }
 
@@ -78,7 +80,7 @@ func beholdRing(ctx context.Context, cfg config.Config, db *store.DB) (*keyring.
 	if !used {
 		return nil, errUnserved
 	}
-	kek, err := keyring.OpenKeyFile(cfg.KeyFile, cfg.KeyFileGroupReadable)
+	kek, err := openKEK(cfg, db.Now)
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +88,7 @@ func beholdRing(ctx context.Context, cfg config.Config, db *store.DB) (*keyring.
 }
 
 func openRing(ctx context.Context, cfg config.Config, db *store.DB) (*keyring.Ring, error) {
-	kek, err := keyring.OpenKeyFile(cfg.KeyFile, cfg.KeyFileGroupReadable)
+	kek, err := openKEK(cfg, db.Now)
 	if errors.Is(err, keyring.ErrKeyMissing) {
 		used, err2 := keyring.HasRoot(ctx, db)
 		if err2 != nil || used {
@@ -95,7 +97,7 @@ func openRing(ctx context.Context, cfg config.Config, db *store.DB) (*keyring.Ri
 		if err := keyring.CreateKeyFile(cfg.KeyFile); err != nil {
 			return nil, err
 		}
-		kek, err = keyring.OpenKeyFile(cfg.KeyFile, cfg.KeyFileGroupReadable)
+		kek, err = openKEK(cfg, db.Now)
 	}
 	if err != nil {
 		return nil, err
@@ -126,8 +128,7 @@ func (c *core) domains(met session.Metrics, transport http.RoundTripper) (*domai
 	}
 	d.watch = audit.NewWatch(c.db, c.log, host, time.Now)
 	d.watch.OfflineFor = c.cfg.Sessions.Access
-	life := session.Lifetimes{Access: c.cfg.Sessions.Access, Idle: c.cfg.Sessions.Idle, Absolute: c.cfg.Sessions.Absolute, Remember: c.cfg.Sessions.Remember}
-	d.sessions = session.New(c.db, c.ring, c.log, life, d.watch.Valid, met)
+	d.sessions = session.New(c.db, c.ring, c.log, lifetimes(c.cfg), d.watch.Valid, met)
 	d.watch.OnEffect(d.sessions.Heard)
 	d.signin = signin.New(signin.Parts{DB: c.db, Ring: c.ring, Log: c.log, Accounts: d.accounts, Devices: d.devices, Sessions: d.sessions, SelfSignUp: c.cfg.SelfSignUp})
 	d.botKeys = c.newBotKeys(d)
@@ -146,9 +147,14 @@ func (c *core) domains(met session.Metrics, transport http.RoundTripper) (*domai
 	return d, nil
 }
 
+func lifetimes(c config.Config) session.Lifetimes {
+	return session.Lifetimes{Access: c.Sessions.Access, Idle: c.Sessions.Idle, Absolute: c.Sessions.Absolute, Remember: c.Sessions.Remember}
+}
+
 func (c *core) newBotKeys(d *domains) *apikey.Service {
 	return apikey.New(apikey.Parts{
-		DB: c.db, Ring: c.ring, Log: c.log, Accounts: d.accounts, Devices: d.devices, Fresh: d.watch.Valid,
+		DB: c.db, Ring: c.ring, Safe: c.safe, Log: c.log, Accounts: d.accounts, Devices: d.devices, Fresh: d.watch.Valid,
+		Lost: d.watch.Lost, Grace: c.cfg.Gate.Grace,
 		Gates: func(ctx context.Context) error { _, err := d.watch.WaitGates(ctx, c.db.Now()); return err },
 	})
 }
@@ -170,6 +176,7 @@ type app struct {
 
 	operators *operators   // nil: they have no door here
 	bots      http.Handler // the gate; nil: bots have no door here
+	gate      *gate.Gate   // behind it
 }
 
 // extras are what a demo adds to the server it runs.
@@ -256,16 +263,16 @@ func (c *core) build(ctx context.Context, logger *slog.Logger, x extras) (*app, 
 	if x.routes != nil {
 		x.routes(mux, a)
 	}
-	a.public = a.edge.Handler(edge.Routes(mux))
+	a.public = a.edge.Handler(whileOpen(c.ring, c.db.Now, edge.Routes(mux)))
 	if a.operators, err = a.newOperators(render); err != nil {
 		return nil, err
 	}
-	g, err := newGate(c.cfg, a.botKeys, a.edge.Limiter, c.db.Now, logger)
+	g, err := c.newGate(a.domains, a.edge.Limiter, c.db.Now, logger)
 	if err != nil {
 		return nil, err
 	}
 	if g != nil {
-		a.bots = gateHandler(g)
+		a.bots, a.gate = gateHandler(g), g
 	}
 	a.ops = edge.NewOps(logger, a.metrics, a.checks()...)
 	return a, nil
@@ -279,6 +286,7 @@ func (a *app) checks() []edge.Check {
 			return a.db.Get(ctx, "SELECT 1").Scan(&one)
 		}},
 		{Name: "writes", Run: a.db.Probe},
+		{Name: "keys", Run: keysOpen(a.ring, a.db.Now)},
 		{Name: "audit", Run: func(context.Context) error {
 			if err := a.sealer.Err(); errors.Is(err, audit.ErrForged) {
 				return err
@@ -326,6 +334,7 @@ func (a *app) background(ctx context.Context) {
 	})
 	run("refusals", func(ctx context.Context) error { return a.refusals.Run(ctx, a.logger) })
 	run("keys", func(ctx context.Context) error { a.ring.Follow(ctx, time.Minute, report("keys")); return nil })
+	run("key that wraps keys", func(ctx context.Context) error { followKEK(ctx, a.ring, a.logger); return nil })
 	run("sweep", a.sweep)
 	wg.Wait()
 	stopSealer()

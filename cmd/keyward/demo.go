@@ -14,6 +14,7 @@ import (
 	"keyward/examples/exchange"
 	"keyward/internal/config"
 	"keyward/internal/demo"
+	"keyward/internal/gate"
 	"keyward/internal/keyring"
 	"keyward/internal/notify"
 	"keyward/internal/oauth"
@@ -158,6 +159,7 @@ func (cmd demoCmd) open(e *env) (_ *demoRun, err error) {
 			demo.Mailbox{Pages: a.web, Catcher: d.catcher, Origin: d.origin}.Routes(mux)
 			demo.NewStage(demo.StageParts{
 				DB: a.db, Log: a.log, Pages: a.web, SignIn: a.signin, Sessions: a.sessions, Catcher: d.catcher, Origin: d.origin, Transport: d.across,
+				Gate: d.gateOrigin, GateAuthority: fmt.Sprintf("localhost:%d", port(d.gateL)),
 			}).Routes(mux)
 		},
 	})
@@ -217,7 +219,7 @@ func (d *demoRun) config(cmd demoCmd, upstreamKey string) (config.Config, error)
 			ID: "exchange", SecretSHA256: fmt.Sprintf("%x", sum[:]), May: []string{config.MayProvision, config.MayIntrospect, config.MayEnd},
 		}},
 		Gate: config.Gate{
-			Listen: d.gateL.Addr().String(), Authority: fmt.Sprintf("localhost:%d", port(d.gateL)), Upstream: "http://" + d.botsL.Addr().String(), UpstreamKeyFile: upstreamKey,
+			Listen: d.gateL.Addr().String(), Authority: fmt.Sprintf("localhost:%d", port(d.gateL)), Audience: d.origin, Upstream: "http://" + d.botsL.Addr().String(), UpstreamKeyFile: upstreamKey,
 			Routes: append(demo.BotRoutes(), demo.ShapeRoutes()...),
 		},
 		Limits: config.Limits{RateFactor: 20, RequestTimeout: 25 * time.Second}, // one machine plays many people
@@ -277,7 +279,7 @@ func (d *demoRun) tour(e *env, curl bool) error {
 		return errors.Join(err, <-stopped)
 	}
 	err = demo.Tour(ctx, demo.TourParts{
-		Out: e.stdout, Origin: d.origin, Exchange: d.exchangeOrigin, Gate: d.gateOrigin, ExchangeAddr: d.exchangeL.Addr().String(),
+		Out: e.stdout, Origin: d.origin, Exchange: d.exchangeOrigin, Gate: d.gateOrigin, GateName: gate.PublicURL(fmt.Sprintf("localhost:%d", port(d.gateL))), ExchangeAddr: d.exchangeL.Addr().String(),
 		App: string(app.ID), AppBack: appBack, Catcher: d.catcher, Transport: d.across, Curl: curl, Now: d.app.db.Now,
 		Verify: func(ctx context.Context) (demo.Proof, error) { return d.proof(ctx) },
 	})

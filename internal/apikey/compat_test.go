@@ -19,7 +19,7 @@ const taken = "testdata/ccxt-4.5.84.txt"
 
 // againAllowed are the codes whose request was surely not carried out and may be signed
 // anew and sent again by a program.
-var againAllowed = []Code{OutsideWindow, NonceTooLow, RateLimited, Starting, Unavailable}
+var againAllowed = []Code{OutsideWindow, NonceTooLow, RateLimited, Starting, Unavailable, KeysShut}
 
 // toldFacts are all facts there are, for all codes.
 var toldFacts = Facts{

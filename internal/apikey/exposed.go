@@ -16,23 +16,35 @@ const repeatAfter = time.Minute
 // exposed notes that a key signs in a web page, where everybody can read it. Its owner is
 // told the first time; when it goes on, the key may look and cancel until they act. The
 // answer to the client does not wait for more than one statement, and is the same
-// whether it worked: nothing was let in.
+// whether it worked: nothing was let in, and the next request says it again.
 func (s *Service) exposed(ctx context.Context, k *opened, peer netip.Addr, now time.Time) {
 	if k.Status != Active || !k.browserAt.IsZero() && now.Sub(k.browserAt) < repeatAfter {
 		return
 	}
-	first := k.browserAt.IsZero()
-	action, query := audit.Action("apikey.in_browser"), sqlInBrowser
-	if !first {
-		action, query = "apikey.quarantined", sqlQuarantineExposed
-	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), claimPatience)
 	defer cancel()
+	if !s.reader {
+		if s.inBrowser(ctx, k, peer) != nil {
+			s.keys.forget(k.ID) // ask the database anew
+		}
+		return
+	}
+	if !k.once(now) {
+		return // once a second and gate is enough
+	}
+	_ = s.sight(ctx, sighting{kind: sightBrowser, key: k.ID, addr: peer, at: now}) // the next request says it again
+}
+
+func (s *Service) inBrowser(ctx context.Context, k *opened, peer netip.Addr) error {
+	action, query := audit.Action("apikey.in_browser"), sqlInBrowser
+	if !k.browserAt.IsZero() {
+		action, query = "apikey.quarantined", sqlQuarantineExposed
+	}
 	cause := store.Cause{Actor: "system:gate"}
 	if peer.IsValid() {
 		cause.Addr = peer.Unmap()
 	}
-	err := s.db.Update(ctx, cause, func(tx *store.Tx) error {
+	return s.db.Update(ctx, cause, func(tx *store.Tx) error {
 		var version int64
 		err := tx.Row(query, store.Micros(tx.Now), string(k.ID), store.Micros(tx.Now.Add(-repeatAfter))).Scan(&version)
 		if err == store.ErrNoRows {
@@ -41,13 +53,14 @@ func (s *Service) exposed(ctx context.Context, k *opened, peer netip.Addr, now t
 		if err != nil {
 			return err
 		}
+		var purpose string // not remembered with the key
+		if err := tx.Row(sqlPurpose, string(k.ID)).Scan(&purpose); err != nil {
+			return err
+		}
 		_, err = s.log.Append(tx, audit.Event{
 			Action: action, Account: string(k.Account), Target: string(k.ID), Effects: effect(k.ID, version),
-			Payload: map[string]string{"purpose": k.Purpose, "scopes": k.Scopes.String()},
+			Payload: map[string]string{"purpose": purpose, "scopes": k.Scopes.String()},
 		})
 		return err
 	})
-	if err != nil {
-		s.keys.forget(k.ID) // ask the database anew: the next request says it again
-	}
 }

@@ -45,6 +45,17 @@ var strict64 = base64.StdEncoding.Strict()
 
 const authorization = "Authorization"
 
+// Marked reports whether a request has a header that only a key's request has, beside
+// Authorization, which is not theirs alone.
+func Marked(h http.Header) bool {
+	for name := range h {
+		if p, ok := marked(name); ok && p != "" {
+			return true
+		}
+	}
+	return false
+}
+
 // profileOf reports which profile a request is in, by its headers alone. A request with
 // marks of two is in none: the one that we check and the one that a server behind us
 // goes by could be different ones.
@@ -310,10 +321,4 @@ func plainName[T string | []byte](s T) bool {
 		}
 	}
 	return len(s) > 0
-}
-
-// Signed reports whether a request shows the marks of one profile, by its headers alone.
-func Signed(h http.Header) bool {
-	_, ok := profileOf(&Request{Header: h})
-	return ok
 }

@@ -267,7 +267,7 @@ func (s *Service) turn(tx *store.Tx, k Key, t turning) (Turned, error) {
 		if k.Profile.Passphrase() {
 			out.Passphrase = passphrase()
 		}
-		if sealed, err = s.ring.Seal(boxed(out.Secret, out.Passphrase), "apikey_version", versionRow(k.ID, out.N), "sealed"); err != nil {
+		if sealed, err = s.safe.Seal(boxed(out.Secret, out.Passphrase), "apikey_version", versionRow(k.ID, out.N), "sealed"); err != nil {
 			return Turned{}, err
 		}
 	}
@@ -307,13 +307,13 @@ func signable(alg Alg, public []byte) bool {
 // signer is the version that signed, -1 for none. The one that did so last is asked
 // first: a bot in the middle of a rotation costs one check more, once. A version whose
 // time is over signs nothing, though it is remembered.
-func (k *opened) signer(c *Claim, now time.Time) int {
+func (s *Service) signer(k *opened, c *Claim, r *Request, now time.Time) int {
 	last := int(k.last.Load())
-	if last < len(k.versions) && k.versions[last].signed(c, now) {
+	if last < len(k.versions) && s.signed(k, &k.versions[last], c, r, now) {
 		return last
 	}
 	for i := range k.versions {
-		if i != last && k.versions[i].signed(c, now) {
+		if i != last && s.signed(k, &k.versions[i], c, r, now) {
 			k.last.Store(int32(i))
 			return i
 		}
@@ -327,10 +327,10 @@ func (k *opened) replacing(now time.Time) bool {
 }
 
 // signed reports whether this version made a signature, and may now.
-func (v *verifier) signed(c *Claim, now time.Time) bool {
+func (s *Service) signed(k *opened, v *verifier, c *Claim, r *Request, now time.Time) bool {
 	// Each request says which version it means where the ids differ; the check itself is
 	// made also for one that has ended, so that time does not tell whether it has.
-	return v.holds(c) && v.name == c.Key && (v.ends == 0 || store.Micros(now) < v.ends)
+	return s.holds(v, c, r) && (v.name == c.Key || v.name == "" && c.Key == string(k.ID)) && (v.ends == 0 || store.Micros(now) < v.ends)
 }
 
 // nonceOwner is whose nonces have to grow: a version's, not a key's. Two programs that

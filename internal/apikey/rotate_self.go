@@ -39,6 +39,8 @@ type SelfTurned struct {
 var (
 	// ErrOwnerRotates: what signs for this key is replaced by its owner only.
 	ErrOwnerRotates = edge.E("apikey_owner_rotates")
+	// ErrRotateElsewhere: a gate with a role of its own changes no key and writes no event.
+	ErrRotateElsewhere = errors.New("apikey: this gate may not change keys")
 	// ErrRotateProof: the new key did not sign what it had to.
 	ErrRotateProof = edge.E("apikey_rotate_proof")
 )
@@ -109,6 +111,9 @@ func (t SelfTurn) request() []byte {
 // The same question, signed anew, gets the same answer for as long as the old version
 // lives: an answer that was lost shuts no bot out.
 func (s *Service) RotateSelf(ctx context.Context, cause store.Cause, authority string, d Decision, t SelfTurn) (SelfTurned, error) {
+	if s.reader {
+		return SelfTurned{}, ErrRotateElsewhere
+	}
 	if d.Key.Profile != Native || d.Key.Scopes&Money != 0 || !d.Scopes.Has(RotateSelf) {
 		// Others than the native profile do not all sign method and path, so that an order
 		// could be carried here.
@@ -173,7 +178,7 @@ func (s *Service) rotatedAlready(ctx context.Context, d Decision, t SelfTurn) (o
 			out.OldEnds = versions[1].Ends
 		}
 		if k.Alg != Ed25519 {
-			box, err := s.ring.Open(sealed, "apikey_version", versionRow(k.ID, t.Next), "sealed")
+			box, err := s.safe.Open(sealed, "apikey_version", versionRow(k.ID, t.Next), "sealed")
 			if err != nil {
 				return err
 			}

@@ -23,7 +23,13 @@ import (
 // Service is the one owner of apikey_* tables.
 type Service struct {
 	db       *store.DB
-	ring     *keyring.Ring
+	ring     *keyring.Ring // nil at a gate of its own
+	safe     *keyring.Safe // of the secrets
+	reader   bool
+	grace    time.Duration
+	lost     func() (since time.Duration, ever bool)
+	stales   atomic.Int64
+	unsaid   atomic.Int64 // of those, not in the log yet
 	log      *audit.Log
 	accounts *account.Service
 	devices  *device.Service
@@ -31,8 +37,9 @@ type Service struct {
 	gates    func(context.Context) error
 
 	started time.Time
-	dummy   *keyring.Keyed // what an unknown key is checked with
-	keys    cache[ID, opened]
+	dummy   keyring.KeyedKey // what an unknown key is checked with
+	keys    keyCache
+	held    held
 	gone    cache[ID, struct{}] // ids that are no key, or no key any more
 	people  cache[account.ID, standing]
 	names   cache[ID, ID] // ids of later versions, to the keys they belong to
@@ -48,19 +55,26 @@ type Service struct {
 // Parts are what the service works with.
 type Parts struct {
 	DB       *store.DB
-	Ring     *keyring.Ring
+	Ring     *keyring.Ring // nil at a gate of its own, which has a Safe
+	Safe     *keyring.Safe // nil: that of the Ring
 	Log      *audit.Log
 	Accounts *account.Service
 	Devices  *device.Service
-	Fresh    func() bool                 // whether this process may answer from memory (DESIGN §7)
-	Gates    func(context.Context) error // waits until a change is refused everywhere; nil: nobody to wait for
+	Fresh    func() bool                             // whether this process may answer from memory (DESIGN §7)
+	Lost     func() (since time.Duration, ever bool) // for how long it may not, and whether it ever could
+	Grace    time.Duration                           // how long looking and cancelling go on then without a database; 0: not at all
+	Gates    func(context.Context) error             // waits until a change is refused everywhere; nil: nobody to wait for
 }
 
 // New wires the service.
 func New(p Parts) *Service {
-	s := &Service{db: p.DB, ring: p.Ring, log: p.Log, accounts: p.Accounts, devices: p.Devices, fresh: p.Fresh, gates: p.Gates,
-		started: p.DB.Now(), dummy: keyring.NewKeyed(hashOf(HMACSHA256), keyring.Random(32)), replays: newReplays(replayEntries), serial: keyring.NewSerial()}
+	s := &Service{db: p.DB, ring: p.Ring, safe: p.Safe, reader: p.Ring == nil, grace: min(p.Grace, MaxGrace), lost: p.Lost, log: p.Log, accounts: p.Accounts, devices: p.Devices, fresh: p.Fresh, gates: p.Gates,
+		started: p.DB.Now(), dummy: mac256.Key(string(keyring.Random(32))), replays: newReplays(replayEntries), serial: keyring.NewSerial()}
+	if s.safe == nil && p.Ring != nil {
+		s.safe = p.Ring.Safe()
+	}
 	s.keys.init(memoryEntries)
+	s.held.init()
 	s.people.init(memoryEntries)
 	s.speeds.init(memoryEntries)
 	s.gone.init(goneEntries)
@@ -237,7 +251,7 @@ func (s *Service) insert(tx *store.Tx, k Key, pub, box []byte) error {
 	}
 	var public, sealed any = pub, nil
 	if k.Alg != Ed25519 {
-		b, err := s.ring.Seal(box, "apikey_version", versionRow(k.ID, 1), "sealed")
+		b, err := s.safe.Seal(box, "apikey_version", versionRow(k.ID, 1), "sealed")
 		if err != nil {
 			return err
 		}

@@ -7,7 +7,7 @@ import (
 
 const keyCols = `k.id, k.account, k.sub, k.purpose, k.profile, k.alg, k.scopes, k.symbols, k.allow, k.deny, k.starts, k.expires, k.window_ms, k.per_min, k.partner,
  k.made_at, k.made_addr, k.made_agent, k.made_device, k.status, k.locked, k.version, k.used_at,
- COALESCE((SELECT u.addr FROM apikey_use u WHERE u.key_id = k.id AND u.code = '' ORDER BY u.minute DESC LIMIT 1), ''), k.ended_at, k.ended_why, k.browser_at, k.locked_by`
+ COALESCE((SELECT u.addr FROM apikey_use u WHERE u.key_id = k.id AND u.code = '' ORDER BY u.minute DESC LIMIT 1), ''), k.ended_at, k.ended_why, k.browser_at, k.locked_by, k.clock_at`
 
 const (
 	// The bound is part of the statement, so that two requests at once cannot both slip
@@ -25,6 +25,7 @@ WHERE (SELECT COUNT(*) FROM apikey_key o WHERE o.account = $2 AND o.status <> 'r
 	sqlOwn  = `SELECT ` + keyCols + ` FROM apikey_key k WHERE k.account = $1 AND k.id = $2`
 	sqlList = `SELECT ` + keyCols + ` FROM apikey_key k WHERE k.account = $1 ORDER BY k.made_at DESC, k.id LIMIT 200`
 
+	sqlPurpose  = `SELECT purpose FROM apikey_key WHERE id = $1`
 	sqlVersions = `SELECT n, public, sealed, name, ends_at FROM apikey_version WHERE key_id = $1 AND (ends_at = 0 OR ends_at > $2) ORDER BY n DESC`
 
 	// Secrets go with the key: what no longer opens anything must not be there to leak.
@@ -43,6 +44,11 @@ WHERE id = $2 AND status = 'active' AND browser_at > 0 AND browser_at <= $3 AND 
 	// Which keys were ended after the backup nobody knows any more.
 	sqlQuarantineAll = `UPDATE apikey_key SET status = 'quarantined', locked = CASE WHEN scopes LIKE '%withdraw%' THEN TRUE ELSE FALSE END, version = version + 1 WHERE status = 'active'`
 	sqlRelease       = `UPDATE apikey_key SET status = 'active', ended_why = '', browser_at = 0, version = version + 1 WHERE account = $1 AND id = $2 AND status = 'quarantined' RETURNING version`
+
+	// From what gates counted, which may not write to keys.
+	sqlUsedLately = `SELECT u.key_id, u.at FROM (SELECT key_id, MAX(minute) AS at FROM apikey_use WHERE code = '' AND minute >= $1 GROUP BY key_id) AS u
+JOIN apikey_key k ON k.id = u.key_id WHERE k.used_at < u.at ORDER BY u.key_id`
+	sqlClockOff = `UPDATE apikey_key SET clock_at = $1, version = version + 1 WHERE id = $2 AND clock_at < $3 AND status = 'active' RETURNING version`
 
 	sqlUsed = `UPDATE apikey_key SET used_at = $1 WHERE id = $2 AND used_at < $1`
 
@@ -71,6 +77,20 @@ const (
 	sqlClaimOne     = `INSERT INTO apikey_replay (id, decision, exp) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING`
 	sqlGrow         = `INSERT INTO apikey_nonce (key_id, high) VALUES ($1, $2) ON CONFLICT (key_id) DO UPDATE SET high = $2 WHERE apikey_nonce.high < $2`
 	sqlForgetClaims = `DELETE FROM apikey_replay WHERE exp < $1`
+)
+
+const (
+	// By id, so that versions of one key never stand in two pages.
+	sqlSealed = `SELECT key_id, n, sealed FROM apikey_version WHERE sealed IS NOT NULL AND key_id > $1 AND key_id IN
+ (SELECT key_id FROM apikey_version WHERE sealed IS NOT NULL AND key_id > $1 ORDER BY key_id LIMIT $2) ORDER BY key_id, n`
+	sqlNewestSealed = `SELECT key_id, n, sealed FROM apikey_version WHERE sealed IS NOT NULL ORDER BY made_at DESC LIMIT 1`
+
+	sqlReseal = `UPDATE apikey_version SET sealed = $4 WHERE key_id = $1 AND n = $2 AND sealed = $3`
+)
+
+const (
+	sqlSight         = `INSERT INTO apikey_sighting (id, kind, key_id, addr, at, n) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO NOTHING`
+	sqlTakeSightings = `DELETE FROM apikey_sighting WHERE id IN (SELECT id FROM apikey_sighting ORDER BY at LIMIT $1) RETURNING kind, key_id, addr, at, n`
 )
 
 const (

@@ -94,7 +94,10 @@ func (s *Service) Flush(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	if err := s.tellStale(ctx); err != nil || s.reader {
+		return err
+	}
+	return s.noteUsed(ctx)
 }
 
 func write(tx *store.Tx, n map[use]int64) error {
@@ -115,7 +118,6 @@ func write(tx *store.Tx, n map[use]int64) error {
 		}
 		return strings.Compare(string(a.class)+string(a.code), string(b.class)+string(b.code))
 	})
-	last := map[ID]use{}
 	for _, u := range uses {
 		addr := ""
 		if u.addr.IsValid() {
@@ -125,23 +127,52 @@ func write(tx *store.Tx, n map[use]int64) error {
 		if err := tx.Later(sqlTally, string(u.key), minute, addr, string(u.class), string(u.code), n[u]); err != nil {
 			return err
 		}
-		if u.code == "" {
-			last[u.key] = u // sorted: the newest minute comes last
-		}
-	}
-	for _, u := range uses {
-		if w, ok := last[u.key]; ok {
-			delete(last, u.key)
-			if err := tx.Later(sqlUsed, store.Micros(time.Unix(w.minute*60, 0)), string(u.key)); err != nil {
-				return err
-			}
-		}
 	}
 	return nil
 }
 
+// usedLately: how far back a server looks for what gates counted since it looked last.
+const usedLately = time.Hour
+
+// noteUsed writes on the keys when they were used last.
+func (s *Service) noteUsed(ctx context.Context) error {
+	return s.db.Housekeeping(ctx, func(tx *store.Tx) error {
+		used, err := usedSince(tx, tx.Now.Add(-usedLately))
+		for _, u := range used {
+			err = errors.Join(err, tx.Later(sqlUsed, u.at, u.key))
+		}
+		return err
+	})
+}
+
+type usedAt struct {
+	key string
+	at  int64
+}
+
+func usedSince(tx *store.Tx, since time.Time) (out []usedAt, err error) {
+	rows, err := tx.Rows(sqlUsedLately, store.Micros(since))
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var u usedAt
+		if err := rows.Scan(&u.key, &u.at); err != nil {
+			return nil, err
+		}
+		out = append(out, u)
+	}
+	return out, rows.Err()
+}
+
 // Run writes the counts until ctx ends, and then once more.
 func (s *Service) Run(ctx context.Context, report func(error)) {
+	if s.shared && !s.reader {
+		looking := make(chan struct{})
+		go func() { defer close(looking); s.lookForSightings(ctx, report) }()
+		defer func() { <-looking }()
+	}
 	t := time.NewTicker(flushEvery)
 	defer t.Stop()
 	for {
@@ -154,10 +185,13 @@ func (s *Service) Run(ctx context.Context, report func(error)) {
 			}
 			return
 		case <-t.C:
-			err := errors.Join(s.Flush(ctx), s.db.Housekeeping(ctx, func(tx *store.Tx) error {
-				_, err := tx.Exec(sqlForgetClaims, store.Micros(tx.Now.Add(-clocksApart)))
-				return err
-			}))
+			err := s.Flush(ctx)
+			if !s.reader { // a gate deletes nothing
+				err = errors.Join(err, s.db.Housekeeping(ctx, func(tx *store.Tx) error {
+					_, err := tx.Exec(sqlForgetClaims, store.Micros(tx.Now.Add(-clocksApart)))
+					return err
+				}))
+			}
 			if err != nil && ctx.Err() == nil {
 				report(err)
 			}

@@ -19,6 +19,7 @@ type Need struct {
 	Scope  Scopes // one right; 0: none, as for a key that asks about itself
 	Class  Class
 	Symbol string // "" when the route names none
+	Stream bool   // it opens a stream: taken once, though it is a read
 }
 
 // exits reports whether a key that is to trade no more may still do this.
@@ -27,7 +28,7 @@ func (n Need) exits() bool { return n.Scope == 0 || Exiting.Has(n.Scope) }
 // Decision is a request that is let in.
 type Decision struct {
 	ID        DecisionID
-	Key       Key
+	Key       Key   // as far as decisions need it: without purpose, places and where it came from
 	Version   int64 // of the key, that signed
 	Scopes    Scopes
 	ExitOnly  bool
@@ -35,6 +36,7 @@ type Decision struct {
 	Skew      time.Duration // the client's clock minus ours; positive: ahead
 	NotAfter  time.Time     // the upstream may look at it again just before it acts
 	Remaining int           // days left of the key
+	Stale     time.Duration // nobody vouched for what was remembered, for so long; 0: it was vouched for
 }
 
 // Refusal is a request that is not let in. Until Proved, Code is AuthFailed and says
@@ -55,7 +57,6 @@ var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 4096); return &b 
 // where it saves work, signature; only then what the key may do, each with its exact
 // cause; then replay, last of all but speed, so that nothing refused takes a place.
 func (s *Service) Verify(ctx context.Context, r *Request, need Need) (Decision, *Refusal) {
-	now := s.db.Now()
 	buf := buffers.Get().(*[]byte)
 	defer buffers.Put(buf)
 	profile, ok := profileOf(r)
@@ -75,12 +76,25 @@ func (s *Service) Verify(ctx context.Context, r *Request, need Need) (Decision, 
 	if !ok || !mayBeID(profile, c.Key) {
 		return unproved(AuthFailed) // a wrong checksum costs no lookup
 	}
-	k, err := s.find(ctx, ID(c.Key))
+	return s.judge(ctx, r, &c, need)
+}
+
+// judge decides about what a request, or the login of a stream, says of itself.
+func (s *Service) judge(ctx context.Context, r *Request, c *Claim, need Need) (Decision, *Refusal) {
+	now, profile := s.db.Now(), c.Profile
+	unproved := func(code Code) (Decision, *Refusal) { return Decision{}, &Refusal{Code: code, Profile: profile} }
+	if !s.safe.Usable(now) {
+		// The key that wraps the root was out of reach for too long, or was switched off: nothing that it
+		// opened decides any more. Said to everybody alike, so it tells nothing about a key.
+		return unproved(KeysShut)
+	}
+	k, stale, err := s.lookup(ctx, ID(c.Key), need)
 	if err != nil {
 		return unproved(Unavailable)
 	}
+	defer release(k)
 	if k == nil || c.Alg != "" && k.Alg != c.Alg || k.Profile != profile {
-		s.dummy.Equal(c.Sig, c.Signed) // an unknown key takes as long as a known one
+		mac256.Equal(s.dummy, c.Sig, c.Signed) // an unknown key takes as long as a known one
 		return unproved(AuthFailed)
 	}
 	here := within(r.Peer, k.Allow, k.Deny)
@@ -89,20 +103,23 @@ func (s *Service) Verify(ctx context.Context, r *Request, need Need) (Decision, 
 		s.count(k, r.Peer, need.Class, AuthFailed, false, now)
 		return unproved(AuthFailed)
 	}
-	v := k.signer(&c, now)
+	v := s.signer(k, c, r, now)
 	if v < 0 {
 		s.count(k, r.Peer, need.Class, AuthFailed, false, now)
 		return unproved(AuthFailed)
 	}
-	d := Decision{Key: k.Key, Version: k.versions[v].n, Scopes: k.Scopes, At: now, Remaining: int(k.Expires.Sub(now) / (24 * time.Hour))}
+	d := Decision{Key: k.decided(), Version: k.versions[v].n, Scopes: k.Scopes, At: now, Remaining: int(k.Expires.Sub(now) / (24 * time.Hour)), Stale: stale}
 	window := k.Window
 	if c.Window > 0 {
 		window = min(window, c.Window)
 	}
+	if !c.Ends.IsZero() {
+		c.At = c.Ends.Add(-window)
+	}
 	if !c.At.IsZero() {
 		d.Skew, d.NotAfter = c.At.Sub(now), c.At.Add(window)
 	}
-	code, facts := s.proved(ctx, k, &c, r, need, here, &d)
+	code, facts := s.proved(ctx, k, c, r, need, here, &d)
 	s.count(k, r.Peer, need.Class, code, true, now)
 	if k.replacing(now) {
 		s.meter.count(s.keys.at(k.ID), k, d.Version, r.Peer, code, now)
@@ -113,6 +130,15 @@ func (s *Service) Verify(ctx context.Context, r *Request, need Need) (Decision, 
 	if code != "" {
 		facts.RequestAt, facts.ServerAt, facts.Window, facts.Seen = c.At, now, window, r.Peer.Unmap()
 		return Decision{}, &Refusal{Code: code, Proved: true, Key: k.ID, Profile: profile, Facts: facts}
+	}
+	if stale > 0 {
+		s.noteStale()
+	}
+	if !c.At.IsZero() {
+		s.watchClock(k, d.Skew, window, r.Peer, now)
+	}
+	if !k.first.Load() && !k.first.Swap(true) {
+		s.firstUse(k, r.Peer, now)
 	}
 	return d, nil
 }
@@ -129,10 +155,10 @@ func (s *Service) proved(ctx context.Context, k *opened, c *Claim, r *Request, n
 	}
 	// After the window: the mark is not signed, and a request out of an old log with one
 	// put on it must not end what the key may do.
-	if inBrowser(r) {
+	if !need.Stream && inBrowser(r) || need.Stream && pageOf(r) {
 		return KeyInBrowser, f
 	}
-	st, err := s.standing(ctx, k.Account)
+	st, err := s.standingAt(ctx, k.Account, d.Stale)
 	if err != nil {
 		return Unavailable, f
 	}
@@ -184,12 +210,15 @@ func (s *Service) proved(ctx context.Context, k *opened, c *Claim, r *Request, n
 		return RateLimited, f
 	}
 	id := s.serial.Next()
-	if c.Counter != 0 {
+	if d.Stale > 0 && (c.Counter != 0 || c.At.IsZero()) && r.Mutating() {
+		return Unavailable, f // only the database knows whether it came before
+	}
+	if c.Counter != 0 && d.Stale == 0 {
 		if code := s.grows(ctx, nonceOwner(k.ID, d.Version), c, k.Alg, id, now, &f); code != "" {
 			return code, f
 		}
-	} else if r.Mutating() || need.Scope&^Reading != 0 || c.Profile.Unrouted() { // some exchanges trade by GET
-		if code := s.once(ctx, c, k.Alg, id, now, &f); code != "" && !(code == Replayed && c.readsAgain(r, need)) {
+	} else if r.Mutating() || need.Stream || need.Scope&^Reading != 0 || c.Profile.Unrouted() { // some exchanges trade by GET
+		if code := s.once(ctx, c, k.Alg, id, now, d.Stale, &f); code != "" && !(code == Replayed && c.readsAgain(r, need)) {
 			return code, f
 		}
 	}
@@ -203,17 +232,21 @@ func (s *Service) proved(ctx context.Context, k *opened, c *Claim, r *Request, n
 // start. The read still takes its place, so that it cannot come back as a change, and
 // one that says no time stays single.
 func (c *Claim) readsAgain(r *Request, need Need) bool {
-	return !r.Mutating() && !c.At.IsZero() && (need.Scope == 0 || Reading.Has(need.Scope))
+	return !r.Mutating() && !need.Stream && !c.At.IsZero() && (need.Scope == 0 || Reading.Has(need.Scope))
 }
 
 // once lets a request in a first time and never again.
-func (s *Service) once(ctx context.Context, c *Claim, alg Alg, decision [16]byte, now time.Time, f *Facts) Code {
+//
+// While nobody answers at the database (stale) only what closes gets here, and this
+// process remembers for itself: a cancel that another gate let in before may be let in
+// once more.
+func (s *Service) once(ctx context.Context, c *Claim, alg Alg, decision [16]byte, now time.Time, stale time.Duration, f *Facts) Code {
 	id := c.replayID(alg)
 	life := replayLife
 	if c.At.IsZero() {
 		life = timelessLife // it says no time, so it could come again as long as we remember
 	}
-	if s.shared || c.At.IsZero() {
+	if (s.shared || c.At.IsZero()) && stale == 0 {
 		first, taken := s.replays.seen(id)
 		if !taken { // a repeat at the same gate costs the database nothing
 			var err error

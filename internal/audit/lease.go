@@ -43,11 +43,17 @@ type Watch struct {
 	slog  *slog.Logger
 	alone bool // SQLite
 
+	// Guest says that this process may write its own lease and delete none, as the database
+	// role of a gate is given: who could delete the leases of others would have revocations
+	// acknowledged that they never heard of. Its row is dropped by the next server that starts.
+	Guest bool
+
 	// OfflineFor is the longest life of an access token. A verifier without a
 	// tail may accept a revoked one for so long; WaitGates says until when.
 	OfflineFor time.Duration
 
 	lease atomic.Pointer[instant] // t0 of the last complete read; nil: invalid
+	held  atomic.Pointer[instant] // the same, and it stays
 
 	mu       sync.RWMutex // guards onEffect; held shared while effects are delivered
 	onEffect []func(Effect, Record)
@@ -165,6 +171,9 @@ func (w *Watch) Run(ctx context.Context) error {
 // end gives the lease up, so that nobody waits for a process that left.
 func (w *Watch) end() {
 	w.lease.Store(nil)
+	if w.Guest {
+		return // it stands still, and has lapsed for everybody after 600 ms
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	_ = w.db.Housekeeping(ctx, func(tx *store.Tx) error {
@@ -184,7 +193,7 @@ func (w *Watch) poll(ctx context.Context, first bool) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	if err := w.db.Housekeeping(ctx, func(tx *store.Tx) error {
-		if first {
+		if first && !w.Guest {
 			if _, err := tx.Exec(sqlDropLeases, store.Micros(tx.Now.Add(-forgetLate))); err != nil {
 				return err
 			}
@@ -206,8 +215,23 @@ func (w *Watch) poll(ctx context.Context, first bool) error {
 	if err := w.catchUp(ctx); err != nil {
 		return err
 	}
+	w.held.Store(&t0)
 	w.lease.Store(&t0)
 	return nil
+}
+
+// Lost reports for how long Valid has been false; ever is false when it was never true.
+// The longer of the two clocks counts: what the machine slept through went by.
+func (w *Watch) Lost() (since time.Duration, ever bool) {
+	if w.alone {
+		return 0, true
+	}
+	t0 := w.held.Load()
+	if t0 == nil {
+		return 0, false
+	}
+	now := w.read()
+	return max(0, now.mono-t0.mono-leaseFor, now.wall.Sub(t0.wall)-leaseFor), true
 }
 
 // catchUp delivers everything that was committed when it began.

@@ -63,6 +63,14 @@ func sealed(tx *store.Tx, after int64, limit int) ([]placed, error) {
 	return sealedBy(tx, sqlEvents, after, limit)
 }
 
+// told is how this log reads events for the tail.
+func (l *Log) told() keyed {
+	if l.mac == nil {
+		return sqlEventsUntold
+	}
+	return sqlEvents
+}
+
 func sealedBy(tx *store.Tx, events keyed, after int64, limit int) (list []placed, err error) {
 	rows, err := tx.Rows(sqlSealed, after, limit)
 	if err != nil {
@@ -83,7 +91,9 @@ func sealedBy(tx *store.Tx, events keyed, after int64, limit int) (list []placed
 }
 
 // unsealed reads the events without a place.
-func unsealed(tx *store.Tx, limit int) (list []placed, err error) {
+func unsealed(tx *store.Tx, limit int) ([]placed, error) { return unsealedBy(tx, sqlEvents, limit) }
+
+func unsealedBy(tx *store.Tx, events keyed, limit int) (list []placed, err error) {
 	rows, err := tx.Rows(sqlUnsealed, limit)
 	if err != nil {
 		return nil, err
@@ -99,7 +109,7 @@ func unsealed(tx *store.Tx, limit int) (list []placed, err error) {
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
-	return list, fetch(tx, sqlEvents, list)
+	return list, fetch(tx, events, list)
 }
 
 // parsed are the records of a list, without those that are gone.
@@ -190,14 +200,14 @@ func (l *Log) Sealed(ctx context.Context, db *store.DB, after int64, limit int, 
 }
 
 func (l *Log) tail(tx *store.Tx, after int64, limit int) (inPlace, waiting []Record, err error) {
-	list, err := sealed(tx, after, limit)
+	list, err := sealedBy(tx, l.told(), after, limit)
 	if err != nil {
 		return nil, nil, err
 	}
 	if inPlace, err = parsed(list); err != nil {
 		return nil, nil, err
 	}
-	if list, err = unsealed(tx, maxUnsealed+1); err != nil {
+	if list, err = unsealedBy(tx, l.told(), maxUnsealed+1); err != nil {
 		return nil, nil, err
 	}
 	if len(list) > maxUnsealed {

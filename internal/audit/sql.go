@@ -95,6 +95,10 @@ var (
 	// Most of a log is turns of refresh tokens, which tell most readers nothing.
 	sqlEventsButTurns = manyKeys(`SELECT ` + columns + ` FROM audit_event WHERE id IN (%s) AND action NOT IN ('session.refreshed', 'grant.refreshed')`)
 
+	// What a gate reads, and may read: what was touched, and nothing that was said of it.
+	sqlEventsUntold = manyKeys(`SELECT id, at, action, '', account, target, '', shown, effects, CAST(NULL AS TEXT), CAST(NULL AS BYTEA), CAST(NULL AS BYTEA), CAST(NULL AS BYTEA)
+		FROM audit_event WHERE id IN (%s)`)
+
 	// Fenced, as those above.
 	sqlPlace = manyPlaces(`INSERT INTO audit_index (n, event) SELECT v.n, v.event
 		FROM (VALUES %s) AS v(n, event), audit_sealer s WHERE s.id = 'sealer' AND s.n = $1 AND v.event IS NOT NULL`)

@@ -31,8 +31,9 @@ func UpstreamKey(dir string) (key gatekit.Key, path string, err error) {
 // BotRoutes are what the demo exchange offers to programs, and what each takes.
 func BotRoutes() []config.GateRoute {
 	return []config.GateRoute{
-		{Method: "GET", Path: "/v1/balance", Scope: "read.account"},
+		{Method: "GET", Path: "/v1/balance", Scope: "read.account", Takes: []string{"key", "token"}},
 		{Method: "GET", Path: "/v1/orders", Scope: "read.orders"},
+		{Method: "GET", Path: "/v1/stream", Scope: "read.orders", Stream: true},
 		{Method: "POST", Path: "/v1/orders", Scope: "trade.spot", Symbol: "body:symbol"},
 		{Method: "DELETE", Path: "/v1/orders/{id}", Scope: "trade.cancel"},
 		{Method: "POST", Path: "/v1/withdrawals", Scope: "withdraw"},

@@ -22,6 +22,7 @@ type TourParts struct {
 	Origin       string
 	Exchange     string          // origin of the demo exchange
 	Gate         string          // origin of the exchange's API for bots
+	GateName     string          // the same as apps name it in their proofs
 	ExchangeAddr string          // where its name leads: resolvers other than a browser's do not know *.localhost
 	App          string          // client id of the demo's wallet app
 	AppBack      string          // the address it registered
@@ -102,6 +103,7 @@ type story struct {
 	bot    *softkey.Bot
 	rotated
 	captured *http.Request // an order that a thief read along
+	stream   *botStream
 
 	way string // where Keyward sent the tablet back to
 	key string // id of a passkey

@@ -76,6 +76,12 @@ func apps() []step {
 			}
 			return a, seen(a, `"sub":"acc_`)
 		}},
+		{"app", "looks at the balance at the gate with its token", want{200, "", "the owner's"}, func(ctx context.Context, s *story) (*answer, error) {
+			return s.appAtGate(ctx, s.app.bind)
+		}},
+		{"thief", "does so with a proof of a key of their own", want{401, "invalid_token", ""}, func(ctx context.Context, s *story) (*answer, error) {
+			return s.appAtGate(ctx, softkey.NewBindingKey())
+		}},
 		{"thief", "uses the stolen access token as it is", want{401, "invalid_token", ""}, func(ctx context.Context, s *story) (*answer, error) {
 			return s.app.do(ctx, call{method: http.MethodGet, path: "/oauth/userinfo", spell: http.Header{"Authorization": {"Bearer " + s.wallet.access}}})
 		}},
@@ -101,6 +107,9 @@ func apps() []step {
 		}},
 		{"app", "asks who it is once more", want{401, "invalid_token", ""}, func(ctx context.Context, s *story) (*answer, error) {
 			return s.userInfo(ctx, s.app.bind)
+		}},
+		{"app", "looks at the balance once more", want{401, "AUTH_FAILED", ""}, func(ctx context.Context, s *story) (*answer, error) {
+			return s.appAtGate(ctx, s.app.bind)
 		}},
 		{"app", "renews once more", want{400, "invalid_grant", ""}, func(ctx context.Context, s *story) (*answer, error) {
 			return s.token(ctx, s.app.bind, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {s.wallet.refresh}})

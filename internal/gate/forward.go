@@ -2,8 +2,6 @@ package gate
 
 import (
 	"net/http"
-	"net/netip"
-	"slices"
 
 	"keyward/internal/apikey"
 	"keyward/internal/edge"
@@ -23,15 +21,11 @@ const (
 func (g *Gate) Check() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a := asked{header: r.Header, unseen: true, id: requestID(g)}
-		front := peerOf(r)
-		if !slices.ContainsFunc(g.Peers, func(p netip.Prefix) bool { return p.Contains(front.Unmap()) }) {
-			// Anybody else could put words into a client's mouth.
-			g.Logger.WarnContext(r.Context(), "a front that is not configured asked", "addr", front)
-			g.refuse(w, &a, &refused{code: apikey.AuthFailed}, func(int) int { return http.StatusForbidden })
+		if !g.mayAsk(w, r, &a) {
 			return
 		}
 		a.peer = edge.ClientAddr(r, g.Peers)
-		status := same
+		status := never2xx
 		var ok bool
 		if a.method, a.target, ok = said(r.Header, originalMethod, originalTarget); ok {
 			status = nginx
@@ -39,22 +33,39 @@ func (g *Gate) Check() http.Handler {
 			g.refuse(w, &a, &refused{code: apikey.BadRequest}, nginx)
 			return
 		}
-		if claims(r.Header) || misleads(r.Header) {
-			// A front passes the client's headers on to the upstream, past us. Whoever sends
-			// one in our name, or one that names another method or path, wants it to arrive.
-			g.refuse(w, &a, &refused{code: apikey.BadRequest}, status)
-			return
-		}
-		gr, no := g.decide(r.Context(), &a)
-		if no != nil {
-			g.refuse(w, &a, no, status)
-			return
-		}
-		gr.told(w.Header(), a.id)
-		stamp(w.Header(), g.Now())
-		gr.until(w.Header())
-		w.WriteHeader(http.StatusOK)
+		g.pass(w, r, &a, status)
 	})
+}
+
+// mayAsk refuses everybody who is no configured front: anybody else could put words into
+// a client's mouth.
+func (g *Gate) mayAsk(w http.ResponseWriter, r *http.Request, a *asked) bool {
+	front := peerOf(r)
+	if g.isPeer(front) {
+		return true
+	}
+	g.Logger.WarnContext(r.Context(), "a front that is not configured asked", "addr", front)
+	g.refuse(w, a, &refused{code: apikey.AuthFailed}, func(int) int { return http.StatusForbidden })
+	return false
+}
+
+// pass answers a front that asked about a request.
+func (g *Gate) pass(w http.ResponseWriter, r *http.Request, a *asked, status func(int) int) {
+	if claims(r.Header) || misleads(r.Header) {
+		// A front passes the client's headers on to the upstream, past us. Whoever sends
+		// one in our name, or one that names another method or path, wants it to arrive.
+		g.refuse(w, a, &refused{code: apikey.BadRequest}, status)
+		return
+	}
+	gr, no := g.decide(r.Context(), a)
+	if no != nil {
+		g.refuse(w, a, no, status)
+		return
+	}
+	gr.told(w.Header(), a.id)
+	stamp(w.Header(), g.Now())
+	gr.until(w.Header())
+	w.WriteHeader(http.StatusOK)
 }
 
 // said reads method and target from one pair of headers; a second pair beside it is

@@ -34,7 +34,7 @@ var testKey = gatekit.Key{1, 2, 3}
 
 // yard is a gate with an upstream behind it that echoes what it saw.
 type yard struct {
-	t        *testing.T
+	t        testing.TB
 	w        *signintest.World
 	p        *signintest.Person
 	gate     *Gate
@@ -47,7 +47,7 @@ type yard struct {
 
 var thisMachine = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}
 
-func newYard(t *testing.T) *yard {
+func newYard(t testing.TB) *yard {
 	t.Helper()
 	clock := signintest.NewClock()
 	y := &yard{t: t, w: signintest.New(t, storetest.SQLite(t, storetest.WithNow(clock.Now)), clock)}
@@ -328,7 +328,7 @@ func TestPathsThatTwoProgramsCouldReadDifferently(t *testing.T) {
 }
 
 func TestRoutesAreMatchedAsTheyWereSent(t *testing.T) {
-	rs, err := parseRoutes([]Route{{"GET", "/v1/orders/{id}", "read.orders", ""}, {"GET", "/v1/files/{rest...}", "read.history", ""}, {"GET", "/v1/orders", "read.orders", ""}})
+	rs, err := parseRoutes([]Route{{Method: "GET", Path: "/v1/orders/{id}", Scope: "read.orders"}, {Method: "GET", Path: "/v1/files/{rest...}", Scope: "read.history"}, {Method: "GET", Path: "/v1/orders", Scope: "read.orders"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -339,7 +339,7 @@ func TestRoutesAreMatchedAsTheyWereSent(t *testing.T) {
 			t.Errorf("%s: %v", path, ok)
 		}
 	}
-	for _, bad := range []Route{{"GET", "/v1/../x", "read.orders", ""}, {"TRACE", "/v1", "read.orders", ""}, {"GET", "/v1", "read.everything", ""}, {"GET", "/{rest...}/x", "read.orders", ""}, {"GET", "/v1", "read.orders", "cookie:x"}} {
+	for _, bad := range []Route{{Method: "GET", Path: "/v1/../x", Scope: "read.orders"}, {Method: "TRACE", Path: "/v1", Scope: "read.orders"}, {Method: "GET", Path: "/v1", Scope: "read.everything"}, {Method: "GET", Path: "/{rest...}/x", Scope: "read.orders"}, {Method: "GET", Path: "/v1", Scope: "read.orders", Symbol: "cookie:x"}} {
 		if ParseRoute(bad) == nil {
 			t.Errorf("%v is taken", bad)
 		}

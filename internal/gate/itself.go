@@ -14,7 +14,7 @@ const (
 	whoami = "/v1/whoami"
 )
 
-var aboutItself = route{method: http.MethodGet, need: apikey.Need{Class: apikey.ClassRead}}
+var aboutItself = route{method: http.MethodGet, takes: TakesKey, need: apikey.Need{Class: apikey.ClassRead}}
 
 // itself answers what needs no key: the time, so that a bot with a wrong clock can
 // sign at all.

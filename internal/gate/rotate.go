@@ -77,6 +77,7 @@ func (g *Gate) unrotated(w http.ResponseWriter, r *http.Request, a *asked, err e
 		code   string
 		says   string
 	}{
+		{apikey.ErrRotateElsewhere, http.StatusNotImplemented, "ROTATE_ELSEWHERE", "This gate may not change keys; send the same to one that may, or ask the key's owner."},
 		{apikey.ErrReplacing, http.StatusConflict, "ROTATE_BUSY", "Another version is replacing this one already; sign with what you have until it ends, or ask the key's owner."},
 		{apikey.ErrChanged, http.StatusConflict, "ROTATE_VERSION", "That is not the next version; take the one that is named."},
 		{apikey.ErrOwnerRotates, http.StatusForbidden, "ROTATE_OWNER", "Only its owner replaces what signs for this key; ask them."},

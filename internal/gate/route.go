@@ -7,17 +7,23 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"keyward/internal/apikey"
+	"keyward/internal/session"
 )
 
 // Route says what one kind of request takes.
 type Route struct {
 	Method string
-	Path   string // "/v1/orders/{id}": a segment in braces is any one; "{rest...}" at the end is all that follows
-	Scope  string // one right of a key, or Public
-	Symbol string // where the market stands: "query:symbol", "form:symbol" (a form in the body), "body:symbol" (a member of a JSON object) or "each:symbol" (of each object of a JSON array, alike in all); "" for none
+	Path   string        // "/v1/orders/{id}": a segment in braces is any one; "{rest...}" at the end is all that follows
+	Scope  string        // one right of a key, or Public
+	Takes  []string      // of key, token, session; empty: key alone
+	ACR    string        // that a token or session has to reach; "" for what its scope asks by itself
+	MaxAge time.Duration // since its person was last there; 0: as its scope asks
+	Symbol string        // where the market stands: "query:symbol", "form:symbol" (a form in the body), "body:symbol" (a member of a JSON object) or "each:symbol" (of each object of a JSON array, alike in all); "" for none
+	Stream bool          // a WebSocket is opened here
 }
 
 // Public is the scope of a route that takes no key: what an exchange tells everybody,
@@ -31,6 +37,10 @@ type route struct {
 	segments []string
 	rest     bool
 	public   bool // need says nothing
+	takes    Takes
+	acr      string
+	maxAge   time.Duration
+	stream   bool
 	need     apikey.Need
 	symbol   place
 }
@@ -97,7 +107,16 @@ func parseRoute(r Route) (out route, err error) {
 	case !ok:
 		return out, errors.New("the scope is no right of a key and not public")
 	}
-	out = route{method: r.Method, segments: strings.Split(r.Path[1:], "/"), public: r.Scope == Public}
+	if r.Stream && (r.Method != http.MethodGet || r.Symbol != "" || r.Scope != Public && !apikey.Reading.Has(scope)) {
+		// Nobody signs what is sent in a stream, message by message: who takes a bot's
+		// connection over would trade with it.
+		return out, errors.New("a stream is a GET for reading or public, without a symbol")
+	}
+	out = route{method: r.Method, segments: strings.Split(r.Path[1:], "/"), public: r.Scope == Public, stream: r.Stream}
+	if out.takes, err = takesOf(r, scope); err != nil {
+		return out, err
+	}
+	out.acr, out.maxAge = r.ACR, r.MaxAge
 	if !out.public {
 		out.need = apikey.Need{Scope: scope, Class: classOf(scope)}
 	}
@@ -124,6 +143,36 @@ func parseRoute(r Route) (out route, err error) {
 			return out, errors.New("symbol is query:NAME, form:NAME, body:NAME or each:NAME")
 		}
 		out.symbol = place{where, name}
+	}
+	return out, nil
+}
+
+func takesOf(r Route, scope apikey.Scopes) (out Takes, err error) {
+	for _, name := range r.Takes {
+		one, ok := takesNames[name]
+		if !ok || out&one != 0 {
+			return 0, errors.New("takes is a list of key, token, session")
+		}
+		out |= one
+	}
+	people := out&(TakesToken|TakesSession) != 0
+	switch {
+	case r.Scope == Public && (out != 0 || r.ACR != "" || r.MaxAge != 0):
+		return 0, errors.New("a public route takes nothing")
+	case people && scope&^(apikey.Reading|apikey.Trading|apikey.TradeCancel) != 0:
+		// What leaves the account takes a confirmation, which neither has with it.
+		return 0, errors.New("tokens and sessions look and trade; this scope is for keys alone")
+	case !people && (r.ACR != "" || r.MaxAge != 0):
+		return 0, errors.New("acr and max_age are about people; the route takes keys alone")
+	case people && r.Stream:
+		return 0, errors.New("a stream takes keys alone")
+	case r.ACR != "" && !session.Reaches(session.ACRPhrh, r.ACR):
+		return 0, errors.New("acr is phr or phrh, or urn:keyward:fallback or urn:keyward:legacy")
+	case r.MaxAge < 0 || r.MaxAge > 0 && r.MaxAge < time.Second:
+		return 0, errors.New("max_age is a second or more")
+	}
+	if out == 0 && r.Scope != Public {
+		out = TakesKey
 	}
 	return out, nil
 }

@@ -6,7 +6,7 @@ import "context"
 // file beside one means the file was lost or not mounted: making a new one could
 // open nothing (DESIGN §3).
 func HasRoot(ctx context.Context, shelf Shelf) (bool, error) {
-	for _, name := range []string{metaRoot, metaSeal, metaRefresh, metaSigning} {
+	for _, name := range []string{metaRoot, metaSeal, metaSafe, metaRefresh, metaSigning} {
 		if _, there, err := shelf.LoadMeta(ctx, name); err != nil || there {
 			return there, err
 		}

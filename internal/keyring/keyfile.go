@@ -1,6 +1,8 @@
 package keyring
 
 import (
+	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -11,13 +13,6 @@ import (
 
 	"github.com/tink-crypto/tink-go/v2/aead/subtle"
 )
-
-// KEK wraps the root secret with a key that lives outside the database. It is tink's AEAD, two methods, so
-// that a vault's transit engine or an HSM can take the file's place. Both must authenticate ad.
-type KEK interface {
-	Encrypt(plaintext, ad []byte) ([]byte, error)
-	Decrypt(ciphertext, ad []byte) ([]byte, error)
-}
 
 // Why a root key file is refused. The errors that come back wrap one of these and name the path and the
 // fix, ready to be shown to the operator as they are.
@@ -45,6 +40,10 @@ func (r *refusal) Unwrap() error { return r.why }
 // CreateKeyFile writes 32 random bytes to path, mode 0600. It never replaces a file: an overwritten root
 // key is a lost database.
 func CreateKeyFile(path string) error {
+	return createKeyFile(path, Random(rootSize))
+}
+
+func createKeyFile(path string, content []byte) error {
 	if err := checkFolder(path); err != nil {
 		return err
 	}
@@ -55,7 +54,7 @@ func CreateKeyFile(path string) error {
 	if err != nil {
 		return fmt.Errorf("keyring: create root key file: %w", err)
 	}
-	_, err = f.Write(Random(rootSize))
+	_, err = f.Write(content)
 	// Synced with its folder before anyone wraps a root with it: a power cut must not leave a database
 	// whose key was only ever in the page cache.
 	err = errors.Join(err, f.Sync(), f.Close(), syncFolder(path))
@@ -69,6 +68,21 @@ func CreateKeyFile(path string) error {
 // OpenKeyFile reads the root key file and gives the KEK made of it. groupReadable is the operator's
 // configured word that the group may read the file too (a key mounted by an orchestrator often is).
 func OpenKeyFile(path string, groupReadable bool) (KEK, error) {
+	key, err := readKeyFile(path, groupReadable, rootSize)
+	if err != nil {
+		return nil, err
+	}
+	kek, err := newFileKEK([rootSize]byte(key))
+	clear(key)
+	return kek, err
+}
+
+// maxKeyFile bounds a file whose size is not given.
+const maxKeyFile = 64 << 10
+
+// readKeyFile reads a file of keys of this size (0: of any), which nobody else may read
+// or replace.
+func readKeyFile(path string, groupReadable bool, size int) ([]byte, error) {
 	// The folder first: where everyone may write, everyone may swap the file between our checks.
 	if err := checkFolder(path); err != nil {
 		return nil, err
@@ -86,23 +100,25 @@ func OpenKeyFile(path string, groupReadable bool) (KEK, error) {
 	}
 	defer f.Close()
 	// From here on everything is asked of the open file, not of the path.
-	if err := checkFile(f, path, groupReadable); err != nil {
+	if err := checkFile(f, path, groupReadable, size); err != nil {
 		return nil, err
 	}
-	key := make([]byte, rootSize+1)
-	n, err := io.ReadFull(f, key)
-	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return nil, fmt.Errorf("keyring: read root key file: %w", err)
+	most := size
+	if size == 0 {
+		most = maxKeyFile
 	}
-	if n != rootSize {
+	key := make([]byte, most+1)
+	n, err := io.ReadFull(f, key)
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("keyring: read key file: %w", err)
+	}
+	if size != 0 && n != size || n > most {
 		return nil, wrongSize(path)
 	}
-	kek, err := newFileKEK([rootSize]byte(key))
-	clear(key)
-	return kek, err
+	return key[:n], nil
 }
 
-func checkFile(f *os.File, path string, groupReadable bool) error {
+func checkFile(f *os.File, path string, groupReadable bool, size int) error {
 	info, err := f.Stat()
 	if err != nil {
 		return fmt.Errorf("keyring: stat root key file: %w", err)
@@ -126,7 +142,7 @@ func checkFile(f *os.File, path string, groupReadable bool) error {
 		}
 		return &refusal{ErrKeyReadable, path, fix}
 	}
-	if info.Size() != rootSize {
+	if size != 0 && info.Size() != int64(size) {
 		return wrongSize(path)
 	}
 	return nil
@@ -177,6 +193,7 @@ func syncFolder(path string) error {
 // fileKEK is AES-256-GCM under the bytes of the key file.
 type fileKEK struct {
 	redacted
+	name string
 	aead *subtle.AESGCM
 }
 
@@ -185,10 +202,18 @@ func newFileKEK(key [rootSize]byte) (*fileKEK, error) {
 	if err != nil {
 		return nil, fmt.Errorf("keyring: root key: %w", err)
 	}
-	return &fileKEK{aead: aead}, nil
+	// The file is told from others by a hash of its own: of 256 random bits it says nothing. Not by its
+	// path, which may change.
+	sum := Hash("keyward key file v1 " + string(key[:]))
+	return &fileKEK{name: "file:" + hex.EncodeToString(sum[:8]), aead: aead}, nil
 }
 
-func (k *fileKEK) Encrypt(plaintext, ad []byte) ([]byte, error) { return k.aead.Encrypt(plaintext, ad) }
-func (k *fileKEK) Decrypt(ciphertext, ad []byte) ([]byte, error) {
-	return k.aead.Decrypt(ciphertext, ad)
+func (k *fileKEK) Name() string { return k.name }
+func (k *fileKEK) Remote() bool { return false }
+func (k *fileKEK) Wrap(_ context.Context, plain, purpose []byte) ([]byte, error) {
+	return k.aead.Encrypt(plain, purpose)
+}
+
+func (k *fileKEK) Unwrap(_ context.Context, wrapped, purpose []byte) ([]byte, error) {
+	return k.aead.Decrypt(wrapped, purpose)
 }

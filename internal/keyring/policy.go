@@ -33,6 +33,7 @@ const (
 const (
 	metaRoot    = "keyring.root"
 	metaSeal    = "keyring.seal"
+	metaSafe    = "keyring.safe"
 	metaRefresh = "keyring.refresh"
 	metaSigning = "keyring.signing"
 )

@@ -10,8 +10,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/tink-crypto/tink-go/v2/aead/subtle"
-
 	"keyward/internal/keyring"
 	"keyward/internal/keyring/keyringtest"
 )
@@ -66,10 +64,7 @@ func isKeyRune(r rune) bool {
 // A root of known bytes, so that errors can be searched for it.
 func TestErrorsCarryNoSecret(t *testing.T) {
 	canary := []byte("CANARY-root-key-of-32-bytes-long")
-	kek, err := subtle.NewAESGCM(canary)
-	if err != nil {
-		t.Fatal(err)
-	}
+	kek := keyringtest.KEKOf(t, canary)
 	shelf := new(keyringtest.Shelf)
 	ring := keyringtest.Open(t, kek, shelf, newClock().now)
 	sub := ring.Subkey("x")
@@ -82,7 +77,7 @@ func TestErrorsCarryNoSecret(t *testing.T) {
 		}
 		texts = append(texts, err.Error())
 	}
-	_, err = ring.Open([]byte("CANARY sealed"), "t", "CANARY row", "c")
+	_, err := ring.Open([]byte("CANARY sealed"), "t", "CANARY row", "c")
 	note(err)
 	_, err = keyring.Open(t.Context(), keyringtest.KEK(t), shelf, newClock().now)
 	note(err)

@@ -28,8 +28,12 @@ type Ring struct {
 	prk   []byte         // HKDF of the root secret; never changes
 	wrap  *subtle.AESGCM // wraps the records below, under a key derived from the root
 
+	reach reach // what is known of the KEK since
+
 	subkeys sync.Map // name → [32]byte
 	macs    sync.Map // name → *MAC
+
+	safe Safe // of the secrets of API keys
 
 	turn sync.Mutex // held by Reload and the Rotate methods, so that an older state never replaces a newer
 	live atomic.Pointer[keys]
@@ -44,9 +48,11 @@ type keys struct {
 }
 
 // Open unwraps the root secret, or makes one when the shelf has none yet. A KEK that does not open it is
-// refused with ErrKeyForeign: going on with a new root would lose what the old one sealed.
+// refused with ErrKeyForeign or ErrKEKOther: going on with a new root would lose what the old one sealed. One
+// that is away is ErrKEKUnavailable, and no ring: there is no way on without it.
 func Open(ctx context.Context, kek KEK, shelf Shelf, now func() time.Time) (*Ring, error) {
-	root, err := openRoot(ctx, kek, shelf)
+	asked := now()
+	root, canary, err := openRoot(ctx, kek, shelf)
 	if err != nil {
 		return nil, err
 	}
@@ -56,6 +62,8 @@ func Open(ctx context.Context, kek KEK, shelf Shelf, now func() time.Time) (*Rin
 		return nil, fmt.Errorf("keyring: extract: %w", err)
 	}
 	r := &Ring{shelf: shelf, now: now, prk: prk}
+	r.safe.ring = r
+	r.reach.init(kek, canary, asked)
 	wrapKey := r.derive(forWrap, "")
 	if r.wrap, err = subtle.NewAESGCM(wrapKey[:]); err != nil {
 		return nil, fmt.Errorf("keyring: wrap: %w", err)
@@ -101,8 +109,9 @@ func (r *Ring) Reload(ctx context.Context) error {
 // comes by every half minute, and rotations every few weeks.
 func (r *Ring) reload(ctx context.Context) error {
 	var next keys
+	var safe safeKeys
 	if last := r.live.Load(); last != nil {
-		next = *last
+		next, safe = *last, *r.safe.keys.Load()
 	}
 	for _, part := range []struct {
 		name string
@@ -110,6 +119,13 @@ func (r *Ring) reload(ctx context.Context) error {
 		read func(plain []byte) error
 	}{
 		{metaSeal, &next.seal.stored, func(p []byte) (err error) { next.seal, err = readSealing(p); return err }},
+		{metaSafe, &safe.stored, func(p []byte) error {
+			k, err := r.readSafe(p)
+			if err == nil {
+				safe = *k
+			}
+			return err
+		}},
 		{metaRefresh, &next.refresh.stored, func(p []byte) (err error) { next.refresh, err = r.readRefreshing(p); return err }},
 		{metaSigning, &next.signing.stored, func(p []byte) (err error) { next.signing, err = r.readSigning(p); return err }},
 	} {
@@ -125,6 +141,7 @@ func (r *Ring) reload(ctx context.Context) error {
 		}
 		*part.seen = stored
 	}
+	r.safe.keys.Store(&safe)
 	r.live.Store(&next)
 	return nil
 }

@@ -152,6 +152,14 @@ func New(db *store.DB, ring *keyring.Ring, log *audit.Log, life Lifetimes, fresh
 	return s
 }
 
+// NewReader is the service of a process that has no root and only asks whether grants
+// stand (GrantNow): a gate.
+func NewReader(db *store.DB, fresh func() bool) *Service {
+	s := &Service{db: db}
+	s.cache.init(fresh)
+	return s
+}
+
 // Begin says how somebody signed in. Exactly one of Proof and Code is set.
 type Begin struct {
 	Account  account.ID
