@@ -15,7 +15,7 @@ import (
 )
 
 // ofItself is what a bot needs to replace its own key.
-var ofItself = route{method: http.MethodPost, need: apikey.Need{Scope: apikey.RotateSelf, Class: apikey.ClassKey}}
+var ofItself = route{method: http.MethodPost, takes: TakesKey, need: apikey.Need{Scope: apikey.RotateSelf, Class: apikey.ClassKey}}
 
 const (
 	beforeID = "/v1/keys/"
