@@ -55,7 +55,7 @@ var housekeeping = map[string][]string{
 	"session_jti": {}, "session_session": {"last_seen", "reach_ms"},
 	"staff_spent": {}, "staff_session": {"last_used"},
 	"oauth_code": {}, "oauth_ask": {},
-	"apikey_use": {}, "apikey_replay": {}, "apikey_nonce": {}, "apikey_sighting": {}, "apikey_spent": {}, "apikey_key": {"used_at"}, "apikey_version": {"lookup"},
+	"apikey_use": {}, "apikey_replay": {}, "apikey_nonce": {}, "apikey_sighting": {}, "apikey_spent": {}, "apikey_key": {"used_at"}, "apikey_version": {"lookup", "sealed"}, "apikey_meter": {},
 }
 
 func TestImportsGoDownstairs(t *testing.T) {

@@ -339,6 +339,11 @@ func (a *app) background(ctx context.Context) {
 	run("logout", func(ctx context.Context) error { a.oauth.Follower().Run(ctx, report("logout")); return nil })
 	run("sessions", func(ctx context.Context) error { a.sessions.Run(ctx, report("sessions")); return nil })
 	run("keys of bots", func(ctx context.Context) error { a.botKeys.Run(ctx, report("keys of bots")); return nil })
+	run("meter of keys", func(ctx context.Context) error { a.botKeys.RunMeter(ctx, report("meter of keys")); return nil })
+	run("reminders about keys", func(ctx context.Context) error {
+		a.botKeys.RunReminders(ctx, report("reminders about keys"))
+		return nil
+	})
 	run("refusals", func(ctx context.Context) error { return a.refusals.Run(ctx, a.logger) })
 	run("keys", func(ctx context.Context) error { a.ring.Follow(ctx, time.Minute, report("keys")); return nil })
 	run("key that wraps keys", func(ctx context.Context) error { followKEK(ctx, a.ring, a.logger); return nil })

@@ -262,6 +262,7 @@ func (c *core) runGate(ctx context.Context, logger *slog.Logger) error {
 		if c.ring != nil {
 			running.Go(func() { d.sessions.Run(bg, report) })
 		}
+		running.Go(func() { d.botKeys.RunMeter(bg, report) })
 		d.botKeys.Run(bg, report)
 		running.Wait()
 		<-watching

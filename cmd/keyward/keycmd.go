@@ -25,6 +25,10 @@ type keyCmd struct {
 	Leaked     keyLeakedCmd     `cmd:"" help:"Take in a file of secrets that leaked: their keys go into quarantine."`
 	Import     keyImportCmd     `cmd:"" help:"Bring keys of another system in, with their secrets (JSON lines)."`
 	Honeytoken keyHoneytokenCmd `cmd:"" help:"Lay out keys that are traps."`
+
+	Meter    keyMeterCmd    `cmd:"" help:"Show which versions of a key are used while one replaces the other."`
+	Retire   keyRetireCmd   `cmd:"" help:"End the old version of a key before its time."`
+	Announce keyAnnounceCmd `cmd:"" help:"Ask the owners of a partner's keys to replace them."`
 }
 
 // refusedFor: as long as the owner's page tells of refusals.

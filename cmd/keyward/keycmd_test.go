@@ -47,7 +47,7 @@ func bot(ts *testscript.TestScript, neg bool, args []string) {
 	live, err := d.sessions.Check(ctx, in.Issued.Access, home, "")
 	ts.Check(err)
 
-	n, err := apikey.NewKey{Purpose: "Grid bot on my VPS", Public: softkey.NewBot("api.example.com").Public(), Scopes: apikey.ReadAccount}.Checked()
+	n, err := apikey.NewKey{Purpose: "Grid bot on my VPS", Public: softkey.NewBot("api.example.com").Public(), Scopes: apikey.ReadAccount, Partner: "Gridmaster"}.Checked()
 	ts.Check(err)
 	cause := store.Cause{Actor: "account:" + string(in.Account), Addr: home}
 	options, err = d.signin.BeginStepUp(ctx, live.Session, n.Act())

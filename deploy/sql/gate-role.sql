@@ -35,13 +35,16 @@ GRANT USAGE ON SCHEMA public TO keyward_gate;
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 
 -- What it verifies.
-GRANT SELECT ON store_migration, apikey_version TO keyward_gate;
+GRANT SELECT ON store_migration TO keyward_gate;
+GRANT SELECT (key_id, n, public, sealed, made_at, ends_at, name) ON apikey_version TO keyward_gate;
 
 -- Not where and with what an owner made a key, nor who they are elsewhere.
 GRANT SELECT (id, account, sub, purpose, profile, alg, scopes, symbols, allow, deny, starts, expires, window_ms, per_min, partner,
-  made_at, made_device, status, locked, locked_by, version, used_at, ended_at, ended_why, browser_at, clock_at) ON apikey_key TO keyward_gate;
+  made_at, made_device, status, locked, locked_by, version, used_at, ended_at, ended_why, browser_at, clock_at,
+  honey, asleep, idle_since, woken_at, per_day, per_day_in) ON apikey_key TO keyward_gate;
 GRANT SELECT (id, status) ON account_account TO keyward_gate;
 GRANT SELECT (account, what, until_at) ON account_hold TO keyward_gate;
+GRANT SELECT ON account_sub TO keyward_gate;
 
 -- Whether what stands behind an app's access token still stands. No hash of any token.
 GRANT SELECT (id, account, session, client, family, scope, details, audience, acr, amr, auth_time, key_id, jkt, offline, keeps,
@@ -58,6 +61,8 @@ GRANT SELECT ON audit_index, audit_pending TO keyward_gate;
 GRANT SELECT, INSERT ON apikey_replay TO keyward_gate;
 GRANT SELECT, INSERT, UPDATE (high) ON apikey_nonce TO keyward_gate;
 GRANT SELECT, INSERT, UPDATE (n) ON apikey_use TO keyward_gate;
+GRANT SELECT, INSERT, UPDATE (uses, last_at) ON apikey_meter TO keyward_gate;
+GRANT SELECT, INSERT, UPDATE (spent) ON apikey_spent TO keyward_gate;
 GRANT SELECT (id), INSERT ON apikey_sighting TO keyward_gate;
 
 -- Of these only what an honest gate writes: rows of their size and of now, so that what
@@ -67,11 +72,13 @@ ALTER TABLE apikey_replay ENABLE ROW LEVEL SECURITY;
 ALTER TABLE apikey_nonce ENABLE ROW LEVEL SECURITY;
 ALTER TABLE apikey_use ENABLE ROW LEVEL SECURITY;
 ALTER TABLE apikey_sighting ENABLE ROW LEVEL SECURITY;
+ALTER TABLE apikey_meter ENABLE ROW LEVEL SECURITY;
+ALTER TABLE apikey_spent ENABLE ROW LEVEL SECURITY;
 DO $$ DECLARE
   t TEXT;
   of_now CONSTANT TEXT := '%s BETWEEN (extract(epoch FROM now()) - 90000) * 1000000 AND (extract(epoch FROM now()) + %s) * 1000000';
 BEGIN
-  FOREACH t IN ARRAY ARRAY['apikey_replay', 'apikey_nonce', 'apikey_use', 'apikey_sighting'] LOOP
+  FOREACH t IN ARRAY ARRAY['apikey_replay', 'apikey_nonce', 'apikey_use', 'apikey_sighting', 'apikey_meter', 'apikey_spent'] LOOP
     EXECUTE format('DROP POLICY IF EXISTS servers ON %I', t);
     EXECUTE format('DROP POLICY IF EXISTS gates_read ON %I', t);
     EXECUTE format('DROP POLICY IF EXISTS gates_write ON %I', t);
@@ -87,9 +94,24 @@ BEGIN
     USING (' || format(of_now, 'minute', '600') || ') WITH CHECK (n BETWEEN 0 AND 1000000000000)';
   EXECUTE 'CREATE POLICY gates_write ON apikey_sighting FOR INSERT TO keyward_gate
     WITH CHECK (kind IN (''in_browser'', ''stale'', ''clock'', ''first'', ''honey'') AND length(id) <= 200 AND length(key_id) <= 128 AND length(addr) <= 45 AND ' || format(of_now, 'at', '600') || ')';
+  EXECUTE 'CREATE POLICY gates_write ON apikey_meter FOR INSERT TO keyward_gate
+    WITH CHECK (length(key_id) <= 128 AND length(addr) <= 45 AND length(code) <= 40 AND uses BETWEEN 0 AND 1000000000000 AND ' || format(of_now, 'minute', '600') || ')';
+  EXECUTE 'CREATE POLICY gates_count ON apikey_meter FOR UPDATE TO keyward_gate
+    USING (' || format(of_now, 'minute', '600') || ') WITH CHECK (uses BETWEEN 0 AND 1000000000000)';
+  EXECUTE 'CREATE POLICY gates_write ON apikey_spent FOR INSERT TO keyward_gate
+    WITH CHECK (length(key_id) <= 128 AND spent >= 0 AND ' || format(of_now, 'day', '600') || ')';
 END $$;
+CREATE POLICY gates_count ON apikey_spent FOR UPDATE TO keyward_gate USING (TRUE);
 CREATE POLICY gates_write ON apikey_nonce FOR INSERT TO keyward_gate WITH CHECK (length(key_id) <= 128 AND high >= 0);
 CREATE POLICY gates_count ON apikey_nonce FOR UPDATE TO keyward_gate USING (TRUE);
+-- What a key has traded today does not shrink either, or its cap would be none.
+CREATE OR REPLACE FUNCTION apikey_spent_shrinks() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE insufficient_privilege USING MESSAGE = 'what was traded only grows';
+END $$;
+DROP TRIGGER IF EXISTS apikey_spent_grows ON apikey_spent;
+CREATE TRIGGER apikey_spent_grows BEFORE UPDATE ON apikey_spent
+  FOR EACH ROW WHEN (NEW.spent < OLD.spent) EXECUTE FUNCTION apikey_spent_shrinks();
 CREATE OR REPLACE FUNCTION apikey_nonce_shrinks() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   RAISE insufficient_privilege USING MESSAGE = 'a nonce only grows';

@@ -223,15 +223,20 @@ func newKeyFile(t *testing.T) (ed25519.PublicKey, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	file := filepath.Join(t.TempDir(), "bot key.pem")
+	if err := os.WriteFile(file, pemOf(t, private), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return public, file
+}
+
+func pemOf(t *testing.T, private ed25519.PrivateKey) []byte {
+	t.Helper()
 	der, err := x509.MarshalPKCS8PrivateKey(private)
 	if err != nil {
 		t.Fatal(err)
 	}
-	file := filepath.Join(t.TempDir(), "bot key.pem")
-	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return public, file
+	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
 }
 
 func story(t *testing.T, b bot, by credential, key string) {

@@ -26,10 +26,16 @@ type yard struct {
 
 func newYard(t *testing.T) *yard {
 	t.Helper()
-	w := signintest.New(t, storetest.SQLite(t), nil)
+	return newYardAt(t, time.Now)
+}
+
+// newYardAt is the same by another clock.
+func newYardAt(t *testing.T, now func() time.Time) *yard {
+	t.Helper()
+	w := signintest.New(t, storetest.SQLite(t, storetest.WithNow(now)), nil)
 	y := &yard{w: w}
 	key := gatekit.Key{1, 2, 3}
-	y.bots = exchange.NewBots(key)
+	y.bots = exchange.NewBotsAt(key, now)
 	upstream := httptest.NewServer(y.bots)
 	t.Cleanup(upstream.Close)
 	to, err := url.Parse(upstream.URL)
@@ -74,9 +80,13 @@ type credentials struct {
 func (y *yard) plan(e venue) plan {
 	p := y.w.NewPerson()
 	y.w.Must(p.SignUp())
+	return y.planFor(e, p)
+}
+
+func (y *yard) planFor(e venue, p *signintest.Person) plan {
 	made := func(from string, markets ...string) credentials {
 		_, c := p.Bot(apikey.NewKey{Profile: e.profile, Alg: e.alg, Scopes: apikey.ReadAccount | apikey.ReadOrders | apikey.TradeSpot | apikey.TradeCancel,
-			Allow: []netip.Prefix{netip.MustParsePrefix(from)}, Symbols: markets})
+			Allow: []netip.Prefix{netip.MustParsePrefix(from)}, Symbols: markets, PerMin: 60_000})
 		return credentials{string(c.ID), c.Secret, c.Passphrase}
 	}
 	const here = "127.0.0.1/32"

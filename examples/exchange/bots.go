@@ -39,7 +39,10 @@ type botOrder struct {
 }
 
 // NewBots makes the API under the key that the gate shares with it.
-func NewBots(key gatekit.Key) *Bots {
+func NewBots(key gatekit.Key) *Bots { return NewBotsAt(key, time.Now) }
+
+// NewBotsAt is the same by another clock.
+func NewBotsAt(key gatekit.Key, now func() time.Time) *Bots {
 	b := &Bots{orders: map[string]botOrder{}, followers: map[*follower]bool{}, dollars: map[string]int64{}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/balance", b.balance)
@@ -50,6 +53,7 @@ func NewBots(key gatekit.Key) *Bots {
 	mux.HandleFunc("POST /v1/withdrawals", b.withdraw)
 	b.streams(mux)
 	verifier := gatekit.NewVerifier(key)
+	verifier.Now = now
 	verifier.RememberFor(100_000) // a decision is good for one call, not for five seconds of them
 	everybody := http.NewServeMux()
 	for _, shape := range []func(private, public *http.ServeMux){b.binance, b.okx, b.bybit, b.kraken, b.upbit} {

@@ -35,7 +35,8 @@ func TestAnothersObjectsLookLikeNone(t *testing.T) {
 	}
 	bodies := map[string]any{"PATCH": map[string]string{"name": "Mine now"}, "PATCH apps": map[string][]string{"scopes": {"read"}},
 		"PATCH keys":        map[string]any{"version": 1, "purpose": "Mine now"},
-		"PATCH subaccounts": map[string]any{"version": 1, "name": "Mine now"}}
+		"PATCH subaccounts": map[string]any{"version": 1, "name": "Mine now"},
+		"keys-rotate":       map[string]any{"version": 1, "why": "leak"}, "keys-retire": map[string]any{"force": true}, "keys-keep": map[string]any{"until": "2026-04-01T00:00:00Z"}}
 	holdings := func() string {
 		var all []string
 		for _, path := range []string{"/passkeys", "/devices", "/contacts", "/sessions", "/apps", "/keys", "/subaccounts"} {
@@ -68,6 +69,9 @@ func TestAnothersObjectsLookLikeNone(t *testing.T) {
 					if body == nil {
 						body = bodies[m]
 					}
+					if own := bodies[op.OperationID]; own != nil {
+						body = own
+					}
 					return alice.send(m, strings.Replace(path, "{id}", id, 1), body)
 				}
 				plain := map[string]*response{"Bob's": ask(kind.bobs), "nobody's": ask(kind.unknown)}
@@ -98,7 +102,7 @@ func TestAnothersObjectsLookLikeNone(t *testing.T) {
 			})
 		}
 	}
-	equal(t, "routes with an object", tried, 24)
+	equal(t, "routes with an object", tried, 30)
 	equal(t, "what Bob has", holdings(), before)
 	equal(t, "what Bob was told", len(w.actions(bob.tokens.Account)), history)
 }

@@ -83,6 +83,7 @@ func (s *Server) Routes(mux *http.ServeMux, _ *edge.Edge) {
 	s.apps()
 	s.keys()
 	s.subs()
+	s.keysRotate()
 	s.codes()
 	s.contacts()
 	s.activity()

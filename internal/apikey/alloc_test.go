@@ -11,6 +11,7 @@ import (
 
 	"keyward/internal/apikey"
 	"keyward/internal/signin/signintest"
+	"keyward/internal/softkey"
 	"keyward/internal/storetest"
 )
 
@@ -22,7 +23,8 @@ func TestAReadUnderAMACAllocatesNothing(t *testing.T) {
 	clock.Sleep(time.Minute)
 	n := trading
 	n.Alg = apikey.HMACSHA256
-	bot, _ := o.p.Bot(n)
+	p := o.p
+	bot, key := p.Bot(n)
 	r := o.request(bot, balance)
 	if got := testing.AllocsPerRun(100, func() {
 		if _, no := w.BotKeys.Verify(t.Context(), r, look); no != nil {
@@ -30,5 +32,19 @@ func TestAReadUnderAMACAllocatesNothing(t *testing.T) {
 		}
 	}); got > 0 {
 		t.Errorf("%v allocations", got)
+	}
+	// While one version replaces another, too, whichever signs.
+	p.In()
+	next, _ := p.Turn(bot, key.ID, inADay)
+	for _, b := range []*softkey.Bot{bot, next} {
+		clock.Sleep(time.Minute) // the key's own speed
+		r := o.request(b, balance)
+		if got := testing.AllocsPerRun(100, func() {
+			if _, no := w.BotKeys.Verify(t.Context(), r, look); no != nil {
+				t.Fatal(no)
+			}
+		}); got > 0 {
+			t.Errorf("%v allocations while the key is replaced", got)
+		}
 	}
 }

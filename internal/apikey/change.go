@@ -45,9 +45,10 @@ func (k Key) ChangeAct(e Edit) device.Act {
 		joinPlaces(e.Allow), joinPlaces(e.Deny), strconv.FormatInt(store.Micros(e.Expires), 10), strconv.Itoa(e.PerMin), e.DayCap.String())}
 }
 
-// OfAct is the key that a touch for a change, an unlock or a release is about.
+// OfAct is the key that a touch for a change, an unlock or a release is about, or a rotation and what follows it.
 func OfAct(act device.Act) ID {
-	if act.Kind == ActChange {
+	switch act.Kind {
+	case ActChange, device.ActBotKeyRotate, device.ActBotKeyKeep, device.ActBotKeyUndo:
 		if i := strings.LastIndexByte(act.Object, '~'); i >= 0 {
 			return ID(act.Object[:i])
 		}
@@ -213,7 +214,7 @@ func (s *Service) Release(ctx context.Context, cause store.Cause, by By, id ID) 
 		if _, err := s.devices.Need(tx, by.Session, by.Account, device.Act{Kind: ActFree, Object: string(id)}); err != nil {
 			return err
 		}
-		err = tx.Row(sqlRelease, string(k.Account), string(id)).Scan(&k.Version)
+		err = tx.Row(sqlRelease, string(k.Account), string(id), store.Micros(tx.Now)).Scan(&k.Version)
 		if err == store.ErrNoRows {
 			return ErrChanged
 		}

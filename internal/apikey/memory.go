@@ -103,6 +103,7 @@ type opened struct {
 // marks change while a key is remembered.
 type marks struct {
 	probes  atomic.Int64
+	last    atomic.Int32 // index of the version that signed last
 	clock   clockWatch
 	first   atomic.Bool   // its first use was written down
 	told    atomic.Uint32 // unix minute in which its owner was told of its clock; 0: never
@@ -129,6 +130,8 @@ func (m *marks) once(now time.Time) bool {
 // verifier is one version of what signs: one of the two.
 type verifier struct {
 	n      int64
+	name   string // the id its requests carry; "": the key's own
+	ends   int64  // microseconds; 0: it is the one that stays
 	public ed25519.PublicKey
 	mac    *keyring.Keyed // nil: public holds
 	secret keyring.KeyedKey
@@ -170,6 +173,12 @@ func (s *Service) find(ctx context.Context, id ID) (*opened, error) {
 		if k := s.keys.get(id); k != nil {
 			return k, nil
 		}
+		if key := s.names.get(id); key != nil { // a name never becomes another key's
+			id = *key
+			if k := s.keys.get(id); k != nil {
+				return k, nil
+			}
+		}
 	}
 	if trusted && s.gone.get(id) != nil {
 		return nil, nil // as quick as a key that is there: time must not tell them apart
@@ -183,6 +192,11 @@ func (s *Service) find(ctx context.Context, id ID) (*opened, error) {
 	k, err := s.open(ctx, id)
 	switch found := err == nil && k != nil && k.Status != Revoked; {
 	case place == nil:
+	case found && k.ID != id: // known by the id of a newer version
+		key := k.ID // a copy: the name must not keep opened secrets alive
+		s.names.reserve(id).Store(&key)
+		s.keys.forget(id)
+		s.gone.forget(id)
 	case found:
 		place.Store(k)
 		s.gone.forget(id)
@@ -206,14 +220,21 @@ func (s *Service) open(ctx context.Context, id ID) (*opened, error) {
 	var k opened
 	err := s.db.View(ctx, func(tx *store.Tx) (err error) {
 		k = opened{}
+		// Two reads for every id: one less or more would tell a key that there is not from one
+		// that there is, a trap among them.
 		k.Key, err = scanKey(tx.Row(sqlOpenKey, string(id)))
-		none := errors.Is(err, store.ErrNoRows)
-		if err != nil && !none {
+		if err == store.ErrNoRows {
+			key, err := named(tx, id)
+			if err != nil {
+				return err
+			}
+			if k.Key, err = scanKey(tx.Row(sqlOpenKey, string(key))); err != nil {
+				return err
+			}
+		} else if err != nil {
 			return err
 		}
-		// Also for a key that there is not: one look into the database less would tell it
-		// from one that there is, a trap among them.
-		rows, err := tx.Rows(sqlVersions, string(id), store.Micros(tx.Now))
+		rows, err := tx.Rows(sqlVersions, string(k.ID), store.Micros(tx.Now))
 		if err != nil {
 			return err
 		}
@@ -221,18 +242,18 @@ func (s *Service) open(ctx context.Context, id ID) (*opened, error) {
 		for rows.Next() {
 			var v verifier
 			var public, sealed []byte
-			if err := rows.Scan(&v.n, &public, &sealed); err != nil {
+			var n, ends int64
+			var name string
+			if err := rows.Scan(&n, &public, &sealed, &name, &ends); err != nil {
 				return err
 			}
 			if k.Alg == Ed25519 {
 				v.public = public
-			} else if v, err = s.unseal(id, v.n, k.Profile, k.Alg, sealed); err != nil {
+			} else if v, err = s.unseal(k.ID, n, k.Profile, k.Alg, sealed); err != nil {
 				return err
 			}
+			v.n, v.ends, v.name = n, ends, name
 			k.versions = append(k.versions, v)
-		}
-		if none {
-			return store.ErrNoRows
 		}
 		return rows.Err()
 	})
@@ -242,7 +263,7 @@ func (s *Service) open(ctx context.Context, id ID) (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	k.tat, k.marks = s.speed(id), newMarks(&k.Key)
+	k.tat, k.marks = s.speed(k.ID), newMarks(&k.Key)
 	return &k, nil
 }
 

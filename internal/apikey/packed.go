@@ -59,7 +59,7 @@ func pack(id ID, k *opened) *packed {
 		!store.Time(p.starts).Equal(k.Starts) || !store.Time(p.expires).Equal(k.Expires)
 	if !whole {
 		v := &k.versions[0]
-		whole = v.passphrase != [32]byte{} || v.n > math.MaxInt32 || v.mac == nil && len(v.public) != len(k.room.public)
+		whole = v.name != "" || v.ends != 0 || v.passphrase != [32]byte{} || v.n > math.MaxInt32 || v.mac == nil && len(v.public) != len(k.room.public)
 	}
 	if !whole && len(k.Allow) == 1 {
 		whole = !k.Allow[0].Addr().Is4() || !k.Allow[0].IsValid()

@@ -68,4 +68,25 @@ const (
 	heldEntries   = 1 << 14 // signatures that held, at half a kilobyte each
 	maxHeld       = 2 << 10 // a longer text is not remembered
 	replayEntries = 1 << 22 // requests remembered, in two generations
+
+	// Both versions of what signs live for a day unless its owner says otherwise: one
+	// working day to restart what runs. Thirty days at most, also when kept longer: an old
+	// secret that never ends is no rotation.
+	DefaultOverlap = 24 * time.Hour
+	maxOverlap     = 30 * 24 * time.Hour
+
+	// selfOverlap is not the bot's choice. Whoever copied a key could otherwise replace it
+	// and shut the owner's own bot out at once; so a day is left, with a mail at its start.
+	selfOverlap = 24 * time.Hour
+
+	// quietFor: how long an old version must not have signed before it is ended early.
+	// Most bots call at least every few minutes.
+	quietFor = 10 * time.Minute
+
+	// meterEvery: how often the use of two versions is written. What has not been written
+	// yet is what another gate may know and we do not.
+	meterEvery = 10 * time.Second
+
+	// remindEvery: how often keys that end soon are looked for.
+	remindEvery = 10 * time.Minute
 )

@@ -43,6 +43,8 @@ type Service struct {
 	held    held
 	gone    cache[ID, struct{}] // ids that are no key, or no key any more
 	people  cache[account.ID, standing]
+	names   cache[ID, ID] // ids of later versions, to the keys they belong to
+	meter   meter
 	speeds  cache[ID, atomic.Int64]
 	sums    cache[string, atomic.Int64] // of an account or sub-account, all its keys together
 	serial  *keyring.Serial             // of decisions
@@ -88,6 +90,7 @@ func New(p Parts) *Service {
 	s.gone.init(goneEntries)
 	s.traps.logger, s.traps.counted = p.Logger, p.Trapped
 	s.traps.bell = make(chan struct{}, 1)
+	s.names.init(memoryEntries)
 	s.claims, s.shared = &claims{db: p.DB}, p.DB.Dialect() == store.PostgreSQL
 	return s
 }
@@ -343,6 +346,9 @@ func (s *Service) Erase(tx *store.Tx, acc account.ID) error {
 		return err
 	}
 	if err := tx.Later(sqlEraseSpent, string(acc)); err != nil {
+		return err
+	}
+	if err := tx.Later(sqlEraseMeter, string(acc)); err != nil {
 		return err
 	}
 	if err := tx.Later(sqlEraseSecrets, string(acc)); err != nil {

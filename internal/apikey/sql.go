@@ -26,7 +26,7 @@ WHERE (SELECT COUNT(*) FROM apikey_key o WHERE o.account = $2 AND o.status <> 'r
 	sqlList = `SELECT ` + keyCols + ` FROM apikey_key k WHERE k.account = $1 ORDER BY k.made_at DESC, k.id LIMIT 200`
 
 	sqlPurpose  = `SELECT purpose FROM apikey_key WHERE id = $1`
-	sqlVersions = `SELECT n, public, sealed FROM apikey_version WHERE key_id = $1 AND (ends_at = 0 OR ends_at > $2) ORDER BY n DESC`
+	sqlVersions = `SELECT n, public, sealed, name, ends_at FROM apikey_version WHERE key_id = $1 AND (ends_at = 0 OR ends_at > $2) ORDER BY n DESC`
 
 	// Secrets go with the key: what no longer opens anything must not be there to leak.
 	sqlRevoke      = `UPDATE apikey_key SET status = 'revoked', ended_at = $3, ended_why = $4, version = version + 1 WHERE account = $1 AND id = $2 AND status <> 'revoked' RETURNING version`

@@ -1,7 +1,8 @@
 package apikey
 
-// liveLeak finds a version of the key $2 that somebody showed to have, and that still signs.
-const liveLeak = `SELECT 1 FROM apikey_version l WHERE l.key_id = $2 AND l.leaked_at > 0 AND l.ends_at = 0`
+// liveLeak finds a version of the key $2 that somebody showed to have, and that still signs
+// at $3: the one that is being replaced does until its overlap is over.
+const liveLeak = `SELECT 1 FROM apikey_version l WHERE l.key_id = $2 AND l.leaked_at > 0 AND (l.ends_at = 0 OR l.ends_at > $3)`
 
 const (
 	sqlLookup = `UPDATE apikey_version SET lookup = $1 WHERE key_id = $2 AND n = $3`

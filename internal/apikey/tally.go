@@ -261,10 +261,12 @@ func lines(tx *store.Tx, q string, args ...any) (out []Line, err error) {
 
 // Sweep forgets stories that are older than anybody asks for.
 func (s *Service) Sweep(tx *store.Tx) error {
-	_, err := tx.Exec(sqlForgetUse, store.Micros(tx.Now.Add(-storyKept)))
-	if err != nil {
+	long := store.Micros(tx.Now.Add(-storyKept))
+	if err := tx.Later(sqlForgetUse, long); err != nil {
 		return err
 	}
-	_, err = tx.Exec(sqlForgetSpent, store.Micros(tx.Now.Add(-spentKept)))
-	return err
+	if err := tx.Later(sqlForgetSpent, store.Micros(tx.Now.Add(-spentKept))); err != nil {
+		return err
+	}
+	return sweepRotations(tx, long)
 }

@@ -112,7 +112,7 @@ func (s *Service) judge(ctx context.Context, r *Request, c *Claim, need Need) (D
 		s.count(k, r.Peer, need.Class, AuthFailed, false, now)
 		return unproved(AuthFailed)
 	}
-	v := slices.IndexFunc(k.versions, func(v verifier) bool { return s.holds(&v, c, r) })
+	v := s.signer(k, c, r, now)
 	if k.honey {
 		// To whoever sends it, it is a key that there is not: told later than this, or
 		// otherwise, they would know that they were seen.
@@ -136,6 +136,9 @@ func (s *Service) judge(ctx context.Context, r *Request, c *Claim, need Need) (D
 	}
 	code, facts := s.proved(ctx, k, c, r, need, here, &d)
 	s.count(k, r.Peer, need.Class, code, true, now)
+	if k.replacing(now) {
+		s.meter.count(s.keys.at(k.ID), k, d.Version, r.Peer, code, now)
+	}
 	if code == KeyInBrowser {
 		s.exposed(ctx, k, r.Peer, now)
 	}
@@ -243,7 +246,7 @@ func (s *Service) proved(ctx context.Context, k *opened, c *Claim, r *Request, n
 		return Unavailable, f // only the database knows whether it came before
 	}
 	if c.Counter != 0 && d.Stale == 0 {
-		if code := s.grows(ctx, k.ID, c, k.Alg, id, now, &f); code != "" {
+		if code := s.grows(ctx, nonceOwner(k.ID, d.Version), c, k.Alg, id, now, &f); code != "" {
 			return code, f
 		}
 	} else if r.Mutating() || need.Stream || need.Scope&^Reading != 0 || c.Profile.Unrouted() { // some exchanges trade by GET

@@ -12,7 +12,9 @@ import "slices"
 //	new_device  "yes" on a device not seen before
 //	signal      what was odd about a sign-in: counter_regressed
 //	why         why a session ended: sign_out (on itself) | owner (from elsewhere) | not_me | exchange | operator
-//	n, left     numbers
+//	n, left, days  numbers
+//	ends        when something is over: RFC 3339, or "at once"
+//	partner, what, because  a partner of the exchange, the version it announced, and why
 //	reason      a word of the refusal table, or what an operator wrote
 //	by          owner or app, when it was that one
 //	client      the name of a service of the exchange, or of an app
@@ -464,6 +466,44 @@ var actions = map[Action]Spec{
 	"apikey.honeytoken_ended": {
 		OCSF:  OCSF{ocsfEntity, 4},
 		plain: text{"A honeytoken was taken away.", "허니토큰을 없앴어요."},
+	},
+	"apikey.rotated": {
+		Notice: Critical, Mail: "bot_key_rotated", Shown: true, OCSF: OCSF{ocsfEntity, 3},
+		cases: []variant{{"why", "leak", text{"You replaced what signs for the API key for “{purpose}” because it may have leaked. The old version ended at once.", "유출됐을 수 있어 “{purpose}” 용도의 API 키를 교체했어요. 이전 버전은 바로 종료됐어요."}}},
+		say:   text{"You replaced what signs for the API key for “{purpose}”. It is now version {n}.", "“{purpose}” 용도의 API 키를 교체했어요. 이제 버전 {n}이에요."},
+		plain: text{"An API key was replaced.", "API 키가 교체됐어요."},
+	},
+	"apikey.rotated_self": {
+		Notice: Critical, Mail: "bot_key_rotated_self", Shown: true, OCSF: OCSF{ocsfEntity, 3},
+		say:   text{"The bot with the API key for “{purpose}” replaced what signs for it. It is now version {n}.", "“{purpose}” 용도의 API 키를 쓰는 봇이 스스로 키를 교체했어요. 이제 버전 {n}이에요."},
+		plain: text{"A bot replaced its API key.", "봇이 API 키를 교체했어요."},
+	},
+	"apikey.retired": {
+		Shown: true, OCSF: OCSF{ocsfEntity, 4},
+		cases: []variant{{"forced", "true", text{"The old version of the API key for “{purpose}” was ended, though it may have been in use.", "쓰이고 있을 수 있는 “{purpose}” 용도의 API 키 이전 버전이 종료됐어요."}}},
+		say:   text{"The old version of the API key for “{purpose}” was ended.", "“{purpose}” 용도의 API 키 이전 버전이 종료됐어요."},
+		plain: text{"The old version of an API key was ended.", "API 키의 이전 버전이 종료됐어요."},
+	},
+	"apikey.old_kept": {
+		Notice: Critical, Mail: "bot_key_old_kept", Shown: true, OCSF: OCSF{ocsfEntity, 3},
+		say:   text{"You let the old version of the API key for “{purpose}” work longer.", "“{purpose}” 용도의 API 키 이전 버전을 더 오래 쓸 수 있게 했어요."},
+		plain: text{"The old version of an API key works longer.", "API 키의 이전 버전을 더 오래 쓸 수 있어요."},
+	},
+	"apikey.rotation_undone": {
+		Notice: Critical, Mail: "bot_key_undone", Shown: true, OCSF: OCSF{ocsfEntity, 3},
+		say:   text{"You went back to the old version of the API key for “{purpose}”. The new one ended at once.", "“{purpose}” 용도의 API 키를 이전 버전으로 되돌렸어요. 새 버전은 바로 종료됐어요."},
+		plain: text{"An API key went back to its old version.", "API 키가 이전 버전으로 되돌려졌어요."},
+	},
+	"apikey.ends_soon": {
+		Notice: Low, Mail: "bot_key_ends_soon", Shown: true, OCSF: OCSF{ocsfOther, ocsfOther},
+		cases: []variant{{"days", "1", text{"The API key for “{purpose}” ends within a day. After that it can only look and cancel.", "“{purpose}” 용도의 API 키가 하루 안에 끝나요. 그 뒤에는 조회와 취소만 할 수 있어요."}}},
+		say:   text{"The API key for “{purpose}” ends within {days} days. After that it can only look and cancel.", "“{purpose}” 용도의 API 키가 {days}일 안에 끝나요. 그 뒤에는 조회와 취소만 할 수 있어요."},
+		plain: text{"An API key ends soon.", "API 키가 곧 끝나요."},
+	},
+	"apikey.update_announced": {
+		Notice: Low, Mail: "bot_key_update", Shown: true, OCSF: OCSF{ocsfOther, ocsfOther},
+		say:   text{"“{partner}” announced version {what}. Replace what signs for the API key for “{purpose}”.", "“{partner}” 제휴사의 새 버전: {what}. “{purpose}” 용도의 API 키를 교체해 주세요."},
+		plain: text{"A partner asks to replace an API key.", "제휴사가 API 키 교체를 요청했어요."},
 	},
 	"keyring.rotated": {
 		OCSF:  OCSF{ocsfEntity, 3},

@@ -95,12 +95,13 @@ type story struct {
 	app                                             *visitor // a wallet app on the tablet: no cookies, its own key
 	wallet                                          wallet
 
-	link     string   // of a mail
-	spent    []string // refresh tokens of the laptop that were turned over
-	codes    []string // recovery codes
-	pushed   string   // where the exchange sent the tablet, at Keyward
-	ask      string   // the request it waits with there
-	bot      *softkey.Bot
+	link   string   // of a mail
+	spent  []string // refresh tokens of the laptop that were turned over
+	codes  []string // recovery codes
+	pushed string   // where the exchange sent the tablet, at Keyward
+	ask    string   // the request it waits with there
+	bot    *softkey.Bot
+	rotated
 	captured *http.Request // an order that a thief read along
 	stream   *botStream
 	sub      string       // id of a sub-account

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"keyward/internal/notify"
@@ -20,7 +21,7 @@ const order = `{"symbol":"BTC-USD","side":"buy","quantity":"0.1","price":"100"}`
 // bots: a program trades with a key that leaks little, and whoever copies its requests
 // has nothing.
 func bots() []step {
-	return []step{
+	return slices.Concat([]step{
 		{"phone", "makes an API key for a bot, without a touch", want{403, "step_up_required", ""}, func(ctx context.Context, s *story) (*answer, error) {
 			u, err := url.Parse(s.Gate)
 			if err != nil {
@@ -89,6 +90,7 @@ func bots() []step {
 			defer func() { s.bot.Skew = 0 }()
 			return s.asBot(ctx, botCall{method: "POST", path: "/v1/orders", body: order})
 		}},
+	}, botRotates(order), []step{
 		{"a page", "signs with the secret in its script", want{403, "KEY_IN_BROWSER", ""}, func(ctx context.Context, s *story) (*answer, error) {
 			return s.asBot(ctx, botCall{method: "POST", path: "/v1/orders", body: order, edit: func(r *http.Request) { r.Header.Set("Origin", "https://portfolio.example") }})
 		}},
@@ -105,7 +107,7 @@ func bots() []step {
 		{"bot", "looks at its balance", want{401, "AUTH_FAILED", ""}, func(ctx context.Context, s *story) (*answer, error) {
 			return s.asBot(ctx, botCall{method: "GET", path: "/v1/balance"})
 		}},
-	}
+	})
 }
 
 // once there is a key, its owner is told; without one nobody waits for the mail.
@@ -126,7 +128,7 @@ const botHome = "198.51.100.77"
 
 func (s *story) botKey() map[string]any {
 	return map[string]any{
-		"purpose": "Grid bot on my VPS", "public_key": base64.StdEncoding.EncodeToString(s.bot.Public()), "scopes": []string{"read.account", "read.orders", "trade.cancel", "trade.spot"},
+		"purpose": "Grid bot on my VPS", "public_key": base64.StdEncoding.EncodeToString(s.bot.Public()), "scopes": []string{"key.rotate_self", "read.account", "read.orders", "trade.cancel", "trade.spot"},
 		"symbols": []string{"BTC-USD"}, "addresses": []string{botHome},
 	}
 }

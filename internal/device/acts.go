@@ -22,6 +22,9 @@ const (
 	ActSubMake        = "subs.make"       // object: hash of all that is said of it
 	ActSubChange      = "subs.change"     // object: the sub-account, "~", and a hash of what it is to become
 	ActBotKeyWake     = "botkeys.wake"    // object: the key
+	ActBotKeyRotate   = "botkeys.rotate"  // object: the key, "~", and a hash of what will sign and until when
+	ActBotKeyKeep     = "botkeys.keep"    // object: the key, "~", and a hash of the old version and its new end
+	ActBotKeyUndo     = "botkeys.undo"    // object: the key, "~", and a hash of both versions
 	ActConfirmMe      = "confirm.me"      // "it is still me": gives the session new secrets, kept for nothing
 )
 
@@ -32,6 +35,7 @@ var acts = map[string]bool{
 	ActContactsChange: false, ActDevicesRemove: true, ActFreezeLift: false, ActApp: true, ActConfirmMe: false,
 	ActBotKeyAdd: true, ActBotKeyChange: true, ActBotKeyUnlock: true, ActBotKeyRelease: true, ActBotKeyWake: true,
 	ActSubMake: true, ActSubChange: true,
+	ActBotKeyRotate: true, ActBotKeyKeep: true, ActBotKeyUndo: true,
 }
 
 var errBadAct = edge.E("bad_request")
@@ -40,7 +44,7 @@ var errBadAct = edge.E("bad_request")
 // it has always had.
 func longest(kind string) int {
 	switch kind {
-	case ActBotKeyChange:
+	case ActBotKeyChange, ActBotKeyRotate, ActBotKeyKeep, ActBotKeyUndo:
 		return 172
 	case ActSubChange:
 		return 128

@@ -110,6 +110,9 @@ func (g *Gate) route(a *asked) (*route, *refused) {
 	if a.method == http.MethodGet && a.target == whoami {
 		r, ok = &aboutItself, true
 	}
+	if rotates(a) {
+		r, ok = &ofItself, true
+	}
 	if !ok {
 		return nil, &refused{code: apikey.RouteUnknown}
 	}

@@ -39,6 +39,6 @@ func (g *Gate) introduce(w http.ResponseWriter, a *asked, gr granted) {
 	w.Header().Set("X-Request-Id", a.id)
 	_ = json.NewEncoder(w).Encode(map[string]any{ // the client is gone: nobody is left to tell
 		"key": gr.Key.ID, "account": gr.Key.Account, "sub_account": gr.Key.Sub, "seen_address": a.peer.Unmap().String(), "scopes": gr.Scopes.Names(), "exit_only": gr.ExitOnly,
-		"withdraw_locked": gr.Key.Locked, "expires_at": gr.Key.Expires.UTC(), "days_left": gr.Remaining, "server_ts": now.UnixMilli(), "skew_ms": gr.Skew.Milliseconds(),
+		"withdraw_locked": gr.Key.Locked, "expires_at": gr.Key.Expires.UTC(), "version": gr.Version, "days_left": gr.Remaining, "server_ts": now.UnixMilli(), "skew_ms": gr.Skew.Milliseconds(),
 	})
 }

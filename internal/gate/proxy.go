@@ -66,6 +66,10 @@ func (g *Gate) Proxy() http.Handler {
 			g.introduce(w, &a, gr)
 			return
 		}
+		if rotates(&a) {
+			g.rotate(w, r, &a, gr)
+			return
+		}
 		out := r.Clone(r.Context())
 		out.Body, out.ContentLength, out.TransferEncoding = io.NopCloser(strings.NewReader(string(body))), int64(len(body)), nil
 		if len(body) == 0 {

@@ -48,6 +48,15 @@ func sample(kind Kind, code string) letter {
 		l.payload = map[string]string{"purpose": "Grid bot on my VPS", "scopes": "transfer.internal", "since": "2026-02-04", "on": "2026-03-09"}
 	case BotKeysEnded:
 		l.actor, l.addr, l.payload = "operator:kim", "", map[string]string{"n": "3"}
+	case BotKeyRotated, BotKeyRotatedSelf, BotKeyOldKept, BotKeyUndone, BotKeyEndsSoon, BotKeyUpdate:
+		l.payload["purpose"], l.payload["ends"] = "Grid bot on my VPS", "2026-03-07T18:20:00Z"
+		l.payload["partner"], l.payload["what"], l.payload["because"] = "Gridmaster", "2.1", "New servers, and the old ones are switched off"
+		switch kind {
+		case BotKeyRotatedSelf:
+			l.actor = "key:kwk_live_3Hf9QxT2mVb7LpR8sWc1Zd0a1B2c"
+		case BotKeyEndsSoon:
+			l.actor, l.addr = "system:reminders", ""
+		}
 	case AppSuspect, AppReuse, AppCodeReplayed:
 		l.payload = map[string]string{"client": "Portfolio View"}
 	case CodeUsed:

@@ -50,6 +50,12 @@ const (
 	BotKeyAsleep      Kind = "bot_key_asleep"
 	BotKeyWoken       Kind = "bot_key_woken"
 	BotKeysEnded      Kind = "bot_keys_ended"
+	BotKeyRotated     Kind = "bot_key_rotated"
+	BotKeyRotatedSelf Kind = "bot_key_rotated_self"
+	BotKeyOldKept     Kind = "bot_key_old_kept"
+	BotKeyUndone      Kind = "bot_key_undone"
+	BotKeyEndsSoon    Kind = "bot_key_ends_soon"
+	BotKeyUpdate      Kind = "bot_key_update"
 	AppGiven          Kind = "app_given"
 	AppSuspect        Kind = "app_suspect"
 	AppReuse          Kind = "app_reuse"
@@ -80,6 +86,10 @@ const (
 	factSince  // since when nobody used it
 	factOn     // when that has an effect
 	factCount  // how many
+	factOld    // until when its old version signs
+	factEnds   // when it ends
+	factPartner
+	factBecause
 )
 
 // sheet says what a mail is made of. Titles and texts are keys of package lang.
@@ -287,6 +297,31 @@ var sheets = map[Kind]sheet{
 	},
 	BotKeysEnded: {
 		title: "mail.bot_keys_ended.title", lead: "mail.bot_keys_ended.lead", facts: []fact{factCount, factWhen, factWhere}, page: "nav.botkeys",
+	},
+	BotKeyRotated: {
+		title: "mail.bot_key_rotated.title", lead: "mail.bot_key_rotated.lead", facts: []fact{factPurpose, factOld, factDevice, factWhen, factWhere},
+		freeze: true, page: "nav.botkeys",
+	},
+	// Where the bot calls from its owner knows better than any device.
+	BotKeyRotatedSelf: {
+		title: "mail.bot_key_rotated_self.title", lead: "mail.bot_key_rotated_self.lead", facts: []fact{factPurpose, factOld, factWhen, factUsedFrom},
+		aside: "mail.bot_key_rotated_self.do", asideText: "mail.bot_key_rotated_self.how", freeze: true, page: "nav.botkeys",
+	},
+	BotKeyOldKept: {
+		title: "mail.bot_key_old_kept.title", lead: "mail.bot_key_old_kept.lead", facts: []fact{factPurpose, factOld, factWhen, factWhere},
+		freeze: true, page: "nav.botkeys",
+	},
+	BotKeyUndone: {
+		title: "mail.bot_key_undone.title", lead: "mail.bot_key_undone.lead", facts: []fact{factPurpose, factWhen, factWhere},
+		freeze: true, page: "nav.botkeys",
+	},
+	BotKeyEndsSoon: {
+		title: "mail.bot_key_ends_soon.title", lead: "mail.bot_key_ends_soon.lead", facts: []fact{factPurpose, factEnds},
+		after: "mail.bot_key_ends_soon.after", page: "nav.botkeys",
+	},
+	BotKeyUpdate: {
+		title: "mail.bot_key_update.title", lead: "mail.bot_key_update.lead", facts: []fact{factPurpose, factPartner, factBecause, factWhen},
+		after: "mail.bot_key_update.after", page: "nav.botkeys",
 	},
 	// Not from where: an app's own server fetched its tokens.
 	AppGiven: {

@@ -193,6 +193,17 @@ func (l letter) fact(f fact) (line, bool) {
 		return line{Label: label("mail.fact.on"), Value: oneLine(l.payload["on"]) + " UTC"}, l.payload["on"] != ""
 	case factCount:
 		return line{Label: label("mail.fact.count"), Value: oneLine(l.payload["n"])}, l.payload["n"] != ""
+	case factOld, factEnds:
+		key := map[fact]string{factOld: "mail.fact.old", factEnds: "mail.fact.ends"}[f]
+		ends, err := time.Parse(time.RFC3339, l.payload["ends"])
+		if err != nil {
+			return line{Label: label(key), Value: label("mail.old.now")}, l.payload["ends"] != ""
+		}
+		return line{Label: label(key), Value: lang.When(l.lang, ends.UTC(), lang.Full)}, true
+	case factPartner:
+		return line{Label: label("mail.fact.partner"), Value: oneLine(l.payload["partner"] + " " + l.payload["what"]), Names: true}, l.payload["partner"] != ""
+	case factBecause:
+		return line{Label: label("mail.fact.because"), Value: oneLine(l.payload["because"]), Names: true}, l.payload["because"] != ""
 	case factMay:
 		var may []string
 		given := strings.Fields(l.payload["scope"])

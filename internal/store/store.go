@@ -11,7 +11,7 @@ import (
 
 // A Cause says who asked for a change, from where and on which request.
 type Cause struct {
-	Actor   string     // "account:acc_…", "client:<id>", "operator:<name>", "system:<part>" or "anonymous"
+	Actor   string     // "account:acc_…", "client:<id>", "key:<id>", "operator:<name>", "system:<part>" or "anonymous"
 	Addr    netip.Addr // the client as edge saw it; zero when there is none
 	Request string     // request id
 	Device  string     // dev_… when known

@@ -78,6 +78,9 @@ func botKeyOf(v *visit, k apikey.Key, names map[device.ID]string) BotKey {
 
 // refusedOf adds what of a key was refused lately.
 func (s *Server) refusedOf(tx *store.Tx, v *visit, k apikey.Key, b *BotKey) error {
+	if err := s.versionOf(tx, k, b); err != nil {
+		return err
+	}
 	lines, err := s.BotKeys.Refusals(tx, k, v.base.Now.Add(-keyStory))
 	for _, l := range lines {
 		at, bad := netip.ParseAddr(l.Addr)

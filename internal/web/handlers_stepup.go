@@ -43,7 +43,7 @@ func (s *Server) stepUpView(v *visit, kind, object, to string, noScript bool) er
 			sub, err := s.Accounts.Sub(tx, v.ses.Account, contain.SubOfAct(act))
 			view.Name = sub.Name
 			return err
-		case device.ActBotKeyChange, device.ActBotKeyUnlock, device.ActBotKeyRelease, device.ActBotKeyWake:
+		case device.ActBotKeyChange, device.ActBotKeyUnlock, device.ActBotKeyRelease, device.ActBotKeyWake, device.ActBotKeyRotate, device.ActBotKeyKeep, device.ActBotKeyUndo:
 			k, err := s.BotKeys.ByID(tx, v.ses.Account, apikey.OfAct(act))
 			view.Name = k.Purpose
 			return err

@@ -129,6 +129,9 @@ const (
 	DidUnlockBotKey   Did = "unlock-botkey"    // Name
 	DidReleaseBotKey  Did = "release-botkey"   // Name
 	DidWakeBotKey     Did = "wake-botkey"      // Name
+	DidRetireBotKey   Did = "retire-botkey"    // Name
+	DidKeepBotKey     Did = "keep-botkey"      // Name
+	DidUndoBotKey     Did = "undo-botkey"      // Name
 	DidEndBotKey      Did = "end-botkey"       // Name
 	DidMakeSub        Did = "make-sub"         // Name
 	DidChangeSub      Did = "change-sub"       // Name

@@ -60,6 +60,11 @@ type BotKey struct {
 	Refused   []BotKeyRefusal
 	RefusedN  int64 // calls, of the last seven days
 	EndedAt   time.Time
+
+	Signing int64        // the version that signs
+	Name    string       // what its requests carry, when that is another id than its own
+	Moving  time.Time    // since then it replaces the one before; zero: it does not
+	Asked   *BotKeyAsked // by a partner, to be replaced
 }
 
 // BotKeyState is what a key may do now.

@@ -20,7 +20,7 @@ import (
 	"time"
 )
 
-const usage = `usage: keyward time | whoami | balance [ASSET] | order SYMBOL buy|sell QUANTITY PRICE | cancel ORDER_ID
+const usage = `usage: keyward time | whoami | balance [ASSET] | order SYMBOL buy|sell QUANTITY PRICE | cancel ORDER_ID | rotate VERSION FILE
 
   KEYWARD_API               base URL, such as https://api.example.com
   KEYWARD_KEY_ID            the key's id, kwk_live_…
@@ -58,6 +58,8 @@ func (b *bot) do(args []string) error {
 		return b.send("GET", "/v1/balance?asset="+url.QueryEscape(args[1]), nil, true)
 	case len(args) == 5 && args[0] == "order":
 		return b.placeOrder(args[1], args[2], args[3], args[4])
+	case len(args) == 3 && args[0] == "rotate":
+		return b.rotate(args[1], args[2])
 	case len(args) == 2 && args[0] == "cancel" && args[1] != "":
 		return b.send("DELETE", "/v1/orders/"+url.PathEscape(args[1]), nil, true)
 	}
@@ -126,16 +128,25 @@ func fromEnvironment() (*bot, error) {
 
 // send prints what the API answers; any status but 2xx is an error.
 func (b *bot) send(method, target string, body []byte, signed bool) error {
+	answer, err := b.receive(method, target, body, signed)
+	if _, err := os.Stdout.Write(answer); err != nil {
+		return err
+	}
+	return err
+}
+
+// receive reads what the API answers.
+func (b *bot) receive(method, target string, body []byte, signed bool) ([]byte, error) {
 	r, err := http.NewRequest(method, b.api+target, bytes.NewReader(body))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if len(body) > 0 {
 		r.Header.Set("Content-Type", "application/json")
 	}
 	if signed {
 		if err := b.signRequest(r, body); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	client := http.Client{
@@ -145,16 +156,14 @@ func (b *bot) send(method, target string, body []byte, signed bool) error {
 	}
 	res, err := client.Do(r)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer res.Body.Close()
-	if _, err := io.Copy(os.Stdout, res.Body); err != nil {
-		return err
+	answer, err := io.ReadAll(res.Body)
+	if err == nil && res.StatusCode/100 != 2 {
+		err = errors.New(res.Status)
 	}
-	if res.StatusCode/100 != 2 {
-		return errors.New(res.Status)
-	}
-	return nil
+	return answer, err
 }
 
 // signRequest is keyward-v1: RFC 9421 with one label, one list of components and one order of parameters.
