@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/fxamacker/cbor/v2"
 )
@@ -117,8 +118,10 @@ func parseAttestation(b []byte) (o attestationObject, err error) {
 	if err = strict.Unmarshal(o.Statement, &statement); err != nil {
 		return o, fmt.Errorf("attestation statement: %w", err)
 	}
-	if !formats[o.Format] {
-		return o, fmt.Errorf("attestation format %q is not known", o.Format)
+	// §8.1: at most 32 characters that can be printed. What we do not know is not
+	// refused: a statement is extra, and the key in it is as honest as any.
+	if len(o.Format) == 0 || len(o.Format) > maxFormat || strings.IndexFunc(o.Format, func(r rune) bool { return r < '!' || r > '~' }) >= 0 {
+		return o, fmt.Errorf("attestation format %.40q", o.Format)
 	}
 	return o, nil
 }

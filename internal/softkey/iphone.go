@@ -24,14 +24,15 @@ type IPhone struct {
 // NewIPhone makes a key.
 func NewIPhone() *IPhone {
 	p := &IPhone{key: newP256()}
-	p.ID = sha256.Sum256(p.point())
+	p.ID = sha256.Sum256(p.Point())
 	return p
 }
 
 // Public is the key's public half.
 func (p *IPhone) Public() *ecdsa.PublicKey { return &p.key.PublicKey }
 
-func (p *IPhone) point() []byte {
+// Point is the uncompressed point of the public key, whose hash is the id.
+func (p *IPhone) Point() []byte {
 	b, err := p.key.PublicKey.Bytes()
 	if err != nil {
 		panic(err)
@@ -46,7 +47,7 @@ func (m *Maker) AppAttest(p *IPhone, appID string, environment [16]byte, clientD
 	auth := slices.Concat(app[:], []byte{flagAT, 0, 0, 0, 0}, environment[:], []byte{0, 32}, p.ID[:],
 		marshal(map[int64]any{1: 2, 3: ES256, -1: 1, -2: x, -3: y}))
 	nonce := sha256.Sum256(append(slices.Clone(auth), clientDataHash[:]...))
-	leaf := m.leaf("softkey app attest", p.key.Public(), at.Add(-time.Hour), at.AddDate(0, 0, 3), oidApple, tlv(0x30, tlv(0xa1, Octets(nonce[:]))))
+	leaf := m.leaf("softkey app attest", p.key.Public(), at.Add(-time.Hour), at.AddDate(0, 0, 3), oidApple, AppleNonce(nonce))
 	return marshal(map[string]any{
 		"fmt": "apple-appattest", "authData": auth,
 		"attStmt": map[string]any{"x5c": [][]byte{leaf, m.middle.Raw}, "receipt": []byte("receipt")},
@@ -65,3 +66,6 @@ func (p *IPhone) Assert(appID string, clientDataHash [32]byte) []byte {
 	}
 	return marshal(map[string]any{"signature": sig, "authenticatorData": auth})
 }
+
+// AppleNonce writes the extension that carries the nonce.
+func AppleNonce(nonce [32]byte) []byte { return tlv(0x30, tlv(0xa1, Octets(nonce[:]))) }
