@@ -121,7 +121,7 @@ func (c *core) domains(met session.Metrics, transport http.RoundTripper) (*domai
 	host, _ := os.Hostname()
 	d := &domains{accounts: account.New(c.log, c.ring)}
 	var err error
-	d.devices, err = device.New(device.Config{RPID: c.cfg.RP.ID, RPName: c.cfg.RP.Name, Origins: c.cfg.RP.Origins, Now: c.db.Now}, c.ring, c.log)
+	d.devices, err = device.New(device.Config{RPID: c.cfg.RP.ID, RPName: c.cfg.RP.Name, Origins: c.cfg.RP.Origins, Now: c.db.Now, Ask: c.cfg.Attestation.Ask}, c.ring, c.log)
 	if err != nil {
 		return nil, err
 	}
@@ -170,6 +170,7 @@ type app struct {
 	sealer   *audit.Sealer
 	refusals *audit.Refusals
 	jobs     *job.Runner
+	lists    *lists
 	ops      *edge.Ops
 	public   http.Handler
 
@@ -204,6 +205,9 @@ func (c *core) build(ctx context.Context, logger *slog.Logger, x extras) (*app, 
 	if err != nil {
 		return nil, err
 	}
+	if err := listsThere(c.cfg.Attestation); err != nil {
+		return nil, err
+	}
 	if err := c.log.CheckAnchor(ctx, c.db, c.cfg.AnchorFile); err != nil {
 		return nil, err
 	}
@@ -213,6 +217,8 @@ func (c *core) build(ctx context.Context, logger *slog.Logger, x extras) (*app, 
 	if err != nil {
 		return nil, err
 	}
+	a.lists = newLists(a)
+	a.lists.look(ctx) // before the first registration is judged
 	a.watch.LogTo(logger)
 	a.sealer = audit.NewSealer(c.db, c.log, c.cfg.AnchorFile, time.Now, logger)
 
@@ -327,6 +333,7 @@ func (a *app) background(ctx context.Context) {
 	run("refusals", func(ctx context.Context) error { return a.refusals.Run(ctx, a.logger) })
 	run("keys", func(ctx context.Context) error { a.ring.Follow(ctx, time.Minute, report("keys")); return nil })
 	run("sweep", a.sweep)
+	run("lists", a.lists.Run)
 	wg.Wait()
 	stopSealer()
 	<-sealed

@@ -115,6 +115,7 @@ func TestChainsThatProveNothing(t *testing.T) {
 		{"the certificates in another order", [][]byte{chain[1], chain[0], chain[2]}, "certificate 0"},
 		{"the middle left out", [][]byte{chain[0], chain[2]}, "not its issuer's"},
 		{"another maker's root", other.Android(key.Public(), good()), ErrNoRoot.Error()},
+		{"a leaf alone", other.Android(key.Public(), good())[:1], ErrNoRoot.Error()},
 		{"a leaf of ours under another's middle", [][]byte{chain[0], other.Middle().Raw, other.Root.Raw}, "certificate 0"},
 		{"a key that was never to attest", softkey.Forge(plain, key, newKey(t).Public(), good()), "may not issue"},
 		{"an attest key and a description of its holder's own", softkey.Forge(attested, attestKey, newKey(t).Public(), good()), "certificate 1 is described"},

@@ -69,6 +69,9 @@ func anchored(chain []*x509.Certificate, roots []*x509.Certificate, at time.Time
 	default:
 		chain = append(chain[:len(chain):len(chain)], root)
 	}
+	if root == nil && len(chain) == 1 {
+		return nil, ErrNoRoot
+	}
 	if len(chain) < 2 {
 		return nil, errors.New("a root in place of a chain")
 	}

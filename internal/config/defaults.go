@@ -47,6 +47,7 @@ func (c Config) withDefaults() Config {
 		or(&c.Mail.Port, map[string]int{"required": 587, "implicit": 465, "none": 25}[c.Mail.TLS])
 	}
 
+	or(&c.Attestation.Ask, "direct")
 	or(&c.Languages.Default, "en")
 	or(&c.Limits.RateFactor, 1)
 	or(&c.Limits.BodyBytes, 64<<10)
