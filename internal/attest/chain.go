@@ -6,6 +6,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rsa"
 	"crypto/x509"
+	"encoding/asn1"
 	"errors"
 	"fmt"
 	"time"
@@ -14,6 +15,8 @@ import (
 // ErrNoRoot: the chain holds in itself and ends in a root that is not ours. Told
 // apart from broken evidence, because honest phones with other roots exist.
 var ErrNoRoot = errors.New("the chain ends in no root that is trusted")
+
+var oidAlternativeName = asn1.ObjectIdentifier{2, 5, 29, 17}
 
 // parseChain parses what was presented, the leaf first, within the limits.
 func parseChain(ders [][]byte) ([]*x509.Certificate, error) {
@@ -81,8 +84,12 @@ func anchored(chain []*x509.Certificate, roots []*x509.Certificate, at time.Time
 		if at.After(c.NotAfter) || at.Before(c.NotBefore) && i+1 < len(chain) {
 			return nil, fmt.Errorf("certificate %d is good from %s to %s", i, c.NotBefore.Format(time.DateOnly), c.NotAfter.Format(time.DateOnly))
 		}
-		if len(c.UnhandledCriticalExtensions) > 0 {
-			return nil, fmt.Errorf("certificate %d has the critical extension %v", i, c.UnhandledCriticalExtensions[0])
+		for _, id := range c.UnhandledCriticalExtensions {
+			// A TPM's certificate must name its maker and model in a critical subject
+			// alternative name (WebAuthn L3 §8.3.1). It narrows nothing.
+			if i > 0 || !id.Equal(oidAlternativeName) {
+				return nil, fmt.Errorf("certificate %d has the critical extension %v", i, id)
+			}
 		}
 		if i+1 == len(chain) {
 			break

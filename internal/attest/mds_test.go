@@ -2,6 +2,7 @@ package attest
 
 import (
 	"crypto/x509"
+	"encoding/asn1"
 	"errors"
 	"slices"
 	"strings"
@@ -105,6 +106,17 @@ func TestWhatAModelIsWorth(t *testing.T) {
 		if _, before := model.Fallen(time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)); before {
 			t.Errorf("%s: fallen before the report is in force", tc.name)
 		}
+	}
+}
+
+func TestOnlyATPMsCriticalExtensionIsPassedOver(t *testing.T) {
+	model := Model{KeyProtection: []string{"hardware"}, Roots: []*x509.Certificate{maker.Root}}
+	name := []byte{0x30, 4, 0xa4, 2, 0x30, 0} // a directory name, empty
+	if _, err := model.Judge(maker.Critical(newKey(t).Public(), oidAlternativeName, name), noon); err != nil {
+		t.Errorf("a TPM's certificate: %v", err)
+	}
+	if _, err := model.Judge(maker.Critical(newKey(t).Public(), asn1.ObjectIdentifier{1, 2, 3}, name), noon); err == nil || !strings.Contains(err.Error(), "critical extension 1.2.3") {
+		t.Errorf("a critical extension nobody knows: %v", err)
 	}
 }
 

@@ -73,6 +73,16 @@ func (m *Maker) leaf(name string, pub crypto.PublicKey, from, to time.Time, id a
 	}, m.middle, pub, m.key).Raw
 }
 
+// Critical issues a certificate with a critical extension of any kind, as the
+// certificates of TPMs have.
+func (m *Maker) Critical(pub crypto.PublicKey, id asn1.ObjectIdentifier, value []byte) [][]byte {
+	leaf := sign(&x509.Certificate{
+		SerialNumber: big.NewInt(9), Subject: subject("softkey critical"), NotBefore: notBefore, NotAfter: notAfter,
+		ExtraExtensions: []pkix.Extension{{Id: id, Critical: true, Value: value}},
+	}, m.middle, pub, m.key)
+	return [][]byte{leaf.Raw, m.middle.Raw}
+}
+
 // Member is one member of an AuthorizationList: a tag and the DER below it.
 type Member struct {
 	Tag   int
