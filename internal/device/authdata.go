@@ -33,6 +33,13 @@ var strict = must(cbor.DecOptions{
 	ExtraReturnErrors: cbor.ExtraDecErrorUnknownField,
 }.DecMode())
 
+// loose is the same, and takes members that no specification has: a maker's own
+// word in a statement is no reason to refuse a key.
+var loose = must(cbor.DecOptions{
+	DupMapKey: cbor.DupMapKeyEnforcedAPF, IndefLength: cbor.IndefLengthForbidden, TagsMd: cbor.TagsForbidden,
+	MaxNestedLevels: 8, MaxArrayElements: 64, MaxMapPairs: 64, UTF8: cbor.UTF8RejectInvalid, FieldNameMatching: cbor.FieldNameMatchingCaseSensitive,
+}.DecMode())
+
 func must(m cbor.DecMode, err error) cbor.DecMode {
 	if err != nil {
 		panic(err) // the options are constants

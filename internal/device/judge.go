@@ -59,7 +59,7 @@ func (st site) judgeStatement(cd clientData, r *response) (Evidence, error) {
 	}
 	hash := sha256.Sum256(r.clientData)
 	s := statement{obj: obj, auth: ad, signed: slices.Concat(obj.AuthData, hash[:]), clientHash: hash}
-	if err := strict.Unmarshal(obj.Statement, &s.parts); obj.Format != "none" && obj.Format != "compound" && err != nil {
+	if err := loose.Unmarshal(obj.Statement, &s.parts); obj.Format != "none" && obj.Format != "compound" && err != nil {
 		return Evidence{}, fmt.Errorf("attestation statement: %w", err)
 	}
 	if obj.Format == "android-key" {
