@@ -3,7 +3,6 @@ package device
 import (
 	"bytes"
 	"crypto"
-	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
 	"crypto/sha256"
@@ -215,10 +214,7 @@ func publicKeyOf(cose []byte) (crypto.PublicKey, error) {
 	switch k := key.(type) {
 	case webauthncose.EC2PublicKeyData:
 		pub, err := k.ToECDSA()
-		if err != nil {
-			return nil, detail(err)
-		}
-		return &ecdsa.PublicKey{Curve: pub.Curve, X: pub.X, Y: pub.Y}, nil
+		return pub, detail(err)
 	case webauthncose.OKPPublicKeyData:
 		return ed25519.PublicKey(k.XCoord), nil
 	case webauthncose.RSAPublicKeyData:
