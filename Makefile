@@ -6,16 +6,19 @@ export GOFLAGS ?= -buildvcs=false
 # that go.mod names, also where GOTOOLCHAIN says to make do with an older one.
 export GOTOOLCHAIN := $(shell sed -n 's/^toolchain //p' go.mod)+auto
 
-.PHONY: help run test quick race fuzz vet vuln bench soak vectors build setup clean
+.PHONY: help run test quick race fuzz vet vuln bench soak vectors build build-pkcs11 setup clean
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
+	@grep -E '^[a-z0-9-]+:.*## ' Makefile | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 14
 
 run: ## run the demo: pages, API, demo exchange, mail catcher, stage
 	$(GO) run ./cmd/keyward demo
 
 build: ## build bin/keyward, small and reproducible
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o bin/keyward ./cmd/keyward
+
+build-pkcs11: ## build bin/keyward-pkcs11, for a root key in an HSM (needs a C compiler)
+	CGO_ENABLED=1 $(GO) build -tags pkcs11 -trimpath -ldflags='-s -w' -o bin/keyward-pkcs11 ./cmd/keyward
 
 setup: ## install what the tests need (Debian packages, analysis tools)
 	scripts/setup.sh

@@ -42,7 +42,7 @@ var beside = map[string][]string{
 }
 
 // forTests are packages that tests share, and nothing else imports.
-var forTests = []string{"e2e/e2etest", "internal/storetest", "internal/keyring/keyringtest", "internal/place/placetest", "internal/proof/prooftest", "internal/signin/signintest"}
+var forTests = []string{"e2e/e2etest", "internal/storetest", "internal/keyring/keyringtest", "internal/keyring/vaulttest", "internal/place/placetest", "internal/proof/prooftest", "internal/signin/signintest"}
 
 // housekeeping: the tables that change without an audit event, because nobody
 // would ever ask who did it. A list of columns means: these columns and no others.

@@ -38,6 +38,8 @@ type part struct {
 var parts = []part{
 	{"footprint", (*bench).footprint}, // first: nothing has warmed the machine up, and the binary is needed anyway
 	{"check", (*bench).check},
+	{"gate", (*bench).gate},
+	{"gate-postgres", (*bench).gatePostgres},
 	{"refresh-sqlite", (*bench).refreshSQLite},
 	{"refresh-postgres", (*bench).refreshPostgres},
 	{"grants-sqlite", (*bench).grantsSQLite},
@@ -67,8 +69,13 @@ func start(ctx context.Context) error {
 		soak   = flag.Bool("soak", false, "the long figures: ten million sessions, many kills")
 		kills  = flag.Int("kills", 500, "how often the server is killed (soak)")
 		checks = flag.String("serve-checks", "", "serve the session check for a parent (internal)")
+		gates  = flag.String("serve-gate", "", "serve the gate for a parent (internal)")
+		gateDB = flag.String("serve-gate-db", "", "on this database (internal)")
 	)
 	flag.Parse()
+	if *gates != "" {
+		return serveGate(ctx, *gates, *gateDB)
+	}
 	if *checks != "" {
 		return serveChecks(ctx, *checks)
 	}

@@ -63,6 +63,9 @@ func (s series) cpu() float64 {
 	return median(v)
 }
 
+// nanos of CPU per operation: those of the fastest things are less than a microsecond.
+func (s series) nanos() float64 { return s.cpu() * 1000 }
+
 // over is the median of the ratios round by round.
 func (s series) over(limit series) float64 {
 	var v []float64

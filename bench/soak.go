@@ -5,6 +5,7 @@ package main
 var soakParts = []part{
 	{"refresh-sqlite", (*bench).refreshSQLite},
 	{"refresh-postgres", (*bench).refreshPostgres},
+	{"gate-keys", (*bench).manyKeys},
 	{"audit", (*bench).auditLog},
 	{"kills-sqlite", (*bench).killsSQLite},
 	{"kills-postgres", (*bench).killsPostgres},

@@ -13,6 +13,7 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -43,6 +44,10 @@ func inProcess(name string, each func() (func() error, error)) gauge {
 		}
 		var done atomic.Int64
 		var wg sync.WaitGroup
+		before, err := cpuTime(os.Getpid())
+		if err != nil {
+			return sample{}, err
+		}
 		begin := time.Now()
 		for i := range n {
 			wg.Go(func() {
@@ -57,12 +62,16 @@ func inProcess(name string, each func() (func() error, error)) gauge {
 		}
 		wg.Wait()
 		took := time.Since(begin)
+		after, err := cpuTime(os.Getpid())
+		if err != nil {
+			return sample{}, err
+		}
 		for _, err := range errs {
 			if err != nil && !errors.Is(err, errShown) {
 				return sample{}, err
 			}
 		}
-		return sample{rate: float64(done.Load()) / took.Seconds()}, ctx.Err()
+		return sample{rate: float64(done.Load()) / took.Seconds(), cpu: (after - before) / time.Duration(max(done.Load(), 1))}, ctx.Err()
 	}}
 }
 

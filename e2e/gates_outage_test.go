@@ -16,7 +16,7 @@ import (
 // an order.
 func TestTheDatabaseIsKilledUnderLoad(t *testing.T) {
 	db := storetest.NewOwn(t)
-	g := newGatesOn(t, db.URL(), "0s", "10s")
+	g := newGatesWith(t, gatesOf{database: db.URL(), grace: [2]string{"0s", "10s"}})
 	owner := g.s.app(1)
 	owner.must(owner.signUp())
 	bot, err := owner.makesBot("grid bot")

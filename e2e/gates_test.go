@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -37,8 +38,12 @@ type gates struct {
 	t     *testing.T
 	s     *killable
 	doors [2]*gateProcess
-	login string       // database address of the first gate
-	calls atomic.Int64 // of the API behind them
+	login string // database address of the first gate
+
+	database, safe, upstreamKey string
+	calls                       atomic.Int64 // of the API behind them
+	feed                        feed         // its streams
+	key                         gatekit.Key  // of the gates and the API
 }
 
 type gateProcess struct {
@@ -54,13 +59,29 @@ const apiName = "api.example.com"
 
 func newGates(t *testing.T) *gates {
 	t.Helper()
-	return newGatesOn(t, storetest.EmptyPostgresURL(t), "0s", "0s")
+	return newGatesWith(t, gatesOf{database: storetest.EmptyPostgresURL(t)})
 }
 
-// newGatesOn: with the graces of the two gates.
-func newGatesOn(t *testing.T, database string, grace ...string) *gates {
+// gatesOf is what stories change.
+type gatesOf struct {
+	database string
+	grace    [2]string // "": none
+	log      string    // level; "": warn
+}
+
+func newGatesWith(t *testing.T, of gatesOf) *gates {
 	t.Helper()
-	g := &gates{t: t, s: newKillable(t, database)}
+	database := of.database
+	g := &gates{t: t, s: newKillable(t, database), database: database}
+	if of.log != "" {
+		conf, err := os.ReadFile(g.s.conf)
+		if err == nil {
+			err = os.WriteFile(g.s.conf, bytes.Replace(conf, []byte("log: {level: warn}"), []byte("log: {level: "+of.log+"}"), 1), 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 	secret := filepath.Join(t.TempDir(), "upstream.key")
 	if err := os.WriteFile(secret, []byte(base64.StdEncoding.EncodeToString(keyring.Random(32))+"\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -69,13 +90,19 @@ func newGatesOn(t *testing.T, database string, grace ...string) *gates {
 	if err != nil {
 		t.Fatal(err)
 	}
+	g.key = key
 	upstream := httptest.NewServer(gatekit.NewVerifier(key).Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/v1/stream" {
+			g.feed.ServeHTTP(w, r)
+			return
+		}
 		g.calls.Add(1)
 		w.WriteHeader(http.StatusCreated)
 	}), 1<<20))
 	t.Cleanup(upstream.Close)
 	g.s.start()
 	safe := filepath.Join(t.TempDir(), "gate.keys")
+	g.safe, g.upstreamKey = safe, secret
 	if out, err := exec.Command(g.s.bin, "-c", g.s.conf, "keys", "gate", safe).CombinedOutput(); err != nil {
 		t.Fatalf("keys gate: %v\n%s", err, out)
 	}
@@ -99,7 +126,10 @@ gate:
     - {method: GET, path: /v1/balance, scope: read.account}
     - {method: POST, path: /v1/orders, scope: trade.spot}
     - {method: DELETE, path: "/v1/orders/{id}", scope: trade.cancel}
-`, g.asGate(string(base), database), safe, grace[i], port, apiName, upstream.URL, secret)
+    - {method: GET, path: /v1/stream, scope: read.account, stream: true}
+  streams: {total: 2000, per_key: 1000}
+  peers: [127.0.0.1]
+`, g.asGate(string(base), database), safe, cmp.Or(of.grace[i], "0s"), port, apiName, upstream.URL, secret)
 		if err := os.WriteFile(d.conf, []byte(conf), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -164,6 +194,9 @@ func (g *gates) asGate(base, database string) string {
 	}
 	return strings.Join(out, "")
 }
+
+// rootKey is the server's file.
+func (g *gates) rootKey() string { return filepath.Join(filepath.Dir(g.s.conf), "root.key") }
 
 func (d *gateProcess) start() {
 	d.t.Helper()
@@ -470,6 +503,8 @@ func TestAGatesRoleCanDoNothingElse(t *testing.T) {
 		"DELETE FROM apikey_replay", "DELETE FROM apikey_use", "DELETE FROM apikey_key", "INSERT INTO apikey_key (id) VALUES ('k')", "UPDATE apikey_version SET public = NULL",
 		"DELETE FROM audit_pending", "UPDATE account_account SET status = 'active'", "DELETE FROM apikey_sighting", "SELECT addr FROM apikey_sighting", "CREATE TABLE mine (x int)",
 		"UPDATE audit_lease SET id = 'x'", "TRUNCATE audit_lease",
+		"SELECT external_id FROM account_account", "SELECT phrase FROM account_account", "SELECT because FROM account_hold", "SELECT made_addr, made_agent FROM apikey_key",
+		"CREATE FUNCTION upper(bigint) RETURNS bigint LANGUAGE sql AS 'SELECT $1'",
 	} {
 		_, err := c.Exec(t.Context(), q)
 		var pg *pgconn.PgError
@@ -491,5 +526,75 @@ func TestAGatesRoleCanDoNothingElse(t *testing.T) {
 	}
 	if _, err := c.Exec(t.Context(), "DELETE FROM audit_lease"); err == nil {
 		t.Error("deleted leases")
+	}
+}
+
+// A gate's role writes no row that nothing would ever sweep, none of a size that would fill
+// a server's memory, and none that makes an old request good again.
+func TestAGatesRoleWritesOnlyWhatAGateWrites(t *testing.T) {
+	g := newGates(t)
+	owner := g.s.app(1)
+	owner.must(owner.signUp())
+	bot, err := owner.makesBot("grid bot")
+	owner.must(err)
+	c, err := pgx.Connect(t.Context(), g.login)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close(context.Background())
+	const now = "(extract(epoch FROM now()) * 1000000)::bigint"
+	const year = "31536000000000"
+	for what, q := range map[string]string{
+		"a claim for a year":             "INSERT INTO apikey_replay VALUES ('\\x00112233445566778899aabbccddeeff', '\\x00112233445566778899aabbccddeeff', " + now + " + " + year + ")",
+		"a claim of a megabyte":          "INSERT INTO apikey_replay VALUES ('\\x00112233445566778899aabbccddeeff', convert_to(repeat('x', 1000000), 'UTF8'), " + now + ")",
+		"a use of next year":             "INSERT INTO apikey_use VALUES ('k', " + now + " + " + year + ", '', 'read', '', 1)",
+		"a use with a long answer":       "INSERT INTO apikey_use VALUES ('k', " + now + ", '', 'read', repeat('x', 1000000), 1)",
+		"a sighting of a megabyte":       "INSERT INTO apikey_sighting VALUES ('a', 'first', 'k', repeat('x', 1000000), " + now + ", 1)",
+		"a sighting of what nobody sees": "INSERT INTO apikey_sighting VALUES ('a', 'quarantine', 'k', '', " + now + ", 1)",
+		"a sighting before all others":   "INSERT INTO apikey_sighting VALUES ('a', 'first', 'k', '', 0, 1)",
+		"a lease that is never old":      "INSERT INTO audit_lease VALUES (current_user || '/x', 1, " + now + " + " + year + ")",
+	} {
+		var pg *pgconn.PgError
+		if _, err := c.Exec(t.Context(), q); !errors.As(err, &pg) || pg.Code != "42501" {
+			t.Errorf("%s: %v, want: no permission", what, err)
+		}
+	}
+	// Its leases are few.
+	made := 0
+	for i := range 200 {
+		if _, err := c.Exec(t.Context(), "INSERT INTO audit_lease VALUES (current_user || '/' || $1, 1, "+now+")", fmt.Sprint(i)); err != nil {
+			break
+		}
+		made++
+	}
+	if made < 90 || made > 100 {
+		t.Errorf("a gate made %d leases", made)
+	}
+	// A nonce grows and does not shrink.
+	for _, q := range []string{"INSERT INTO apikey_nonce VALUES ('k', 7)", "UPDATE apikey_nonce SET high = 8 WHERE key_id = 'k'"} {
+		if _, err := c.Exec(t.Context(), q); err != nil {
+			t.Errorf("%s: %v", q, err)
+		}
+	}
+	if _, err := c.Exec(t.Context(), "UPDATE apikey_nonce SET high = 3 WHERE key_id = 'k'"); err == nil {
+		t.Error("a nonce shrank")
+	}
+	// What an old story says stays as it is.
+	o, err := pgx.Connect(t.Context(), g.database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer o.Close(context.Background())
+	if _, err := o.Exec(t.Context(), "INSERT INTO apikey_use VALUES ('k', 60000000, '198.51.100.9', 'read', '', 1)"); err != nil {
+		t.Fatal(err)
+	}
+	if tag, err := c.Exec(t.Context(), "UPDATE apikey_use SET n = 0 WHERE minute < "+now+" - "+year); err != nil || tag.RowsAffected() != 0 {
+		t.Errorf("changed %d lines of an old story, %v", tag.RowsAffected(), err)
+	}
+	// And the gate works as before.
+	for i, d := range g.doors {
+		if status, code := d.answers(signed(bot, "POST", "/v1/orders", "{}"), "{}"); status != http.StatusCreated {
+			t.Errorf("gate %d: %d %s", i, status, code)
+		}
 	}
 }

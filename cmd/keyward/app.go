@@ -19,6 +19,7 @@ import (
 	"keyward/internal/contain"
 	"keyward/internal/device"
 	"keyward/internal/edge"
+	"keyward/internal/gate"
 	"keyward/internal/job"
 	"keyward/internal/keyring"
 	"keyward/internal/notify"
@@ -79,7 +80,7 @@ func beholdRing(ctx context.Context, cfg config.Config, db *store.DB) (*keyring.
 	if !used {
 		return nil, errUnserved
 	}
-	kek, err := keyring.OpenKeyFile(cfg.KeyFile, cfg.KeyFileGroupReadable)
+	kek, err := openKEK(cfg, db.Now)
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +88,7 @@ func beholdRing(ctx context.Context, cfg config.Config, db *store.DB) (*keyring.
 }
 
 func openRing(ctx context.Context, cfg config.Config, db *store.DB) (*keyring.Ring, error) {
-	kek, err := keyring.OpenKeyFile(cfg.KeyFile, cfg.KeyFileGroupReadable)
+	kek, err := openKEK(cfg, db.Now)
 	if errors.Is(err, keyring.ErrKeyMissing) {
 		used, err2 := keyring.HasRoot(ctx, db)
 		if err2 != nil || used {
@@ -96,7 +97,7 @@ func openRing(ctx context.Context, cfg config.Config, db *store.DB) (*keyring.Ri
 		if err := keyring.CreateKeyFile(cfg.KeyFile); err != nil {
 			return nil, err
 		}
-		kek, err = keyring.OpenKeyFile(cfg.KeyFile, cfg.KeyFileGroupReadable)
+		kek, err = openKEK(cfg, db.Now)
 	}
 	if err != nil {
 		return nil, err
@@ -176,6 +177,7 @@ type app struct {
 
 	operators *operators   // nil: they have no door here
 	bots      http.Handler // the gate; nil: bots have no door here
+	gate      *gate.Gate   // behind it
 }
 
 // extras are what a demo adds to the server it runs.
@@ -267,16 +269,16 @@ func (c *core) build(ctx context.Context, logger *slog.Logger, x extras) (*app, 
 	if x.routes != nil {
 		x.routes(mux, a)
 	}
-	a.public = a.edge.Handler(edge.Routes(mux))
+	a.public = a.edge.Handler(whileOpen(c.ring, c.db.Now, edge.Routes(mux)))
 	if a.operators, err = a.newOperators(render); err != nil {
 		return nil, err
 	}
-	g, err := c.newGate(a.domains, a.edge.Limiter, logger)
+	g, err := c.newGate(a.domains, a.edge.Limiter, c.db.Now, logger)
 	if err != nil {
 		return nil, err
 	}
 	if g != nil {
-		a.bots = gateHandler(g)
+		a.bots, a.gate = gateHandler(g), g
 	}
 	a.ops = edge.NewOps(logger, a.metrics, a.checks()...)
 	return a, nil
@@ -290,6 +292,7 @@ func (a *app) checks() []edge.Check {
 			return a.db.Get(ctx, "SELECT 1").Scan(&one)
 		}},
 		{Name: "writes", Run: a.db.Probe},
+		{Name: "keys", Run: keysOpen(a.ring, a.db.Now)},
 		{Name: "audit", Run: func(context.Context) error {
 			if err := a.sealer.Err(); errors.Is(err, audit.ErrForged) {
 				return err
@@ -332,6 +335,7 @@ func (a *app) background(ctx context.Context) {
 	run("keys of bots", func(ctx context.Context) error { a.botKeys.Run(ctx, report("keys of bots")); return nil })
 	run("refusals", func(ctx context.Context) error { return a.refusals.Run(ctx, a.logger) })
 	run("keys", func(ctx context.Context) error { a.ring.Follow(ctx, time.Minute, report("keys")); return nil })
+	run("key that wraps keys", func(ctx context.Context) error { followKEK(ctx, a.ring, a.logger); return nil })
 	run("sweep", a.sweep)
 	run("lists", a.lists.Run)
 	wg.Wait()

@@ -159,6 +159,7 @@ func (cmd demoCmd) open(e *env) (_ *demoRun, err error) {
 			demo.Mailbox{Pages: a.web, Catcher: d.catcher, Origin: d.origin}.Routes(mux)
 			demo.NewStage(demo.StageParts{
 				DB: a.db, Log: a.log, Pages: a.web, SignIn: a.signin, Sessions: a.sessions, Catcher: d.catcher, Origin: d.origin, Transport: d.across,
+				Gate: d.gateOrigin, GateAuthority: fmt.Sprintf("localhost:%d", port(d.gateL)),
 			}).Routes(mux)
 		},
 	})

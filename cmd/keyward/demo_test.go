@@ -278,6 +278,17 @@ func TestStage(t *testing.T) {
 			page, _ = v.press("try/renew")
 			v.has(turn(page), "refresh_invalid")
 
+			// The owner's bot, on whose machine the thief has been.
+			if page, at := v.press("try/key"); at != "" {
+				t.Errorf("there is no bot yet, and the thief trades: %s", turn(page))
+			}
+			page, _ = v.press("owner/bot")
+			v.has(page, "You made an API key for “Grid bot on my VPS”")
+			page, _ = v.press("try/order")
+			v.has(turn(page), "<b>POST</b> /v1/orders", "198.51.100.77", `<b class="no">409</b> REPLAYED`, "Nothing changed")
+			page, _ = v.press("try/key")
+			v.has(turn(page), "198.51.100.9", `<b class="no">403</b> IP_NOT_ALLOWED`)
+
 			for range 25 {
 				v.press("try/renew")
 			}

@@ -76,9 +76,11 @@ func lookAtStorage(ctx context.Context, cfg config.Config) []finding {
 	ring, err := beholdRing(ctx, cfg, db)
 	if errors.Is(err, errUnserved) {
 		// What the first start will find: no file to overwrite, or one it can use.
-		_, err = keyring.OpenKeyFile(cfg.KeyFile, cfg.KeyFileGroupReadable)
+		kek, err := openKEK(cfg, db.Now)
 		if errors.Is(err, keyring.ErrKeyMissing) {
 			err = lookAtFolder(cfg.KeyFile)
+		} else if err == nil {
+			err = keyring.TryKEK(ctx, kek)
 		}
 		key.what, key.err = "the first start can make the root key", err
 		anchor.what, anchor.err = "the anchor can be written", lookAtFolder(cfg.AnchorFile)

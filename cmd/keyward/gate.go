@@ -19,6 +19,7 @@ import (
 
 	"keyward/gatekit"
 	"keyward/internal/account"
+	"keyward/internal/apikey"
 	"keyward/internal/audit"
 	"keyward/internal/config"
 	"keyward/internal/edge"
@@ -30,8 +31,8 @@ import (
 )
 
 // newGate is the gate of a configuration; nil when it has none.
-func (c *core) newGate(d *domains, limiter *edge.Limiter, logger *slog.Logger) (*gate.Gate, error) {
-	g, cfg, now := c.cfg.Gate, c.cfg, c.db.Now
+func (c *core) newGate(d *domains, limiter *edge.Limiter, now func() time.Time, logger *slog.Logger) (*gate.Gate, error) {
+	g, cfg := c.cfg.Gate, c.cfg
 	if g.Listen == "" {
 		return nil, nil
 	}
@@ -46,14 +47,21 @@ func (c *core) newGate(d *domains, limiter *edge.Limiter, logger *slog.Logger) (
 			return nil, err
 		}
 	}
+	s.BodyFromPeers = g.ExtAuthzBody
+	if s.Profiles, err = profilesOf(g); err != nil {
+		return nil, err
+	}
+	if keepsBodies(g) && len(g.Profiles) == 0 {
+		logger.Info("the fronts that ask keep the bodies: keyward-v1 works in full, other profiles only for requests without one")
+	}
 	for i, r := range g.Routes {
 		route := gate.Route(r)
 		if err := gate.ParseRoute(route); err != nil {
 			return nil, config.Faults{{Key: fmt.Sprintf("gate.routes[%d]", i), What: err.Error(), Why: "a route that matches nothing, or too much, is worse than none", Fix: "keyward.example.yaml shows routes"}}
 		}
-		if len(g.Peers) > 0 && r.Symbol != "" && !strings.HasPrefix(r.Symbol, "query:") {
+		if keepsBodies(g) && r.Symbol != "" && !strings.HasPrefix(r.Symbol, "query:") {
 			return nil, config.Faults{{Key: fmt.Sprintf("gate.routes[%d].symbol", i), What: "stands in the body, which fronts that ask do not hand over",
-				Why: "such requests could never pass through them", Fix: "use query:NAME, or the proxy alone (no gate.peers)"}}
+				Why: "such requests could never pass through them", Fix: "use query:NAME, the proxy alone (no gate.peers), or an Envoy that hands bodies over (gate.ext_authz_body)"}}
 		}
 		s.Routes = append(s.Routes, route)
 	}
@@ -61,7 +69,16 @@ func (c *core) newGate(d *domains, limiter *edge.Limiter, logger *slog.Logger) (
 	if err != nil {
 		return nil, err
 	}
-	return gate.New(gate.Parts{BotKeys: d.botKeys, Limiter: limiter, Now: now, Logger: logger, People: people}, s)
+	s.Bounds = gate.Bounds{Streams: g.Streams.Total, PerKey: g.Streams.PerKey}
+	parts := gate.Parts{BotKeys: d.botKeys, Limiter: limiter, Now: now, Logger: logger, People: people}
+	if d.watch != nil {
+		parts.Fresh = d.watch.Valid
+	}
+	made, err := gate.New(parts, s)
+	if err == nil && d.watch != nil {
+		d.watch.OnEffect(made.Heard) // behind the keys, which forget first
+	}
+	return made, err
 }
 
 // people are what decides about tokens and sessions, where routes take them.
@@ -107,24 +124,55 @@ func (o ownKeys) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: http.StatusOK, Status: "200 OK", Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(set)), Request: r}, nil
 }
 
-// gateHandler is both fronts at one door: /gate/check for those that ask, the rest for
-// the upstream.
-func gateHandler(g *gate.Gate) http.Handler {
-	mux := http.NewServeMux()
-	if len(g.Peers) > 0 {
-		mux.Handle("/gate/check", g.Check())
+// keepsBodies: there are fronts that ask, and all they say of a body is what was signed
+// about it.
+func keepsBodies(g config.Gate) bool { return len(g.Peers) > 0 && !g.ExtAuthzBody }
+
+// profilesOf reads the ways of signing that are taken. One that signs the body itself is
+// no use where a front keeps it: that is said at the start, and not to each bot.
+func profilesOf(g config.Gate) (list []apikey.Profile, err error) {
+	for i, name := range g.Profiles {
+		p, key := apikey.Profile(name), fmt.Sprintf("gate.profiles[%d]", i)
+		if !p.Known() {
+			return nil, config.Faults{{Key: key, What: fmt.Sprintf("%q is no way of signing that we know", name), Why: "no bot could use it", Fix: fmt.Sprintf("one of %v", apikey.Profiles())}}
+		}
+		if keepsBodies(g) && p.SignsBody() {
+			return nil, config.Faults{{Key: key, What: name + " signs the body itself, which the fronts in gate.peers do not hand over", Why: "no order of such a bot could pass through them",
+				Fix: "use the proxy alone (no gate.peers), or an Envoy that hands bodies over (gate.ext_authz_body: true and with_request_body)"}}
+		}
+		list = append(list, p)
 	}
-	proxy := http.NotFoundHandler()
+	return list, nil
+}
+
+// gateHandler is all fronts at one door: those that ask under /gate, engines with sockets
+// of their own among them, and the rest for the upstream.
+func gateHandler(g *gate.Gate) http.Handler {
+	check, ext := http.NotFoundHandler(), http.NotFoundHandler()
+	if len(g.Peers) > 0 {
+		ext = g.EnvoyHTTP()
+		if !g.BodyFromPeers {
+			check = g.Check() // it never has the body
+		}
+	}
+	ask, tail, proxy := g.Ask(), g.Tail(), http.NotFoundHandler()
 	if g.Upstream != nil {
 		proxy = g.Proxy()
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// Not through the mux: it would answer a doubled slash with a redirect.
-		if r.URL.Path == "/gate/check" && len(g.Peers) > 0 {
-			mux.ServeHTTP(w, r)
-			return
+		// No mux: it would answer a doubled slash with a redirect.
+		switch {
+		case r.URL.Path == "/gate/check" && len(g.Peers) > 0:
+			check.ServeHTTP(w, r)
+		case r.URL.Path == "/gate/stream" && len(g.Peers) > 0:
+			ask.ServeHTTP(w, r)
+		case r.URL.Path == "/gate/tail" && len(g.Peers) > 0:
+			tail.ServeHTTP(w, r)
+		case strings.HasPrefix(r.RequestURI, gate.EnvoyPath+"/") && len(g.Peers) > 0:
+			ext.ServeHTTP(w, r)
+		default:
+			proxy.ServeHTTP(w, r)
 		}
-		proxy.ServeHTTP(w, r)
 	})
 }
 
@@ -179,13 +227,17 @@ func (c *core) runGate(ctx context.Context, logger *slog.Logger) error {
 	if err := d.botKeys.Opens(ctx); err != nil {
 		return fmt.Errorf("%w: the newest secret of an API key does not open: write the file anew, where the server runs, with `keyward keys gate FILE`", err)
 	}
-	g, err := c.newGate(d, edge.NewLimiter(c.db.Now, c.cfg.Limits.RateFactor), logger)
+	g, err := c.newGate(d, edge.NewLimiter(c.db.Now, c.cfg.Limits.RateFactor), c.db.Now, logger)
 	if err != nil {
 		return err
 	}
 	listener, err := net.Listen("tcp", c.cfg.Gate.Listen)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errUnavailable, err)
+	}
+	envoys, err := openEnvoyDoor(c.cfg, g)
+	if err != nil {
+		return errors.Join(err, listener.Close())
 	}
 	bg, stop := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan struct{})
@@ -198,6 +250,7 @@ func (c *core) runGate(ctx context.Context, logger *slog.Logger) error {
 		go func() { defer close(watching); _ = d.watch.Run(bg) }() // ends with bg; a lost tail is a lapsed lease, and shows
 		if c.ring != nil {
 			go c.ring.Follow(bg, time.Minute, func(err error) { report(err) }) // ends with bg
+			go followKEK(bg, c.ring, logger)                                   // ends with bg
 		}
 		var running sync.WaitGroup
 		if c.ring != nil {
@@ -209,14 +262,18 @@ func (c *core) runGate(ctx context.Context, logger *slog.Logger) error {
 	}()
 	relax()
 	server := gateServer(gateHandler(g), logger)
-	failed := make(chan error, 1)
+	server.RegisterOnShutdown(g.EndStreams)
+	failed := make(chan error, 2)
 	go func() { failed <- serveHTTP(server, listener, nil) }()
+	envoys.serve(nil, failed, logger)
 	logger.Info("gate", "authority", c.cfg.Gate.Authority, "listen", listener.Addr().String(), "upstream", c.cfg.Gate.Upstream)
 	select {
 	case <-ctx.Done():
 	case err = <-failed:
 	}
+	envoys.close(ctx)
 	err = errors.Join(err, finish(ctx, server, logger))
+	g.EndStreams() // the server does not wait for them
 	stop()
 	<-done
 	return err
@@ -233,7 +290,7 @@ func openGateCore(ctx context.Context, cfg config.Config, logger *slog.Logger) (
 	if err != nil {
 		return nil, err
 	}
-	return &core{cfg: cfg, db: db, safe: safe, log: audit.NewReader()}, nil
+	return &core{cfg: cfg, db: db, safe: safe, log: audit.NewReader("")}, nil
 }
 
 // gateDomains are what a gate of its own needs, and no more.
@@ -251,6 +308,7 @@ func (c *core) gateDomains(ctx context.Context, logger *slog.Logger) (*domains, 
 			return nil, err
 		}
 		name = login + "/" + name
+		c.log = audit.NewReader(login + "/")
 	}
 	d.watch = audit.NewWatch(c.db, c.log, name, time.Now)
 	d.watch.Guest = c.ring == nil

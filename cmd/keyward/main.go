@@ -46,6 +46,7 @@ type cli struct {
 	Session sessionCmd `cmd:"" help:"List and end sessions."`
 	Client  clientCmd  `cmd:"" help:"Register apps, list them, switch them off."`
 	Key     keyCmd     `cmd:"" help:"Look at the API keys of an account, and end one."`
+	KEK     kekCmd     `cmd:"" name:"kek" help:"Look at the key that wraps the server's keys, and move to another one."`
 	Keys    keysCmd    `cmd:"" help:"Rotate the server's own keys."`
 	Audit   auditCmd   `cmd:"" help:"Export, follow and verify the log."`
 	Restore restoreCmd `cmd:"" help:"Take responsibility for a restored database."`
@@ -108,13 +109,14 @@ func exitCode(err error) int {
 	switch {
 	case errors.As(err, &faults), isAny(err, keyring.ErrKeyMissing, keyring.ErrKeyExists, keyring.ErrKeyReadable, keyring.ErrKeyFolder,
 		keyring.ErrKeyLink, keyring.ErrKeyOwner, keyring.ErrKeySize, keyring.ErrKeyForeign, keyring.ErrSealed, keyring.ErrRootLost,
+		keyring.ErrKEKOther, keyring.ErrKEKRefused, keyring.ErrKEKUnbound, keyring.ErrKEKSettings, keyring.ErrNoPKCS11,
 		errCertificate, store.ErrSchemaNewer, store.ErrSchemaOlder, audit.ErrBehindAnchor, audit.ErrAnchorForeign):
 		return exitConfig
 	case errors.Is(err, store.ErrLocked), errors.Is(err, store.ErrBusy):
 		return exitTryAgain
 	case errors.Is(err, os.ErrPermission):
 		return exitPermission
-	case errors.Is(err, errUnavailable), errors.Is(err, store.ErrUnwritable):
+	case errors.Is(err, errUnavailable), errors.Is(err, keyring.ErrKEKUnavailable), errors.Is(err, store.ErrUnwritable):
 		return exitUnavailable
 	}
 	return exitFailure

@@ -57,7 +57,7 @@ func (a *app) newOperators(look console.Look) (*operators, error) {
 	}
 	mux := http.NewServeMux()
 	pages.Routes(mux, o.edge)
-	o.routes = o.edge.Handler(edge.Routes(mux))
+	o.routes = o.edge.Handler(whileOpen(a.ring, a.db.Now, edge.Routes(mux)))
 	return o, nil
 }
 

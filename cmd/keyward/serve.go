@@ -92,6 +92,10 @@ func (a *app) serveOn(ctx context.Context, logger *slog.Logger, publicL, opsL, o
 	if err != nil {
 		return err
 	}
+	envoys, err := openEnvoyDoor(a.cfg, a.gate)
+	if err != nil {
+		return err
+	}
 	bg, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan struct{})
 	go func() { defer close(done); a.background(bg) }()
@@ -99,7 +103,7 @@ func (a *app) serveOn(ctx context.Context, logger *slog.Logger, publicL, opsL, o
 	relax()
 	public := a.edge.Server(a.public)
 	ops := &http.Server{Handler: a.ops.Handler(), ReadHeaderTimeout: 5 * time.Second}
-	failed := make(chan error, 4)
+	failed := make(chan error, 5)
 	go func() { failed <- serveHTTP(public, publicL, cert) }()
 	go func() { failed <- serveHTTP(ops, opsL, nil) }()
 	staff := new(http.Server)
@@ -111,8 +115,10 @@ func (a *app) serveOn(ctx context.Context, logger *slog.Logger, publicL, opsL, o
 	bots := new(http.Server)
 	if gateL != nil {
 		bots = gateServer(a.bots, logger)
+		bots.RegisterOnShutdown(a.gate.EndStreams)
 		go func() { failed <- serveHTTP(bots, gateL, cert) }()
 		logger.Info("gate", "authority", a.cfg.Gate.Authority, "listen", gateL.Addr().String(), "upstream", a.cfg.Gate.Upstream)
+		envoys.serve(cert, failed, logger)
 	}
 	logger.Info("serving", "public", a.cfg.PublicURL, "listen", publicL.Addr().String(), "ops", opsL.Addr().String())
 
@@ -122,10 +128,14 @@ func (a *app) serveOn(ctx context.Context, logger *slog.Logger, publicL, opsL, o
 	case err = <-failed:
 	}
 	a.ops.Drain()
-	drained := make(chan error, 2)
+	drained := make(chan error, 3)
+	go func() { envoys.close(ctx); drained <- nil }()
 	go func() { drained <- finish(ctx, staff, logger) }()
 	go func() { drained <- finish(ctx, bots, logger) }()
-	err = errors.Join(err, finish(ctx, public, logger), <-drained, <-drained)
+	err = errors.Join(err, finish(ctx, public, logger), <-drained, <-drained, <-drained)
+	if gateL != nil {
+		a.gate.EndStreams() // its server does not wait for them
+	}
 	stopBackground()
 	<-done
 	return errors.Join(err, ops.Close())

@@ -16,6 +16,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -71,7 +72,17 @@ var languages = map[string]func(t *testing.T) bot{
 		}}
 	},
 	"typescript": func(t *testing.T) bot {
-		return bot{command: []string{tool(t, "node"), clients + "typescript/keyward.mjs"}}
+		const modules, file = "../clients/node_modules/", clients + "typescript/keyward.mts"
+		node := modules + "node-linux-" + map[string]string{"amd64": "x64", "arm64": "arm64"}[runtime.GOARCH] + "/bin/node"
+		for _, p := range []string{node, modules + "typescript/bin/tsc"} {
+			if _, err := os.Stat(p); err != nil {
+				missing(t, "there is no "+p)
+			}
+		}
+		// Node takes the types out; the compiler says whether they are right.
+		must(t, exec.Command(node, modules+"typescript/bin/tsc", "--noEmit", "--strict", "--target", "es2022", "--module", "nodenext", "--erasableSyntaxOnly",
+			"--noUncheckedIndexedAccess", "--exactOptionalPropertyTypes", "--types", "node", "--typeRoots", modules+"@types", file))
+		return bot{command: []string{node, file}}
 	},
 	"curl": func(t *testing.T) bot {
 		tool(t, "curl")

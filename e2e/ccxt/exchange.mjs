@@ -13,8 +13,9 @@ export function client({ key, secret, passphrase } = plan.good) {
   return exchange;
 }
 
-function moved(address) {
-  if (typeof address === 'string') return address.replace(/^https?:\/\/[^/]*/, plan.base);
+/** An address of the exchange, or a tree of them, at the gate. */
+export function moved(address) {
+  if (typeof address === 'string') return address.replace(/^https?:\/\/[^/]*/, plan.base).replace(/^wss:\/\/[^/]*/, plan.base.replace('http', 'ws'));
   return Object.fromEntries(Object.entries(address).map(([name, value]) => [name, moved(value)]));
 }
 

@@ -42,6 +42,8 @@ func newYard(t *testing.T) *yard {
 		Authority: signintest.API, Upstream: to, Key: key, Routes: routes, BodyLimit: 1 << 16,
 	})
 	w.Must(err)
+	w.Watch.OnEffect(g.Heard)
+	t.Cleanup(g.EndStreams)
 	proxy := httptest.NewServer(g.Proxy())
 	t.Cleanup(proxy.Close)
 	y.gate = proxy.URL
@@ -57,6 +59,8 @@ type plan struct {
 	Good     credentials `json:"good"`
 	Foreign  credentials `json:"foreign"` // of a key that is for another address
 	Limited  credentials `json:"limited"` // of a key that is for another market
+
+	owner *signintest.Person
 }
 
 type credentials struct {
@@ -76,5 +80,5 @@ func (y *yard) plan(e venue) plan {
 		return credentials{string(c.ID), c.Secret, c.Passphrase}
 	}
 	const here = "127.0.0.1/32"
-	return plan{Exchange: string(e.profile), Base: y.gate + e.under, Symbol: e.symbol, Good: made(here, e.market), Foreign: made("203.0.113.7/32"), Limited: made(here, "ETHUSDT")}
+	return plan{owner: p, Exchange: string(e.profile), Base: y.gate + e.under, Symbol: e.symbol, Good: made(here, e.market), Foreign: made("203.0.113.7/32"), Limited: made(here, "ETHUSDT")}
 }

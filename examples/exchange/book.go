@@ -10,11 +10,12 @@ import (
 // put takes an order into the book. Nothing is ever filled: there is nobody to trade with.
 func (b *Bots) put(account string, o botOrder) botOrder {
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	b.last++
 	o.number, o.at, o.account = b.last, time.Now(), account
 	o.ID = "ord_" + strconv.Itoa(b.last)
 	b.orders[o.ID] = o
+	b.mu.Unlock()
+	b.tell(o, "open")
 	return o
 }
 
@@ -35,12 +36,14 @@ func (b *Bots) of(account string) []botOrder {
 // drop takes an order out, if it is this account's: an id alone opens nobody's order.
 func (b *Bots) drop(account, id string) (botOrder, bool) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	o, ok := b.orders[id]
 	if !ok || o.account != account {
+		b.mu.Unlock()
 		return botOrder{}, false
 	}
 	delete(b.orders, id)
+	b.mu.Unlock()
+	b.tell(o, "cancelled")
 	return o, true
 }
 

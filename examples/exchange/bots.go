@@ -20,6 +20,8 @@ type Bots struct {
 	mu     sync.Mutex // guards the rest
 	orders map[string]botOrder
 	last   int
+
+	followers map[*follower]bool // open streams
 }
 
 type botOrder struct {
@@ -37,13 +39,14 @@ type botOrder struct {
 
 // NewBots makes the API under the key that the gate shares with it.
 func NewBots(key gatekit.Key) *Bots {
-	b := &Bots{orders: map[string]botOrder{}}
+	b := &Bots{orders: map[string]botOrder{}, followers: map[*follower]bool{}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/balance", b.balance)
 	mux.HandleFunc("GET /v1/orders", b.list)
 	mux.HandleFunc("POST /v1/orders", b.place)
 	mux.HandleFunc("DELETE /v1/orders/{id}", b.cancel)
 	mux.HandleFunc("POST /v1/withdrawals", b.withdraw)
+	b.streams(mux)
 	verifier := gatekit.NewVerifier(key)
 	verifier.RememberFor(100_000) // a decision is good for one call, not for five seconds of them
 	everybody := http.NewServeMux()

@@ -102,7 +102,7 @@ func (s *Service) runOnce(ctx context.Context, db *store.DB, client, row string,
 		return Answer{}, errors.New("account: an answer that cannot be kept")
 	}
 	done = true
-	sealed, err := s.ring.Seal(a.Body, "account_idempotency", row, "body")
+	sealed, err := s.ring.SealBrief(a.Body, "account_idempotency", row, "body")
 	if err != nil {
 		return Answer{}, err
 	}

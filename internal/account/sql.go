@@ -7,6 +7,7 @@ const (
 VALUES ($1, $2, $3, $4, $5, $6, 1, 0, 1, $7, $8, '') ON CONFLICT DO NOTHING`
 
 	sqlByID       = `SELECT ` + cols + ` FROM account_account WHERE id = $1`
+	sqlStatus     = `SELECT status FROM account_account WHERE id = $1` // all that a gate may read
 	sqlByExternal = `SELECT ` + cols + ` FROM account_account WHERE external_id = $1`
 	sqlByHandle   = `SELECT ` + cols + ` FROM account_account WHERE handle = $1`
 	sqlByMail     = `SELECT ` + cols + ` FROM account_account
@@ -60,8 +61,9 @@ ON CONFLICT (account, what) DO UPDATE SET
  until_at = CASE WHEN excluded.until_at > account_hold.until_at THEN excluded.until_at ELSE account_hold.until_at END
 RETURNING until_at, because, placed_at`
 
-	sqlHolds = `SELECT what, until_at, because, placed_at FROM account_hold WHERE account = $1 AND until_at > $2 ORDER BY what`
-	sqlHeld  = `SELECT what, until_at, because, placed_at FROM account_hold WHERE account = $1 AND until_at > $2 AND what = $3`
+	sqlHeldUntil = `SELECT what, until_at FROM account_hold WHERE account = $1 AND until_at > $2`
+	sqlHolds     = `SELECT what, until_at, because, placed_at FROM account_hold WHERE account = $1 AND until_at > $2 ORDER BY what`
+	sqlHeld      = `SELECT what, until_at, because, placed_at FROM account_hold WHERE account = $1 AND until_at > $2 AND what = $3`
 )
 
 const (

@@ -44,7 +44,7 @@ func alone(t *testing.T, grace time.Duration) (o *owner, gate *apikey.Service, w
 	safe, err := keyring.OpenSafeFile(path, false)
 	w.Must(err)
 	far := open()
-	log := audit.NewReader()
+	log := audit.NewReader("")
 	watch = audit.NewWatch(far, log, "gate", time.Now)
 	watch.Guest = true
 	gate = apikey.New(apikey.Parts{DB: far, Safe: safe, Log: log, Accounts: account.NewReader(), Fresh: watch.Valid, Lost: watch.Lost, Grace: grace})
@@ -141,7 +141,7 @@ func TestAGateWithTheFileOfAnotherDeploymentSaysSo(t *testing.T) {
 	far, err := store.Open(t.Context(), store.Options{URL: own.URL()})
 	o.w.Must(err)
 	defer far.Close()
-	gate := apikey.New(apikey.Parts{DB: far, Safe: safe, Log: audit.NewReader(), Accounts: account.NewReader()})
+	gate := apikey.New(apikey.Parts{DB: far, Safe: safe, Log: audit.NewReader(""), Accounts: account.NewReader()})
 	if err := gate.Opens(t.Context()); !errors.Is(err, keyring.ErrSealed) {
 		t.Errorf("%v, want: does not open", err)
 	}
@@ -158,7 +158,9 @@ func TestWithoutADatabaseOnlyWhatClosesGoesOn(t *testing.T) {
 	stranger, _ := o.p.Bot(trading) // whom the gate has never seen
 	far := at(gate, o)
 	far.want(far.request(bot, balance), look, "")
-	time.Sleep(1200 * time.Millisecond) // what a gate could have let in before it started it refuses without a database
+	// What a gate could have let in before it started it refuses without a database; a bot
+	// says its time in whole seconds.
+	time.Sleep(2200 * time.Millisecond)
 	// One that was cancelled and is sent again is not let in twice by the gate that saw it.
 	gone := call{method: "DELETE", path: "/v1/orders/7"}
 	once := far.request(bot, gone)

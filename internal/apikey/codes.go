@@ -23,6 +23,7 @@ const (
 	AccountFrozen    Code = "ACCOUNT_FROZEN"
 	Starting         Code = "STARTING"
 	Unavailable      Code = "UNAVAILABLE"
+	KeysShut         Code = "KEYS_SHUT"
 	BadRequest       Code = "BAD_REQUEST"
 	RouteUnknown     Code = "ROUTE_UNKNOWN"
 
@@ -30,6 +31,9 @@ const (
 	SessionExpired Code = "SESSION_EXPIRED"
 	StepUp         Code = "STEP_UP_REQUIRED"
 )
+
+// ofPeople are told in the native form alone: no key, and so no profile, is behind them.
+var ofPeople = []Code{SessionExpired, StepUp}
 
 // codes gives each its HTTP status in the native profile, and one sentence with the fact
 // and what to do. Nothing in a sentence depends on the request: what does travels in
@@ -55,6 +59,7 @@ var codes = map[Code]struct {
 	AccountFrozen:    {403, "The account is frozen; its owner has to lift the freeze."},
 	Starting:         {503, "The server has just started and takes only what was signed since; sign anew and send in a second."},
 	Unavailable:      {503, "The request could not be decided and was not carried out; sign anew and send again later."},
+	KeysShut:         {503, "The server's keys are shut until the vault that wraps them answers again; nothing was carried out; sign anew and send again later."},
 	BadRequest:       {400, "The request cannot be read; compare it with the documentation of the address."},
 	RouteUnknown:     {404, "There is nothing at this address for a key; check the method and the path."},
 	SessionExpired:   {401, "The session has to be renewed; renew it and send the request again."},

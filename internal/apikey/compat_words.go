@@ -13,7 +13,7 @@ type word struct {
 //
 // A class under OperationFailed is one that bots send again, signed anew. Only what is
 // refused without being compared with what was carried out, and may work a moment later,
-// is such a word: OutsideWindow, NonceTooLow, RateLimited, Starting, Unavailable.
+// is such a word: OutsideWindow, NonceTooLow, RateLimited, Starting, Unavailable, KeysShut.
 //
 // Replayed is never one. The first of the two requests may have been an order, and a bot
 // that signs it anew places it twice. This rules out the words for a nonce of kraken and

@@ -29,7 +29,7 @@ func (s *Service) exposed(ctx context.Context, k *opened, peer netip.Addr, now t
 		}
 		return
 	}
-	if last := k.sighted.Load(); now.Unix() == last || !k.sighted.CompareAndSwap(last, now.Unix()) {
+	if !k.once(now) {
 		return // once a second and gate is enough
 	}
 	_ = s.sight(ctx, sighting{kind: sightBrowser, key: k.ID, addr: peer, at: now}) // the next request says it again
@@ -53,9 +53,13 @@ func (s *Service) inBrowser(ctx context.Context, k *opened, peer netip.Addr) err
 		if err != nil {
 			return err
 		}
+		var purpose string // not remembered with the key
+		if err := tx.Row(sqlPurpose, string(k.ID)).Scan(&purpose); err != nil {
+			return err
+		}
 		_, err = s.log.Append(tx, audit.Event{
 			Action: action, Account: string(k.Account), Target: string(k.ID), Effects: effect(k.ID, version),
-			Payload: map[string]string{"purpose": k.Purpose, "scopes": k.Scopes.String()},
+			Payload: map[string]string{"purpose": purpose, "scopes": k.Scopes.String()},
 		})
 		return err
 	})

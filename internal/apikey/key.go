@@ -48,6 +48,7 @@ type Key struct {
 	EndedWhy string // also why it is in quarantine
 
 	browserAt time.Time // it signed in a web page
+	clockAt   time.Time // its owner was told that its clock is off
 	lockedBy  device.ID // gave the right to withdraw, or changed its places
 }
 

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"crypto/sha512"
 	"errors"
-	"hash"
 	"hash/maphash"
 	"strings"
 	"sync"
@@ -56,7 +55,11 @@ func (c *cache[K, V]) get(k K) *V {
 }
 
 func (c *cache[K, V]) reserve(k K) *atomic.Pointer[V] {
-	k = K(strings.Clone(string(k))) // it is part of a request's headers
+	return c.keep(K(strings.Clone(string(k)))) // it may be part of a request's headers
+}
+
+// keep is reserve for a name that is ours to keep.
+func (c *cache[K, V]) keep(k K) *atomic.Pointer[V] {
 	p := new(atomic.Pointer[V])
 	sh := &c.shards[c.at(k)]
 	sh.mu.Lock()
@@ -92,22 +95,50 @@ type opened struct {
 	Key
 	versions []verifier    // the newest first
 	tat      *atomic.Int64 // of the key, not of this reading of it
-	probes   atomic.Int64
-	sighted  atomic.Int64 // second in which it was written down to be in a web page
+	*marks
+
+	room openedRoom // for what was packed
+}
+
+// marks change while a key is remembered.
+type marks struct {
+	probes  atomic.Int64
+	clock   clockWatch
+	first   atomic.Bool   // its first use was written down
+	told    atomic.Uint32 // unix minute in which its owner was told of its clock; 0: never
+	sighted atomic.Uint32 // unix second in which something of it was written down for a server
+}
+
+// newMarks are the marks of a key that was just read.
+func newMarks(k *Key) *marks {
+	m := new(marks)
+	m.first.Store(!k.UsedAt.IsZero())
+	if !k.clockAt.IsZero() {
+		m.told.Store(uint32(k.clockAt.Unix() / 60))
+	}
+	return m
+}
+
+// once reports whether nothing of a key was written down in this second, and takes it.
+func (m *marks) once(now time.Time) bool {
+	at := uint32(now.Unix())
+	last := m.sighted.Load()
+	return last != at && m.sighted.CompareAndSwap(last, at)
 }
 
 // verifier is one version of what signs: one of the two.
 type verifier struct {
 	n      int64
 	public ed25519.PublicKey
-	mac    *keyring.Keyed
+	mac    *keyring.Keyed // nil: public holds
+	secret keyring.KeyedKey
 
 	passphrase [32]byte // SHA-256 of it; zero where the profile has none
 }
 
 func (v *verifier) holds(c *Claim) bool {
 	if v.mac != nil {
-		same := v.mac.Equal(c.Sig, c.Signed)
+		same := v.mac.Equal(v.secret, c.Sig, c.Signed)
 		if c.Profile.Passphrase() {
 			sent := keyring.Hash(c.Passphrase)
 			same = keyring.Equal(sent[:], v.passphrase[:]) && same
@@ -117,14 +148,17 @@ func (v *verifier) holds(c *Claim) bool {
 	return len(v.public) == ed25519.PublicKeySize && len(c.Sig) == ed25519.SignatureSize && ed25519.Verify(v.public, c.Signed, c.Sig)
 }
 
-func hashOf(a Alg) func() hash.Hash {
+var mac256, mac384, mac512 = keyring.NewKeyed(sha256.New), keyring.NewKeyed(sha512.New384), keyring.NewKeyed(sha512.New)
+
+// macOf is the MAC of an algorithm; nil: it is none.
+func macOf(a Alg) *keyring.Keyed {
 	switch a {
 	case HMACSHA256:
-		return sha256.New
+		return mac256
 	case HMACSHA384:
-		return sha512.New384
+		return mac384
 	case HMACSHA512:
-		return sha512.New
+		return mac512
 	}
 	return nil
 }
@@ -140,10 +174,11 @@ func (s *Service) find(ctx context.Context, id ID) (*opened, error) {
 	if trusted && s.gone.get(id) != nil {
 		return nil, nil // as quick as a key that is there: time must not tell them apart
 	}
-	var place *atomic.Pointer[opened]
+	id = ID(strings.Clone(string(id))) // what is remembered must not hold a request's headers
+	var place *keyPlace
 	var none *atomic.Pointer[struct{}]
 	if trusted {
-		place, none = s.keys.reserve(id), s.gone.reserve(id)
+		place, none = s.keys.reserve(id), s.gone.keep(id)
 	}
 	k, err := s.open(ctx, id)
 	switch found := err == nil && k != nil && k.Status != Revoked; {
@@ -171,7 +206,7 @@ func (s *Service) open(ctx context.Context, id ID) (*opened, error) {
 	var k opened
 	err := s.db.View(ctx, func(tx *store.Tx) (err error) {
 		k = opened{}
-		if k.Key, err = scanKey(tx.Row(sqlKey, string(id))); err != nil {
+		if k.Key, err = scanKey(tx.Row(sqlOpenKey, string(id))); err != nil {
 			return err
 		}
 		rows, err := tx.Rows(sqlVersions, string(id), store.Micros(tx.Now))
@@ -200,7 +235,7 @@ func (s *Service) open(ctx context.Context, id ID) (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	k.tat = s.speed(id)
+	k.tat, k.marks = s.speed(id), newMarks(&k.Key)
 	return &k, nil
 }
 
@@ -212,7 +247,7 @@ func (s *Service) speed(id ID) *atomic.Int64 {
 		return tat
 	}
 	tat := new(atomic.Int64)
-	s.speeds.reserve(id).Store(tat) // of two at once one counts in vain, for one request
+	s.speeds.keep(id).Store(tat) // of two at once one counts in vain, for one request
 	return tat
 }
 
@@ -235,13 +270,22 @@ func (st *standing) holds(need Scopes, now time.Time) time.Duration {
 	return max(wait, 0)
 }
 
-func (s *Service) standing(ctx context.Context, acc account.ID, stale time.Duration) (*standing, error) {
-	if stale > 0 {
-		if st := s.people.get(acc); st != nil {
-			return st, nil
-		}
-		return nil, store.ErrBusy
+func (st *standing) active() bool { return st.status == account.Active }
+func (st *standing) closed() bool { return st.status == account.Closed }
+
+// standingAt is standing for a request that was found in a memory nobody vouches for, or
+// not (stale 0).
+func (s *Service) standingAt(ctx context.Context, acc account.ID, stale time.Duration) (*standing, error) {
+	if stale == 0 {
+		return s.standing(ctx, acc)
 	}
+	if st := s.people.get(acc); st != nil {
+		return st, nil
+	}
+	return nil, store.ErrBusy
+}
+
+func (s *Service) standing(ctx context.Context, acc account.ID) (*standing, error) {
 	trusted := s.fresh == nil || s.fresh()
 	var place *atomic.Pointer[standing]
 	if trusted {
@@ -250,19 +294,7 @@ func (s *Service) standing(ctx context.Context, acc account.ID, stale time.Durat
 		}
 		place = s.people.reserve(acc)
 	}
-	var st *standing
-	err := s.db.View(ctx, func(tx *store.Tx) error {
-		a, err := s.accounts.ByID(tx, acc)
-		if err != nil {
-			return err
-		}
-		holds, err := s.accounts.Holds(tx, acc)
-		st = &standing{status: a.Status, held: map[account.What]time.Time{}}
-		for _, h := range holds {
-			st.held[h.What] = h.Until
-		}
-		return err
-	})
+	st, err := s.stand(ctx, acc)
 	if err != nil {
 		return nil, err
 	}
@@ -270,6 +302,16 @@ func (s *Service) standing(ctx context.Context, acc account.ID, stale time.Durat
 		place.Store(st)
 	}
 	return st, nil
+}
+
+// stand reads it from the database.
+func (s *Service) stand(ctx context.Context, acc account.ID) (st *standing, err error) {
+	err = s.db.View(ctx, func(tx *store.Tx) error {
+		status, held, err := s.accounts.Standing(tx, acc)
+		st = &standing{status: status, held: held}
+		return err
+	})
+	return st, err
 }
 
 // Heard takes in what the log tells: a key or its account has changed.

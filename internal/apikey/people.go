@@ -11,7 +11,7 @@ import (
 // a session and a token of it are bound by a freeze and by holds as its keys are. code is
 // why not, "" for yes; exit says that only looking and cancelling are left.
 func (s *Service) Standing(ctx context.Context, acc account.ID, need Need) (exit bool, code Code, wait time.Duration, err error) {
-	st, err := s.standing(ctx, acc, 0)
+	st, err := s.standing(ctx, acc)
 	if err != nil {
 		return false, "", 0, err
 	}

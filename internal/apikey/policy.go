@@ -56,5 +56,7 @@ const (
 
 	memoryEntries = 1 << 20 // keys known in this process, at 400 B each
 	goneEntries   = 1 << 14 // ids known to be no key
+	heldEntries   = 1 << 14 // signatures that held, at half a kilobyte each
+	maxHeld       = 2 << 10 // a longer text is not remembered
 	replayEntries = 1 << 22 // requests remembered, in two generations
 )

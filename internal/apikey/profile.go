@@ -322,9 +322,3 @@ func plainName[T string | []byte](s T) bool {
 	}
 	return len(s) > 0
 }
-
-// Signed reports whether a request shows the marks of one profile, by its headers alone.
-func Signed(h http.Header) bool {
-	_, ok := profileOf(&Request{Header: h})
-	return ok
-}

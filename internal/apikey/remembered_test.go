@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"keyward/internal/keyring"
+	"keyward/internal/keyring/keyringtest"
 	"keyward/internal/store"
 	"keyward/internal/storetest"
 )
@@ -14,7 +15,7 @@ import (
 // A client that hangs up while its key is looked up leaves a place behind.
 func TestInventedIDsDoNotStayInMemory(t *testing.T) {
 	db := storetest.SQLite(t)
-	s := New(Parts{DB: db})
+	s := New(Parts{DB: db, Ring: keyringtest.NewTestRing(t)})
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
 	for range 1000 {

@@ -65,6 +65,7 @@ type Claim struct {
 	Signed  []byte        // exactly what was signed; good until the next Claim of the same scratch
 	Sig     []byte        // decoded
 	At      time.Time     // when it was signed; zero where the profile does not say
+	Ends    time.Time     // until when it is good, where the client says that instead of At; zero: it does not
 	Window  time.Duration // how long it may be under way, as the client says; 0: it does not
 	Nonce   string        // "" where the profile has none
 	Counter uint64        // a nonce that has to grow; 0: the profile has none

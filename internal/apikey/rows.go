@@ -12,10 +12,10 @@ import (
 func scanKey(r interface{ Scan(...any) error }) (Key, error) {
 	var k Key
 	var scopes, symbols, allow, deny string
-	var starts, expires, window, made, used, ended, browser int64
+	var starts, expires, window, made, used, ended, browser, clock int64
 	err := r.Scan((*string)(&k.ID), (*string)(&k.Account), &k.Sub, &k.Purpose, (*string)(&k.Profile), (*string)(&k.Alg), &scopes, &symbols, &allow, &deny,
 		&starts, &expires, &window, &k.PerMin, &k.Partner, &made, &k.Made.Addr, &k.Made.Agent, (*string)(&k.Made.Device), (*string)(&k.Status), &k.Locked,
-		&k.Version, &used, &k.UsedAddr, &ended, &k.EndedWhy, &browser, (*string)(&k.lockedBy))
+		&k.Version, &used, &k.UsedAddr, &ended, &k.EndedWhy, &browser, (*string)(&k.lockedBy), &clock)
 	if err != nil {
 		return Key{}, err
 	}
@@ -31,7 +31,7 @@ func scanKey(r interface{ Scan(...any) error }) (Key, error) {
 		return Key{}, err
 	}
 	k.Starts, k.Expires, k.Window, k.Made.At = store.Time(starts), store.Time(expires), time.Duration(window)*time.Millisecond, store.Time(made)
-	k.UsedAt, k.EndedAt, k.browserAt = orZero(used), orZero(ended), orZero(browser)
+	k.UsedAt, k.EndedAt, k.browserAt, k.clockAt = orZero(used), orZero(ended), orZero(browser), orZero(clock)
 	return k, nil
 }
 

@@ -96,7 +96,7 @@ func (s *Service) unseal(id ID, n int64, p Profile, alg Alg, sealed []byte) (v v
 	if err != nil {
 		return v, err
 	}
-	v = verifier{n: n, mac: keyring.NewKeyed(hashOf(alg), key)}
+	v = verifier{n: n, mac: macOf(alg), secret: macOf(alg).Key(string(key))}
 	if p.Passphrase() {
 		v.passphrase = keyring.Hash(passphrase)
 	}

@@ -37,8 +37,9 @@ type Service struct {
 	gates    func(context.Context) error
 
 	started time.Time
-	dummy   *keyring.Keyed // what an unknown key is checked with
-	keys    cache[ID, opened]
+	dummy   keyring.KeyedKey // what an unknown key is checked with
+	keys    keyCache
+	held    held
 	gone    cache[ID, struct{}] // ids that are no key, or no key any more
 	people  cache[account.ID, standing]
 	speeds  cache[ID, atomic.Int64]
@@ -47,6 +48,9 @@ type Service struct {
 	claims  *claims
 	shared  bool // other processes let requests in as well
 	tally   tally
+
+	firsts                 atomic.Int64 // that are being written
+	tellBrowser, tellClock atomic.Int64 // how much more gates may say of keys (sighting.go)
 }
 
 // Parts are what the service works with.
@@ -66,11 +70,12 @@ type Parts struct {
 // New wires the service.
 func New(p Parts) *Service {
 	s := &Service{db: p.DB, ring: p.Ring, safe: p.Safe, reader: p.Ring == nil, grace: min(p.Grace, MaxGrace), lost: p.Lost, log: p.Log, accounts: p.Accounts, devices: p.Devices, fresh: p.Fresh, gates: p.Gates,
-		started: p.DB.Now(), dummy: keyring.NewKeyed(hashOf(HMACSHA256), keyring.Random(32)), replays: newReplays(replayEntries), serial: keyring.NewSerial()}
+		started: p.DB.Now(), dummy: mac256.Key(string(keyring.Random(32))), replays: newReplays(replayEntries), serial: keyring.NewSerial()}
 	if s.safe == nil && p.Ring != nil {
 		s.safe = p.Ring.Safe()
 	}
 	s.keys.init(memoryEntries)
+	s.held.init()
 	s.people.init(memoryEntries)
 	s.speeds.init(memoryEntries)
 	s.gone.init(goneEntries)

@@ -7,7 +7,7 @@ import (
 
 const keyCols = `k.id, k.account, k.sub, k.purpose, k.profile, k.alg, k.scopes, k.symbols, k.allow, k.deny, k.starts, k.expires, k.window_ms, k.per_min, k.partner,
  k.made_at, k.made_addr, k.made_agent, k.made_device, k.status, k.locked, k.version, k.used_at,
- COALESCE((SELECT u.addr FROM apikey_use u WHERE u.key_id = k.id AND u.code = '' ORDER BY u.minute DESC LIMIT 1), ''), k.ended_at, k.ended_why, k.browser_at, k.locked_by`
+ COALESCE((SELECT u.addr FROM apikey_use u WHERE u.key_id = k.id AND u.code = '' ORDER BY u.minute DESC LIMIT 1), ''), k.ended_at, k.ended_why, k.browser_at, k.locked_by, k.clock_at`
 
 const (
 	// The bound is part of the statement, so that two requests at once cannot both slip
@@ -21,10 +21,10 @@ WHERE (SELECT COUNT(*) FROM apikey_key o WHERE o.account = $2 AND o.status <> 'r
 
 	sqlInsertVersion = `INSERT INTO apikey_version (key_id, n, public, sealed, made_at, ends_at) VALUES ($1, $2, $3, $4, $5, 0)`
 
-	sqlKey  = `SELECT ` + keyCols + ` FROM apikey_key k WHERE k.id = $1`
 	sqlOwn  = `SELECT ` + keyCols + ` FROM apikey_key k WHERE k.account = $1 AND k.id = $2`
 	sqlList = `SELECT ` + keyCols + ` FROM apikey_key k WHERE k.account = $1 ORDER BY k.made_at DESC, k.id LIMIT 200`
 
+	sqlPurpose  = `SELECT purpose FROM apikey_key WHERE id = $1`
 	sqlVersions = `SELECT n, public, sealed FROM apikey_version WHERE key_id = $1 AND (ends_at = 0 OR ends_at > $2) ORDER BY n DESC`
 
 	// Secrets go with the key: what no longer opens anything must not be there to leak.
@@ -45,8 +45,10 @@ WHERE id = $2 AND status = 'active' AND browser_at > 0 AND browser_at <= $3 AND 
 	sqlRelease       = `UPDATE apikey_key SET status = 'active', ended_why = '', browser_at = 0, version = version + 1 WHERE account = $1 AND id = $2 AND status = 'quarantined' RETURNING version`
 
 	// From what gates counted, which may not write to keys.
-	sqlUsedLately = `SELECT u.key_id, u.at FROM (SELECT key_id, MAX(minute) AS at FROM apikey_use WHERE code = '' AND minute >= $1 GROUP BY key_id) AS u
+	sqlUsedLately = `SELECT u.key_id, u.at FROM (SELECT key_id, MAX(minute) AS at FROM apikey_use WHERE code = '' AND minute >= $1 AND minute <= $2 GROUP BY key_id) AS u
 JOIN apikey_key k ON k.id = u.key_id WHERE k.used_at < u.at ORDER BY u.key_id`
+	sqlClockOff = `UPDATE apikey_key SET clock_at = $1, version = version + 1 WHERE id = $2 AND clock_at < $3 AND status = 'active' RETURNING version`
+
 	sqlUsed = `UPDATE apikey_key SET used_at = $1 WHERE id = $2 AND used_at < $1`
 
 	// Not for a key whose account was erased, which has no purpose left: what is counted in
@@ -87,13 +89,17 @@ const (
 
 const (
 	sqlSight         = `INSERT INTO apikey_sighting (id, kind, key_id, addr, at, n) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO NOTHING`
-	sqlTakeSightings = `DELETE FROM apikey_sighting WHERE id IN (SELECT id FROM apikey_sighting ORDER BY at LIMIT $1) RETURNING kind, key_id, addr, at, n`
+	sqlTakeSightings = `DELETE FROM apikey_sighting WHERE id IN (SELECT id FROM apikey_sighting ORDER BY at LIMIT $1) RETURNING substr(kind, 1, 20), substr(key_id, 1, 200), substr(addr, 1, 64), at, n`
 )
 
 const (
 	fewClaimRows = 8
 	maxClaimRows = 128
 )
+
+// sqlOpenKey leaves out where and with what its owner made a key: what lets requests in has
+// no use for that, and a gate may not read it.
+var sqlOpenKey = "SELECT " + strings.Replace(keyCols, "k.made_addr, k.made_agent", "'', ''", 1) + " FROM apikey_key k WHERE k.id = $1"
 
 // sqlClaim takes the places of many requests at once, in two sizes; rows without an id
 // fill a text up.

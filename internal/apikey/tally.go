@@ -15,6 +15,8 @@ import (
 // tally counts what keys do, by minute, and writes it once a minute: the hot path
 // writes no rows.
 type tally struct {
+	writing sync.Mutex // held while counts are written: who flushes finds written what was counted before
+
 	shards [shards]struct {
 		mu   sync.Mutex // guards the rest
 		n    map[use]int64
@@ -73,6 +75,8 @@ func (s *Service) count(k *opened, addr netip.Addr, class Class, code Code, prov
 
 // Flush writes what was counted. What cannot be written is counted again later.
 func (s *Service) Flush(ctx context.Context) error {
+	s.tally.writing.Lock()
+	defer s.tally.writing.Unlock()
 	for i := range s.tally.shards {
 		sh := &s.tally.shards[i]
 		sh.mu.Lock()
@@ -137,7 +141,7 @@ const usedLately = time.Hour
 // noteUsed writes on the keys when they were used last.
 func (s *Service) noteUsed(ctx context.Context) error {
 	return s.db.Housekeeping(ctx, func(tx *store.Tx) error {
-		used, err := usedSince(tx, tx.Now.Add(-usedLately))
+		used, err := usedBetween(tx, tx.Now.Add(-usedLately), tx.Now.Add(clocksApart))
 		for _, u := range used {
 			err = errors.Join(err, tx.Later(sqlUsed, u.at, u.key))
 		}
@@ -150,8 +154,10 @@ type usedAt struct {
 	at  int64
 }
 
-func usedSince(tx *store.Tx, since time.Time) (out []usedAt, err error) {
-	rows, err := tx.Rows(sqlUsedLately, store.Micros(since))
+// usedBetween: not what a gate says of tomorrow, or nobody would know again when the key
+// is used.
+func usedBetween(tx *store.Tx, from, to time.Time) (out []usedAt, err error) {
+	rows, err := tx.Rows(sqlUsedLately, store.Micros(from), store.Micros(to))
 	if err != nil {
 		return nil, err
 	}

@@ -19,6 +19,7 @@ type Need struct {
 	Scope  Scopes // one right; 0: none, as for a key that asks about itself
 	Class  Class
 	Symbol string // "" when the route names none
+	Stream bool   // it opens a stream: taken once, though it is a read
 }
 
 // exits reports whether a key that is to trade no more may still do this.
@@ -27,7 +28,7 @@ func (n Need) exits() bool { return n.Scope == 0 || Exiting.Has(n.Scope) }
 // Decision is a request that is let in.
 type Decision struct {
 	ID        DecisionID
-	Key       Key
+	Key       Key   // as far as decisions need it: without purpose, places and where it came from
 	Version   int64 // of the key, that signed
 	Scopes    Scopes
 	ExitOnly  bool
@@ -56,7 +57,6 @@ var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 4096); return &b 
 // where it saves work, signature; only then what the key may do, each with its exact
 // cause; then replay, last of all but speed, so that nothing refused takes a place.
 func (s *Service) Verify(ctx context.Context, r *Request, need Need) (Decision, *Refusal) {
-	now := s.db.Now()
 	buf := buffers.Get().(*[]byte)
 	defer buffers.Put(buf)
 	profile, ok := profileOf(r)
@@ -76,12 +76,25 @@ func (s *Service) Verify(ctx context.Context, r *Request, need Need) (Decision, 
 	if !ok || !mayBeID(profile, c.Key) {
 		return unproved(AuthFailed) // a wrong checksum costs no lookup
 	}
+	return s.judge(ctx, r, &c, need)
+}
+
+// judge decides about what a request, or the login of a stream, says of itself.
+func (s *Service) judge(ctx context.Context, r *Request, c *Claim, need Need) (Decision, *Refusal) {
+	now, profile := s.db.Now(), c.Profile
+	unproved := func(code Code) (Decision, *Refusal) { return Decision{}, &Refusal{Code: code, Profile: profile} }
+	if !s.safe.Usable(now) {
+		// The key that wraps the root was out of reach for too long, or was switched off: nothing that it
+		// opened decides any more. Said to everybody alike, so it tells nothing about a key.
+		return unproved(KeysShut)
+	}
 	k, stale, err := s.lookup(ctx, ID(c.Key), need)
 	if err != nil {
 		return unproved(Unavailable)
 	}
+	defer release(k)
 	if k == nil || c.Alg != "" && k.Alg != c.Alg || k.Profile != profile {
-		s.dummy.Equal(c.Sig, c.Signed) // an unknown key takes as long as a known one
+		mac256.Equal(s.dummy, c.Sig, c.Signed) // an unknown key takes as long as a known one
 		return unproved(AuthFailed)
 	}
 	here := within(r.Peer, k.Allow, k.Deny)
@@ -90,20 +103,23 @@ func (s *Service) Verify(ctx context.Context, r *Request, need Need) (Decision, 
 		s.count(k, r.Peer, need.Class, AuthFailed, false, now)
 		return unproved(AuthFailed)
 	}
-	v := slices.IndexFunc(k.versions, func(v verifier) bool { return v.holds(&c) })
+	v := slices.IndexFunc(k.versions, func(v verifier) bool { return s.holds(&v, c, r) })
 	if v < 0 {
 		s.count(k, r.Peer, need.Class, AuthFailed, false, now)
 		return unproved(AuthFailed)
 	}
-	d := Decision{Key: k.Key, Version: k.versions[v].n, Scopes: k.Scopes, At: now, Remaining: int(k.Expires.Sub(now) / (24 * time.Hour)), Stale: stale}
+	d := Decision{Key: k.decided(), Version: k.versions[v].n, Scopes: k.Scopes, At: now, Remaining: int(k.Expires.Sub(now) / (24 * time.Hour)), Stale: stale}
 	window := k.Window
 	if c.Window > 0 {
 		window = min(window, c.Window)
 	}
+	if !c.Ends.IsZero() {
+		c.At = c.Ends.Add(-window)
+	}
 	if !c.At.IsZero() {
 		d.Skew, d.NotAfter = c.At.Sub(now), c.At.Add(window)
 	}
-	code, facts := s.proved(ctx, k, &c, r, need, here, &d)
+	code, facts := s.proved(ctx, k, c, r, need, here, &d)
 	s.count(k, r.Peer, need.Class, code, true, now)
 	if code == KeyInBrowser {
 		s.exposed(ctx, k, r.Peer, now)
@@ -114,6 +130,12 @@ func (s *Service) Verify(ctx context.Context, r *Request, need Need) (Decision, 
 	}
 	if stale > 0 {
 		s.noteStale()
+	}
+	if !c.At.IsZero() {
+		s.watchClock(k, d.Skew, window, r.Peer, now)
+	}
+	if !k.first.Load() && !k.first.Swap(true) {
+		s.firstUse(k, r.Peer, now)
 	}
 	return d, nil
 }
@@ -130,10 +152,10 @@ func (s *Service) proved(ctx context.Context, k *opened, c *Claim, r *Request, n
 	}
 	// After the window: the mark is not signed, and a request out of an old log with one
 	// put on it must not end what the key may do.
-	if inBrowser(r) {
+	if !need.Stream && inBrowser(r) || need.Stream && pageOf(r) {
 		return KeyInBrowser, f
 	}
-	st, err := s.standing(ctx, k.Account, d.Stale)
+	st, err := s.standingAt(ctx, k.Account, d.Stale)
 	if err != nil {
 		return Unavailable, f
 	}
@@ -192,7 +214,7 @@ func (s *Service) proved(ctx context.Context, k *opened, c *Claim, r *Request, n
 		if code := s.grows(ctx, k.ID, c, k.Alg, id, now, &f); code != "" {
 			return code, f
 		}
-	} else if r.Mutating() || need.Scope&^Reading != 0 || c.Profile.Unrouted() { // some exchanges trade by GET
+	} else if r.Mutating() || need.Stream || need.Scope&^Reading != 0 || c.Profile.Unrouted() { // some exchanges trade by GET
 		if code := s.once(ctx, c, k.Alg, id, now, d.Stale, &f); code != "" && !(code == Replayed && c.readsAgain(r, need)) {
 			return code, f
 		}
@@ -207,7 +229,7 @@ func (s *Service) proved(ctx context.Context, k *opened, c *Claim, r *Request, n
 // start. The read still takes its place, so that it cannot come back as a change, and
 // one that says no time stays single.
 func (c *Claim) readsAgain(r *Request, need Need) bool {
-	return !r.Mutating() && !c.At.IsZero() && (need.Scope == 0 || Reading.Has(need.Scope))
+	return !r.Mutating() && !need.Stream && !c.At.IsZero() && (need.Scope == 0 || Reading.Has(need.Scope))
 }
 
 // once lets a request in a first time and never again.

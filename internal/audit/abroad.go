@@ -36,13 +36,15 @@ func (l *Log) Abroad(ctx context.Context, db *store.DB, lease string, after int6
 	}
 	err = db.Housekeeping(ctx, func(tx *store.Tx) error {
 		if begins {
-			if _, err := tx.Exec(sqlDropLeases, store.Micros(tx.Now.Add(-forgetLate))); err != nil {
-				return err
+			if l.mac != nil { // a guest deletes nothing
+				if _, err := tx.Exec(sqlDropLeases, store.Micros(tx.Now.Add(-forgetLate))); err != nil {
+					return err
+				}
 			}
-			_, err := tx.Exec(sqlBeat, id, store.Micros(tx.Now))
+			_, err := tx.Exec(sqlBeat, l.guest+id, store.Micros(tx.Now))
 			return err
 		}
-		here, err := tx.Exec(sqlBeatAgain, id, store.Micros(tx.Now), n)
+		here, err := tx.Exec(sqlBeatAgain, l.guest+id, store.Micros(tx.Now), n)
 		if err == nil && here != 1 {
 			err = ErrHistory // forgotten, counted up without them, or of a database that this one is not
 		}

@@ -351,6 +351,11 @@ var actions = map[Action]Spec{
 		say:   text{"The API key for “{purpose}” was used in a web page, where everybody can read its secret. The requests were refused.", "“{purpose}” 용도의 API 키가 누구나 비밀 값을 읽을 수 있는 웹 페이지에서 쓰였어요. 요청은 거부됐어요."},
 		plain: text{"An API key was used in a web page.", "API 키가 웹 페이지에서 쓰였어요."},
 	},
+	"apikey.clock_off": {
+		Notice: Low, Mail: "bot_key_clock", Shown: true, OCSF: OCSF{ocsfFinding, 1},
+		say:   text{"The clock of the bot for “{purpose}” is {skew} off. Set it right before its requests are refused.", "“{purpose}” 봇의 시계가 {skew} 어긋나 있어요. 요청이 거부되기 전에 시계를 맞추세요."},
+		plain: text{"The clock of a bot is off.", "봇의 시계가 어긋나 있어요."},
+	},
 	"apikey.quarantined": {
 		Notice: Critical, Mail: "bot_key_quarantined", Shown: true, OCSF: OCSF{ocsfFinding, 1},
 		say:   text{"The API key for “{purpose}” went into quarantine: it can look and cancel, and no more.", "“{purpose}” 용도의 API 키가 격리됐어요. 조회와 주문 취소만 할 수 있어요."},
@@ -398,6 +403,11 @@ var actions = map[Action]Spec{
 		OCSF:  OCSF{ocsfFinding, 1},
 		say:   text{"A gate without a database answered {requests} requests from memory: looking and cancelling only.", "데이터베이스에 닿지 않는 동안 게이트가 기억에 따라 요청 {requests}건에 답했어요. 조회와 취소만 허용했어요."},
 		plain: text{"A gate without a database answered from memory for a while.", "데이터베이스에 닿지 않는 동안 게이트가 기억에 따라 답했어요."},
+	},
+	"keyring.rewrapped": {
+		OCSF:  OCSF{ocsfEntity, 3},
+		say:   text{"The server's root key is wrapped by another key now: {to}, before {from}.", "서버의 루트 키를 감싸는 키를 바꿨어요. 이전: {from}, 현재: {to}."},
+		plain: text{"The server's root key was wrapped by another key.", "서버의 루트 키를 감싸는 키를 바꿨어요."},
 	},
 	"audit.restore_accepted": {
 		OCSF:  OCSF{ocsfEntity, 3},

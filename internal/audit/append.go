@@ -15,7 +15,8 @@ import (
 // Log is the event log. It keeps no state of its own beside the database but
 // the keys and the watches of this process.
 type Log struct {
-	mac    *keyring.MAC
+	mac    *keyring.MAC // nil: it only reads
+	guest  string       // what leases begin with, where the log only reads
 	signer note.Signer
 	key    string // verifier key, printed by export
 
@@ -39,7 +40,9 @@ func New(ring *keyring.Ring) *Log {
 // tell events of ours that are not sealed yet from those that somebody slipped into the
 // database, and hears of all: what an event does at a gate is to make it ask again. What
 // it would append would be refused by the sealer, so it appends nothing.
-func NewReader() *Log { return &Log{} }
+//
+// Its leases begin with name, which the database's rules for its role may ask for.
+func NewReader(name string) *Log { return &Log{guest: name} }
 
 var errReader = errors.New("audit: this process only reads the log")
 

@@ -61,8 +61,9 @@ type Watch struct {
 	gates gates
 
 	// touched by Run only
-	last int64
-	seen map[string]bool // unsealed events delivered already
+	last  int64
+	swept time.Duration   // when old leases were dropped last
+	seen  map[string]bool // unsealed events delivered already
 }
 
 // NewWatch makes the watch of a process. The name helps people who read the
@@ -193,7 +194,10 @@ func (w *Watch) poll(ctx context.Context, first bool) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	if err := w.db.Housekeeping(ctx, func(tx *store.Tx) error {
-		if first && !w.Guest {
+		// Not at the start alone: gates come and go while a server runs for months, and drop
+		// none of their own.
+		if !w.Guest && (first || t0.mono-w.swept >= forgetLate/4) {
+			w.swept = t0.mono
 			if _, err := tx.Exec(sqlDropLeases, store.Micros(tx.Now.Add(-forgetLate))); err != nil {
 				return err
 			}

@@ -15,8 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tink-crypto/tink-go/v2/aead/subtle"
-
 	"keyward/internal/keyring"
 	"keyward/internal/keyring/keyringtest"
 	"keyward/internal/store"
@@ -55,11 +53,7 @@ func sharedLog(t *testing.T, url string, key []byte) (*store.DB, *Log) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
-	kek, err := subtle.NewAESGCM(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return db, New(keyringtest.Open(t, kek, db, time.Now))
+	return db, New(keyringtest.Open(t, keyringtest.KEKOf(t, key), db, time.Now))
 }
 
 // A process can stop between any two instructions, for as long as it likes (a

@@ -32,6 +32,7 @@ func (c Config) check() Faults {
 	k.listeners(c)
 	k.operators(c, public)
 	k.database(c.Database)
+	k.kek(c)
 	k.sessions(c.Sessions)
 	k.mail(c, public)
 	k.backends(c.Backends)

@@ -13,7 +13,7 @@ import (
 func (k *checker) gate(c Config) {
 	g := c.Gate
 	if g.Listen == "" {
-		if g.Authority != "" || g.Upstream != "" || g.UpstreamKeyFile != "" || len(g.Routes) > 0 {
+		if g.Authority != "" || g.Upstream != "" || g.UpstreamKeyFile != "" || g.ExtAuthzListen != "" || len(g.Routes) > 0 {
 			k.fault("gate.listen", "is not set", "the rest of gate would be there and do nothing", "gate.listen: 127.0.0.1:7481, or remove gate")
 		}
 		return
@@ -41,10 +41,22 @@ func (k *checker) gate(c Config) {
 	if g.Upstream == "" && len(g.Peers) == 0 {
 		k.fault("gate.peers", "is empty and there is no upstream", "nobody could ask this gate anything", "list the addresses of the fronts that ask it, or set gate.upstream")
 	}
+	if g.ExtAuthzListen != "" {
+		k.address("gate.ext_authz_listen", g.ExtAuthzListen)
+		if g.ExtAuthzListen == g.Listen || g.ExtAuthzListen == c.Listen.Public || g.ExtAuthzListen == c.Listen.Ops || g.ExtAuthzListen == c.Operators.Listen {
+			k.fault("gate.ext_authz_listen", g.ExtAuthzListen+" is taken by another door", "each door has an address of its own", "gate.ext_authz_listen: 127.0.0.1:7482")
+		}
+	}
+	if (g.ExtAuthzListen != "" || g.ExtAuthzBody) && len(g.Peers) == 0 {
+		k.fault("gate.peers", "is empty, and Envoy is to ask", "nobody could ask this gate anything", "list the addresses of the Envoys")
+	}
 	for i, p := range g.Peers {
 		if p.Bits() == 0 {
 			k.fault(fmt.Sprintf("gate.peers[%d]", i), p.String()+" is everybody", "whoever may ask can say from where a request came", "list the addresses of the fronts")
 		}
+	}
+	if s := g.Streams; s.Total < 1 || s.PerKey < 1 || s.PerKey > s.Total || s.Total > 1_000_000 {
+		k.fault("gate.streams", fmt.Sprintf("%d in all and %d of one key is no bound", s.Total, s.PerKey), "each open stream takes two connections of this process", "gate.streams: {total: 10000, per_key: 100}")
 	}
 	if len(g.Routes) == 0 {
 		k.fault("gate.routes", "is empty", "what is not listed is refused, so this gate would refuse everything", "list method, path and scope of each call; keyward.example.yaml shows how")

@@ -24,6 +24,7 @@ type Config struct {
 	Database             Database `yaml:"database"`
 	KeyFile              string   `yaml:"key_file"` // wraps every other secret
 	KeyFileGroupReadable bool     `yaml:"key_file_group_readable"`
+	KEK                  KEK      `yaml:"kek"`
 	AnchorFile           string   `yaml:"anchor_file"` // copy of the audit log's head, outside the database
 
 	SelfSignUp  bool        `yaml:"self_sign_up"` // may strangers open accounts here?
@@ -79,6 +80,37 @@ type Database struct {
 	MaxConns int    `yaml:"max_conns"`
 }
 
+// KEK says which key wraps the root: the key file, or one that never comes here.
+type KEK struct {
+	Kind    string     `yaml:"kind"` // file | transit | pkcs11
+	Transit KEKTransit `yaml:"transit"`
+	PKCS11  KEKPKCS11  `yaml:"pkcs11"`
+}
+
+// KEKTransit is a key of OpenBao's or Vault's transit engine.
+type KEKTransit struct {
+	Address      string `yaml:"address"`
+	CAFile       string `yaml:"ca_file"`
+	Namespace    string `yaml:"namespace"`
+	Mount        string `yaml:"mount"`
+	Key          string `yaml:"key"`
+	Login        string `yaml:"login"` // token | approle | kubernetes
+	LoginMount   string `yaml:"login_mount"`
+	TokenFile    string `yaml:"token_file"`
+	RoleID       string `yaml:"role_id"`
+	SecretIDFile string `yaml:"secret_id_file"`
+	Role         string `yaml:"role"`
+	JWTFile      string `yaml:"jwt_file"`
+}
+
+// KEKPKCS11 is a key of an HSM.
+type KEKPKCS11 struct {
+	Module  string `yaml:"module"`
+	Token   string `yaml:"token"`
+	Key     string `yaml:"key"`
+	PINFile string `yaml:"pin_file"`
+}
+
 // Sessions are the lifetimes; session checks nothing else.
 type Sessions struct {
 	Access   time.Duration `yaml:"access"`
@@ -132,7 +164,17 @@ type Gate struct {
 	KeyFile         string         `yaml:"key_file"`          // of a gate of its own: what opens API keys and nothing else
 	Grace           time.Duration  `yaml:"grace"`             // how long looking and cancelling go on without a database
 	Peers           []netip.Prefix `yaml:"peers"`             // fronts that may ask for forward-auth
+	ExtAuthzListen  string         `yaml:"ext_authz_listen"`  // where Envoys ask over gRPC; "" for nowhere
+	ExtAuthzBody    bool           `yaml:"ext_authz_body"`    // they hand the body over
+	Profiles        []string       `yaml:"profiles"`          // ways of signing that are taken; none listed: all
 	Routes          []GateRoute    `yaml:"routes"`
+	Streams         GateStreams    `yaml:"streams"`
+}
+
+// GateStreams bound the WebSockets that one gate keeps open.
+type GateStreams struct {
+	Total  int `yaml:"total"`
+	PerKey int `yaml:"per_key"`
 }
 
 // GateRoute says what one kind of request takes.
@@ -144,6 +186,7 @@ type GateRoute struct {
 	ACR    string        `yaml:"acr"`     // that a token or session has to reach
 	MaxAge time.Duration `yaml:"max_age"` // since its person was last there
 	Symbol string        `yaml:"symbol"`  // query:NAME or body:NAME
+	Stream bool          `yaml:"stream"`  // a WebSocket is opened here
 }
 
 // Languages of pages and mails.

@@ -34,7 +34,7 @@ func (c Config) withDefaults() Config {
 
 	or(&c.Database.URL, "sqlite:/var/lib/keyward/keyward.db")
 	or(&c.Database.MaxConns, 16)
-	or(&c.KeyFile, "/var/lib/keyward/keyward.key")
+	c.kekDefaults()
 	or(&c.AnchorFile, "/var/lib/keyward/keyward.anchor")
 
 	or(&c.Sessions.Access, 5*time.Minute)
@@ -48,6 +48,8 @@ func (c Config) withDefaults() Config {
 	}
 
 	or(&c.Attestation.Ask, "direct")
+	or(&c.Gate.Streams.Total, 10_000)
+	or(&c.Gate.Streams.PerKey, 100)
 	or(&c.Languages.Default, "en")
 	or(&c.Limits.RateFactor, 1)
 	or(&c.Limits.BodyBytes, 64<<10)

@@ -21,6 +21,7 @@ func ShapeRoutes() []config.GateRoute {
 		{Method: "GET", Path: "/api/v3/openOrders", Scope: "read.orders"},
 		{Method: "POST", Path: "/api/v3/order", Scope: "trade.spot", Symbol: "form:symbol"},
 		{Method: "DELETE", Path: "/api/v3/order", Scope: "trade.cancel"},
+		{Method: "GET", Path: "/ws-api/v3", Scope: "read.orders", Stream: true},
 
 		{Method: "GET", Path: "/api/v5/public/time", Scope: gate.Public},
 		{Method: "GET", Path: "/api/v5/public/instruments", Scope: gate.Public},
@@ -30,6 +31,7 @@ func ShapeRoutes() []config.GateRoute {
 		{Method: "POST", Path: "/api/v5/trade/order", Scope: "trade.spot", Symbol: "body:instId"},
 		{Method: "POST", Path: "/api/v5/trade/batch-orders", Scope: "trade.spot", Symbol: "each:instId"},
 		{Method: "POST", Path: "/api/v5/trade/cancel-order", Scope: "trade.cancel"},
+		{Method: "GET", Path: "/ws/v5/private", Scope: "read.orders", Stream: true},
 
 		{Method: "GET", Path: "/v5/market/time", Scope: gate.Public},
 		{Method: "GET", Path: "/v5/market/instruments-info", Scope: gate.Public},
@@ -38,6 +40,7 @@ func ShapeRoutes() []config.GateRoute {
 		{Method: "GET", Path: "/v5/account/info", Scope: "read.account"},
 		{Method: "GET", Path: "/v5/account/wallet-balance", Scope: "read.account"},
 		{Method: "GET", Path: "/v5/order/realtime", Scope: "read.orders"},
+		{Method: "GET", Path: "/v5/private", Scope: "read.orders", Stream: true},
 		{Method: "POST", Path: "/v5/order/create", Scope: "trade.spot", Symbol: "body:symbol"},
 		{Method: "POST", Path: "/v5/order/cancel", Scope: "trade.cancel"},
 

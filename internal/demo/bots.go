@@ -33,6 +33,7 @@ func BotRoutes() []config.GateRoute {
 	return []config.GateRoute{
 		{Method: "GET", Path: "/v1/balance", Scope: "read.account", Takes: []string{"key", "token"}},
 		{Method: "GET", Path: "/v1/orders", Scope: "read.orders"},
+		{Method: "GET", Path: "/v1/stream", Scope: "read.orders", Stream: true},
 		{Method: "POST", Path: "/v1/orders", Scope: "trade.spot", Symbol: "body:symbol"},
 		{Method: "DELETE", Path: "/v1/orders/{id}", Scope: "trade.cancel"},
 		{Method: "POST", Path: "/v1/withdrawals", Scope: "withdraw"},

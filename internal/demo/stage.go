@@ -26,14 +26,16 @@ const turnsShown = 20
 // StageParts are what the stage stands on. It acts over HTTP alone; the database
 // and the log are for showing what came of it.
 type StageParts struct {
-	DB        *store.DB
-	Log       *audit.Log
-	Pages     *web.Server
-	SignIn    *signin.Service
-	Sessions  *session.Service
-	Catcher   *notify.Catcher
-	Origin    string
-	Transport http.RoundTripper // to Origin; nil is the usual one
+	DB            *store.DB
+	Log           *audit.Log
+	Pages         *web.Server
+	SignIn        *signin.Service
+	Sessions      *session.Service
+	Catcher       *notify.Catcher
+	Origin        string
+	Gate          string            // origin of the exchange's API for bots
+	GateAuthority string            // its public name, as bots sign it
+	Transport     http.RoundTripper // to Origin; nil is the usual one
 }
 
 // Stage plays owner and thief against the server it runs in. Each press of a
@@ -49,6 +51,7 @@ type Stage struct {
 	mu    sync.Mutex // guards the rest; never held during a request
 	owner *seat
 	loot  *loot
+	bot   *softkey.Bot // of the owner; the thief has its key too
 	tries map[web.TryID]web.TryState
 	turns []turn // newest first
 	n     int
@@ -126,6 +129,8 @@ func (s *Stage) ownerActs(w http.ResponseWriter, r *http.Request) {
 		err = s.ownerSignsIn(r.Context())
 	case web.OwnerRenew:
 		err = s.ownerRenews(r.Context())
+	case web.OwnerBot:
+		err = s.ownerBot(r.Context())
 	case web.OwnerEnd:
 		err = s.ownerEnds(r.Context())
 	default:
@@ -221,6 +226,7 @@ func (s *Stage) reset(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	s.mu.Lock()
+	s.bot = nil
 	s.loot, s.turns, s.n, s.tries = nil, nil, 0, map[web.TryID]web.TryState{}
 	s.mu.Unlock()
 	http.Redirect(w, r, "/demo", http.StatusSeeOther)

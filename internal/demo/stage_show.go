@@ -27,7 +27,7 @@ func (s *Stage) show(w http.ResponseWriter, r *http.Request) {
 	}
 	s.mu.Lock()
 	for _, id := range tries {
-		v.Tries = append(v.Tries, web.StageTry{ID: id, State: s.tries[id], Ready: ready(id, sit, live, l)})
+		v.Tries = append(v.Tries, web.StageTry{ID: id, State: s.tries[id], Ready: ready(id, sit, live, l, s.bot != nil)})
 	}
 	turns := slices.Clone(s.turns)
 	s.mu.Unlock()
@@ -53,7 +53,7 @@ func (s *Stage) showOwner(ctx context.Context, v *web.Stage, sit *seat, live boo
 		v.Owner.Turned = v.Now.Sub(sit.turned)
 		s.mu.Unlock()
 		v.Owner.SignedIn, v.Owner.Token = true, generation(sit.cookie(refreshCookie))
-		v.Owner.Acts = []web.OwnerAct{web.OwnerRenew, web.OwnerEnd}
+		v.Owner.Acts = []web.OwnerAct{web.OwnerRenew, web.OwnerBot, web.OwnerEnd}
 	}
 	v.Owner.Mail = sit.mail
 	recs, err := s.Log.Activity(ctx, s.DB, string(sit.account), "", 50)
@@ -75,7 +75,7 @@ func (s *Stage) showOwner(ctx context.Context, v *web.Stage, sit *seat, live boo
 func rawRequest(a *answer) []web.Span {
 	q := a.sent
 	out := []web.Span{{Text: q.Method, Mark: web.Strong}, {Text: " " + q.URL.RequestURI() + "\nHost: " + q.URL.Host}}
-	for _, name := range []string{"X-Forwarded-For", "Cookie", "Dpop", "Content-Type"} {
+	for _, name := range []string{"X-Forwarded-For", "Cookie", "Dpop", "Signature-Input", "Signature", "Content-Type"} {
 		for _, value := range q.Header[name] {
 			out = append(out, web.Span{Text: "\n" + headerName(name) + ": "})
 			if name == "Cookie" {

@@ -12,12 +12,14 @@ import (
 )
 
 // tries in the order of the page.
-var tries = []web.TryID{web.TryCopy, web.TrySession, web.TryRenew, web.TryReplay, web.TryStepUp}
+var tries = []web.TryID{web.TryCopy, web.TrySession, web.TryRenew, web.TryReplay, web.TryStepUp, web.TryOrder, web.TryKey}
 
 // ready says whether a try has what it needs. A replay needs a copy that was
 // turned over meanwhile; before, it is the try above it.
-func ready(id web.TryID, sit *seat, live bool, l *loot) bool {
+func ready(id web.TryID, sit *seat, live bool, l *loot, bot bool) bool {
 	switch id {
+	case web.TryOrder, web.TryKey:
+		return bot
 	case web.TryCopy:
 		return live
 	case web.TryReplay:
@@ -44,13 +46,21 @@ func (s *Stage) try(ctx context.Context, id web.TryID, lang string) (to string, 
 	}
 	sit, l := s.state()
 	live := sit != nil && s.lives(ctx, sit)
-	if !ready(id, sit, live, l) {
+	s.mu.Lock()
+	bot := s.bot != nil
+	s.mu.Unlock()
+	if !ready(id, sit, live, l, bot) {
 		return "/demo", nil
 	}
 	if id == web.TryCopy {
 		return "/demo", s.copyCookies(ctx, sit)
 	}
-	a, err := s.attempt(ctx, id, l, lang)
+	var a *answer
+	if id == web.TryOrder || id == web.TryKey {
+		a, err = s.botTry(ctx, id)
+	} else {
+		a, err = s.attempt(ctx, id, l, lang)
+	}
 	if err != nil {
 		return "", err
 	}

@@ -102,6 +102,7 @@ type story struct {
 	ask      string   // the request it waits with there
 	bot      *softkey.Bot
 	captured *http.Request // an order that a thief read along
+	stream   *botStream
 
 	way string // where Keyward sent the tablet back to
 	key string // id of a passkey

@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -16,10 +14,12 @@ import (
 	"keyward/internal/softkey"
 )
 
+// order is what the bot of the story places.
+const order = `{"symbol":"BTC-USD","side":"buy","quantity":"0.1","price":"100"}`
+
 // bots: a program trades with a key that leaks little, and whoever copies its requests
 // has nothing.
 func bots() []step {
-	const order = `{"symbol":"BTC-USD","side":"buy","quantity":"0.1","price":"100"}`
 	return []step{
 		{"phone", "makes an API key for a bot, without a touch", want{403, "step_up_required", ""}, func(ctx context.Context, s *story) (*answer, error) {
 			u, err := url.Parse(s.Gate)
@@ -93,9 +93,15 @@ func bots() []step {
 			return s.asBot(ctx, botCall{method: "POST", path: "/v1/orders", body: order, edit: func(r *http.Request) { r.Header.Set("Origin", "https://portfolio.example") }})
 		}},
 		once(notify.BotKeyInBrowser),
+		streamOpens(), streamTells(), streamAgain(),
 		{"phone", "ends the key", want{200, "", "refused everywhere, in ms"}, func(ctx context.Context, s *story) (*answer, error) {
-			return s.phone.api(ctx, http.MethodDelete, "/keys/"+s.bot.ID, nil)
+			a, err := s.phone.api(ctx, http.MethodDelete, "/keys/"+s.bot.ID, nil)
+			if s.stream != nil {
+				s.stream.owner = s.Now()
+			}
+			return a, err
 		}},
+		streamEnds(),
 		{"bot", "looks at its balance", want{401, "AUTH_FAILED", ""}, func(ctx context.Context, s *story) (*answer, error) {
 			return s.asBot(ctx, botCall{method: "GET", path: "/v1/balance"})
 		}},
@@ -120,7 +126,7 @@ const botHome = "198.51.100.77"
 
 func (s *story) botKey() map[string]any {
 	return map[string]any{
-		"purpose": "Grid bot on my VPS", "public_key": base64.StdEncoding.EncodeToString(s.bot.Public()), "scopes": []string{"read.account", "trade.cancel", "trade.spot"},
+		"purpose": "Grid bot on my VPS", "public_key": base64.StdEncoding.EncodeToString(s.bot.Public()), "scopes": []string{"read.account", "read.orders", "trade.cancel", "trade.spot"},
 		"symbols": []string{"BTC-USD"}, "addresses": []string{botHome},
 	}
 }
@@ -162,20 +168,5 @@ func (s *story) again(ctx context.Context, body func(*http.Request) string) (*an
 
 func (s *story) toGate(r *http.Request, body string) (*answer, error) {
 	s.sent = append(s.sent, s.curl(s.app, sent{r, []byte(body)}))
-	start := s.Now()
-	res, err := s.app.client.Do(r)
-	if err != nil {
-		return nil, err
-	}
-	defer res.Body.Close()
-	a := &answer{sent: sent{r, []byte(body)}, status: res.StatusCode, header: res.Header, took: s.Now().Sub(start)}
-	if a.body, err = io.ReadAll(io.LimitReader(res.Body, 1<<20)); err != nil {
-		return nil, err
-	}
-	if a.status >= 400 {
-		if err := json.Unmarshal(a.body, a); err != nil {
-			return a, fmt.Errorf("%d %s", a.status, a.body)
-		}
-	}
-	return a, nil
+	return askGate(s.app.client, s.Now, r, body)
 }

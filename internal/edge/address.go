@@ -23,6 +23,12 @@ func ClientAddr(r *http.Request, proxies []netip.Prefix) netip.Addr {
 	return clientAddr(peerAddr(r.RemoteAddr), r.Header["X-Forwarded-For"], proxies)
 }
 
+// ClientAddrBehind is the same where another program says who its TCP peer was, and what
+// stood in X-Forwarded-For.
+func ClientAddrBehind(peer netip.Addr, forwarded []string, proxies []netip.Prefix) netip.Addr {
+	return clientAddr(peer.Unmap().WithZone(""), forwarded, proxies)
+}
+
 func clientAddr(peer netip.Addr, forwarded []string, proxies []netip.Prefix) netip.Addr {
 	if !trusted(peer, proxies) {
 		return peer

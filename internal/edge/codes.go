@@ -54,6 +54,10 @@ var table = map[string]row{
 		text{"The request was not carried out. Send it again in a moment.", "요청이 실행되지 않았습니다. 잠시 뒤 다시 보내 주세요."}},
 	"unavailable": {503, "limits", text{"The service is not available right now", "지금은 서비스를 이용할 수 없습니다"},
 		text{"The request could not be finished in time. Try again in a moment.", "요청을 제시간에 마치지 못했습니다. 잠시 뒤 다시 시도해 주세요."}},
+	"no_new_keys": {503, "limits", text{"No new keys can be made right now", "지금은 새 키를 만들 수 없습니다"},
+		text{"The key that protects new secrets cannot be reached. What exists works on; nothing was changed. Try again in a few minutes.", "새 비밀을 보호하는 키에 연결할 수 없습니다. 이미 있는 키는 계속 쓸 수 있고 바뀐 것은 없습니다. 몇 분 뒤 다시 시도해 주세요."}},
+	"keys_shut": {503, "limits", text{"The server's keys are shut", "서버의 키가 잠겨 있습니다"},
+		text{"The key that opens the server's own keys has not been reached for 15 minutes, so nothing is decided until it is back. Nothing was changed. Try again in a few minutes.", "서버의 키를 여는 키에 15분 동안 연결하지 못해, 다시 연결될 때까지 아무것도 처리하지 않습니다. 바뀐 것은 없습니다. 몇 분 뒤 다시 시도해 주세요."}},
 	"internal": {500, "limits", text{"Something went wrong on our side", "서버에서 문제가 생겼습니다"},
 		text{"The request failed and the cause was recorded. If it happens again, tell support the request id.", "요청이 실패했고 원인을 기록했습니다. 다시 발생하면 고객 지원에 요청 번호를 알려 주세요."}},
 

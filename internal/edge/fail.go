@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"keyward/internal/keyring"
 	"keyward/internal/store"
 )
 
@@ -157,6 +158,8 @@ var (
 	errBusy        = E("busy")
 	errUnavailable = E("unavailable")
 	errTooLarge    = E("body_too_large")
+	errNothingNew  = E("no_new_keys")
+	errShut        = E("keys_shut")
 )
 
 // classify finds the *Error in err, or decides which one it is.
@@ -170,6 +173,10 @@ func classify(err error) *Error {
 		return errTooLarge
 	case errors.Is(err, store.ErrBusy):
 		return errBusy
+	case errors.Is(err, keyring.ErrNothingNew):
+		return errNothingNew
+	case errors.Is(err, keyring.ErrShut):
+		return errShut
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled), errors.Is(err, store.ErrClosed), errors.Is(err, store.ErrUnwritable):
 		return errUnavailable
 	}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,7 +23,8 @@ type Parts struct {
 	Limiter *edge.Limiter // of what proves nothing; nil: none
 	Now     func() time.Time
 	Logger  *slog.Logger
-	People  // what people have, where routes take that
+	People              // what people have, where routes take that
+	Fresh   func() bool // whether this process hears what ends (audit.Watch); nil: nobody else ends anything
 }
 
 // Settings are how a gate stands.
@@ -34,15 +36,21 @@ type Settings struct {
 	Proxies   []netip.Prefix // in front of the proxy
 	Routes    []Route
 	BodyLimit int64
+	Profiles  []apikey.Profile // that requests may be signed in; none: all
+
+	BodyFromPeers bool // the fronts that ask (Envoy) hand the body over
+
 	Transport http.RoundTripper // to the upstream; nil: the usual one
+	Bounds    Bounds            // of streams
 }
 
 // Gate lets requests through, or not.
 type Gate struct {
 	Parts
 	Settings
-	routes routes
-	signer *gatekit.Signer
+	routes  routes
+	signer  *gatekit.Signer
+	streams streams
 }
 
 // New checks the settings and makes a gate.
@@ -54,7 +62,9 @@ func New(p Parts, s Settings) (*Gate, error) {
 	if s.Authority == "" || s.Authority != strings.ToLower(s.Authority) || s.Key == (gatekit.Key{}) || s.BodyLimit <= 0 {
 		return nil, errors.New("gate: it takes a name in small letters, a key and a limit for bodies")
 	}
-	return &Gate{Parts: p, Settings: s, routes: rs, signer: gatekit.NewSigner(s.Key)}, nil
+	g := &Gate{Parts: p, Settings: s, routes: rs, signer: gatekit.NewSigner(s.Key)}
+	g.streams.init(s.Bounds)
+	return g, nil
 }
 
 // asked is a request as its front saw it.
@@ -66,6 +76,9 @@ type asked struct {
 	unseen bool // the front kept the body; what was signed about it is all there is
 	peer   netip.Addr
 	id     string // of the request, for its owner and for us
+
+	stream bool          // it opens a stream
+	login  *apikey.Login // that its first message is; nil: its headers are signed
 }
 
 // granted is what the upstream is told; nothing when public.
@@ -100,10 +113,22 @@ func (g *Gate) route(a *asked) (*route, *refused) {
 	if !ok {
 		return nil, &refused{code: apikey.RouteUnknown}
 	}
+	if r.stream != a.stream {
+		// A front that only asks would carry the stream itself, and nobody could end it.
+		return nil, &refused{code: apikey.BadRequest}
+	}
 	if r.public {
 		return r, nil
 	}
-	if by := credential(a.header); by == 0 || r.takes&by == 0 {
+	by := credential(a.header)
+	if a.stream {
+		by = TakesKey // in its handshake, or in its first message; a cookie beside it opens nothing
+	}
+	if by == 0 || r.takes&by == 0 {
+		return nil, &refused{code: apikey.AuthFailed}
+	}
+	unsaid := a.stream && a.login == nil && !signs(a.header) // its first message will say it
+	if by == TakesKey && len(g.Profiles) > 0 && !unsaid && !slices.Contains(g.Profiles, a.profile()) {
 		return nil, &refused{code: apikey.AuthFailed}
 	}
 	if g.Limiter != nil {
@@ -139,10 +164,10 @@ func (g *Gate) decide(ctx context.Context, a *asked) (granted, *refused) {
 			return granted{}, &refused{code: apikey.BadRequest}
 		}
 	}
-	if by := credential(a.header); by != TakesKey {
+	if by := credential(a.header); by != TakesKey && !a.stream {
 		gr, no := g.person(ctx, a, r, by)
 		if no != nil {
-			if g.Limiter != nil {
+			if g.Limiter != nil && no.costs(by) {
 				g.Limiter.AllowAddr(edge.ClassGate, a.peer)
 			}
 			return granted{}, no
@@ -154,12 +179,23 @@ func (g *Gate) decide(ctx context.Context, a *asked) (granted, *refused) {
 		return g.seal(a, gr, a.sum(sha256.Sum256(nil)))
 	}
 	q := apikey.Request{Method: a.method, Authority: g.Authority, Path: path, Query: query, Header: a.header, Body: a.body, Unseen: a.unseen, Peer: a.peer}
-	d, refusal := g.BotKeys.Verify(ctx, &q, need)
+	var d apikey.Decision
+	var refusal *apikey.Refusal
+	if need.Stream = a.stream; a.login != nil {
+		d, refusal = g.BotKeys.VerifyLogin(ctx, &q, a.login, need)
+	} else {
+		d, refusal = g.BotKeys.Verify(ctx, &q, need)
+	}
 	if refusal != nil {
-		if !refusal.Proved && g.Limiter != nil {
-			g.Limiter.AllowAddr(edge.ClassGate, a.peer) // it costs its address; route looks at the bill
+		if !refusal.Proved {
+			g.charge(a)
 		}
 		return granted{}, &refused{code: refusal.Code, facts: refusal.Facts, key: refusal.Key, profile: refusal.Profile}
+	}
+	if a.stream {
+		// What is sent in a stream is signed by nobody, so nothing in it may move money: the
+		// upstream reads here that it may not.
+		d.Scopes &= apikey.Reading
 	}
 	return g.seal(a, granted{Decision: d}, a.sum(q.Digest))
 }
@@ -183,6 +219,29 @@ func (gr *granted) credential() string {
 		return gr.by
 	}
 	return "key:" + string(gr.Key.ID)
+}
+
+// signs reports whether a request shows the marks of a key.
+func signs(h http.Header) bool {
+	_, ok := apikey.ProfileOf(h)
+	return ok
+}
+
+// profile is the one that a request, or the login of a stream, is made in; "" when it
+// shows none, or more than one.
+func (a *asked) profile() apikey.Profile {
+	if a.login != nil {
+		return a.login.Profile()
+	}
+	p, _ := apikey.ProfileOf(a.header)
+	return p
+}
+
+// charge makes what proved nothing cost its address; route looks at the bill.
+func (g *Gate) charge(a *asked) {
+	if g.Limiter != nil {
+		g.Limiter.AllowAddr(edge.ClassGate, a.peer)
+	}
 }
 
 // told writes what the upstream may believe into headers, and nothing else that looks

@@ -34,7 +34,7 @@ var testKey = gatekit.Key{1, 2, 3}
 
 // yard is a gate with an upstream behind it that echoes what it saw.
 type yard struct {
-	t        *testing.T
+	t        testing.TB
 	w        *signintest.World
 	p        *signintest.Person
 	gate     *Gate
@@ -47,7 +47,7 @@ type yard struct {
 
 var thisMachine = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}
 
-func newYard(t *testing.T) *yard {
+func newYard(t testing.TB) *yard {
 	t.Helper()
 	clock := signintest.NewClock()
 	y := &yard{t: t, w: signintest.New(t, storetest.SQLite(t, storetest.WithNow(clock.Now)), clock)}

@@ -103,18 +103,23 @@ func nginxPath(t *testing.T) string {
 // runNginx runs the shipped configuration with only its addresses replaced.
 func runNginx(t *testing.T, nginx, gate, upstream string) (front string) {
 	t.Helper()
+	site, err := os.ReadFile("../../deploy/gate-nginx.conf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return runSite(t, nginx, string(site), gate, upstream)
+}
+
+func runSite(t *testing.T, nginx, site, gate, upstream string) (front string) {
+	t.Helper()
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	front = l.Addr().String()
 	l.Close()
-	site, err := os.ReadFile("../../deploy/gate-nginx.conf")
-	if err != nil {
-		t.Fatal(err)
-	}
 	dir := t.TempDir()
-	edited := strings.NewReplacer("listen 80;", "listen "+front+";", "127.0.0.1:9000", upstream, "127.0.0.1:7481", gate).Replace(string(site))
+	edited := strings.NewReplacer("listen 80;", "listen "+front+";", "127.0.0.1:9000", upstream, "127.0.0.1:7481", gate).Replace(site)
 	temp := ""
 	for _, kind := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
 		temp += fmt.Sprintf("%s_temp_path %s/%s;\n", kind, dir, kind)

@@ -60,7 +60,7 @@ func (m ProofMemory) Spend(ctx context.Context, id [32]byte, until time.Time) (b
 // credential is what a request shows: one kind, or none. Two at once are none: which of
 // them the upstream would have meant, nobody can say.
 func credential(h http.Header) Takes {
-	key := apikey.Signed(h)
+	_, key := apikey.ProfileOf(h)
 	token := false
 	for _, v := range h["Authorization"] {
 		scheme, _, _ := strings.Cut(v, " ")
@@ -85,6 +85,10 @@ func (g *Gate) person(ctx context.Context, a *asked, r *route, by Takes) (grante
 	now := g.Now()
 	var gr granted
 	var no *refused
+	if g.BotKeys.Shut(now) {
+		// As Verify does for keys: tokens and sessions rest on the same root.
+		return granted{}, &refused{code: apikey.KeysShut}
+	}
 	if by == TakesToken {
 		gr, no = g.app(ctx, a, r)
 	} else {
@@ -102,6 +106,26 @@ func (g *Gate) person(ctx context.Context, a *asked, r *route, by Takes) (grante
 	}
 	gr.ExitOnly, gr.At, gr.ID = exit, now, g.BotKeys.NextDecision()
 	return gr, nil
+}
+
+// speed bounds what one grant or session asks, as each key has a speed of its own: a proof
+// takes a place in memory that all share, and one of a change a row in the database.
+func (g *Gate) speed(by string) *refused {
+	if g.Limiter == nil {
+		return nil
+	}
+	if ok, wait := g.Limiter.Allow(edge.ClassAPI, by); !ok {
+		return &refused{code: apikey.RateLimited, facts: apikey.Facts{RetryAfter: wait}}
+	}
+	return nil
+}
+
+// costs reports whether a refused request counts against its address. Whole offices share
+// one: a session that has to be renewed, or may not trade, has proved who it is, and must
+// not keep the bots of its neighbours out. An app's proof is spent before it is known what
+// the app may, so what is refused to an app counts.
+func (no *refused) costs(by Takes) bool {
+	return no.token != nil || no.code == apikey.AuthFailed || by == TakesToken && no.code == apikey.RateLimited
 }
 
 // app decides about an access token.
@@ -129,6 +153,9 @@ func (g *Gate) app(ctx context.Context, a *asked, r *route) (granted, *refused) 
 	if t.Grant == "" {
 		return granted{}, &refused{code: apikey.AuthFailed} // an app by itself acts for nobody
 	}
+	if no := g.speed("token:" + t.Grant); no != nil {
+		return granted{}, no
+	}
 	// After the token was read and before anything is let in: a grant that ended, or was
 	// narrowed, since the token was signed (DESIGN §7).
 	grant, err := g.Sessions.GrantNow(ctx, account.ID(t.Subject), session.GrantID(t.Grant))
@@ -154,8 +181,9 @@ func (g *Gate) browser(ctx context.Context, a *asked, r *route, now time.Time) (
 	if !g.Browsers {
 		return granted{}, &refused{code: apikey.AuthFailed}
 	}
-	if mutates(a.method) && !sameOrigin(a.header, g.Authority) {
-		// Another site's page can make a browser send the cookie along.
+	if (mutates(a.method) || r.need.Scope&^apikey.Reading != 0) && !sameOrigin(a.header, g.Authority) {
+		// Another site's page can make a browser send the cookie along. The cookie is Lax, so a
+		// plain link sends it: a route that trades by GET is a change as any other.
 		return granted{}, &refused{code: apikey.AuthFailed}
 	}
 	token, _ := edge.AccessCookie.Read(&http.Request{Header: a.header})
@@ -168,6 +196,9 @@ func (g *Gate) browser(ctx context.Context, a *asked, r *route, now time.Time) (
 		return granted{}, &refused{code: apikey.SessionExpired}
 	default:
 		return granted{}, &refused{code: apikey.Unavailable}
+	}
+	if no := g.speed("session:" + string(live.ID)); no != nil {
+		return granted{}, no
 	}
 	acr, age := r.acr, r.maxAge
 	if acr == "" && r.need.Scope&apikey.Trading != 0 {

@@ -34,7 +34,7 @@ func (g *Gate) Proxy() http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a := asked{method: r.Method, target: r.RequestURI, header: r.Header, peer: edge.ClientAddr(r, g.Proxies), id: requestID(g)}
-		if g.itself(w, r, &a) {
+		if g.itself(w, r, &a) || g.upgrade(w, r, &a) {
 			return
 		}
 		if _, no := g.route(&a); no != nil {

@@ -23,6 +23,7 @@ type Route struct {
 	ACR    string        // that a token or session has to reach; "" for what its scope asks by itself
 	MaxAge time.Duration // since its person was last there; 0: as its scope asks
 	Symbol string        // where the market stands: "query:symbol", "form:symbol" (a form in the body), "body:symbol" (a member of a JSON object) or "each:symbol" (of each object of a JSON array, alike in all); "" for none
+	Stream bool          // a WebSocket is opened here
 }
 
 // Public is the scope of a route that takes no key: what an exchange tells everybody,
@@ -39,6 +40,7 @@ type route struct {
 	takes    Takes
 	acr      string
 	maxAge   time.Duration
+	stream   bool
 	need     apikey.Need
 	symbol   place
 }
@@ -105,7 +107,12 @@ func parseRoute(r Route) (out route, err error) {
 	case !ok:
 		return out, errors.New("the scope is no right of a key and not public")
 	}
-	out = route{method: r.Method, segments: strings.Split(r.Path[1:], "/"), public: r.Scope == Public}
+	if r.Stream && (r.Method != http.MethodGet || r.Symbol != "" || r.Scope != Public && !apikey.Reading.Has(scope)) {
+		// Nobody signs what is sent in a stream, message by message: who takes a bot's
+		// connection over would trade with it.
+		return out, errors.New("a stream is a GET for reading or public, without a symbol")
+	}
+	out = route{method: r.Method, segments: strings.Split(r.Path[1:], "/"), public: r.Scope == Public, stream: r.Stream}
 	if out.takes, err = takesOf(r, scope); err != nil {
 		return out, err
 	}
@@ -157,8 +164,14 @@ func takesOf(r Route, scope apikey.Scopes) (out Takes, err error) {
 		return 0, errors.New("tokens and sessions look and trade; this scope is for keys alone")
 	case !people && (r.ACR != "" || r.MaxAge != 0):
 		return 0, errors.New("acr and max_age are about people; the route takes keys alone")
+	case people && r.Stream:
+		return 0, errors.New("a stream takes keys alone")
 	case r.ACR != "" && !session.Reaches(session.ACRPhrh, r.ACR):
 		return 0, errors.New("acr is phr or phrh, or urn:keyward:fallback or urn:keyward:legacy")
+	case scope&apikey.Trading != 0 && (r.ACR != "" && !session.Reaches(r.ACR, session.ACRPhr) || r.MaxAge > peopleAge):
+		// They ask for more. One line in a list of routes must not let a session of a
+		// recovery code trade, or one of last month.
+		return 0, errors.New("trading takes phr or phrh, and a touch within 12h: acr and max_age ask for more, not for less")
 	case r.MaxAge < 0 || r.MaxAge > 0 && r.MaxAge < time.Second:
 		return 0, errors.New("max_age is a second or more")
 	}

@@ -8,8 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tink-crypto/tink-go/v2/aead/subtle"
-
 	"keyward/internal/keyring"
 	"keyward/internal/keyring/keyringtest"
 )
@@ -50,10 +48,7 @@ func TestADeploymentOfTheFirstVersionStillOpens(t *testing.T) {
 	for name, v := range d.Records {
 		shelf.Set(name, v)
 	}
-	kek, err := subtle.NewAESGCM(d.RootKey)
-	if err != nil {
-		t.Fatal(err)
-	}
+	kek := keyringtest.KEKOf(t, d.RootKey)
 	ring := keyringtest.Open(t, kek, shelf, func() time.Time { return d.Rotation.Add(time.Hour) })
 
 	if plain, err := ring.Open(d.Sealed, "t", "r", "c"); err != nil || string(plain) != "secret" {
@@ -88,12 +83,10 @@ func writeDeployment(t *testing.T) {
 		Comment: "made by TestADeploymentOfTheFirstVersionStillOpens; keys of this test alone",
 		RootKey: keyring.Random(32), Rotation: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC),
 	}
-	kek, err := subtle.NewAESGCM(d.RootKey)
-	if err != nil {
-		t.Fatal(err)
-	}
+	kek := keyringtest.KEKOf(t, d.RootKey)
 	shelf := new(keyringtest.Shelf)
 	ring := keyringtest.Open(t, kek, shelf, func() time.Time { return d.Rotation })
+	var err error
 	if d.Sealed, err = ring.Seal([]byte("secret"), "t", "r", "c"); err != nil {
 		t.Fatal(err)
 	}

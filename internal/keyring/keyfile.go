@@ -1,6 +1,8 @@
 package keyring
 
 import (
+	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -11,13 +13,6 @@ import (
 
 	"github.com/tink-crypto/tink-go/v2/aead/subtle"
 )
-
-// KEK wraps the root secret with a key that lives outside the database. It is tink's AEAD, two methods, so
-// that a vault's transit engine or an HSM can take the file's place. Both must authenticate ad.
-type KEK interface {
-	Encrypt(plaintext, ad []byte) ([]byte, error)
-	Decrypt(ciphertext, ad []byte) ([]byte, error)
-}
 
 // Why a root key file is refused. The errors that come back wrap one of these and name the path and the
 // fix, ready to be shown to the operator as they are.
@@ -198,6 +193,7 @@ func syncFolder(path string) error {
 // fileKEK is AES-256-GCM under the bytes of the key file.
 type fileKEK struct {
 	redacted
+	name string
 	aead *subtle.AESGCM
 }
 
@@ -206,10 +202,18 @@ func newFileKEK(key [rootSize]byte) (*fileKEK, error) {
 	if err != nil {
 		return nil, fmt.Errorf("keyring: root key: %w", err)
 	}
-	return &fileKEK{aead: aead}, nil
+	// The file is told from others by a hash of its own: of 256 random bits it says nothing. Not by its
+	// path, which may change.
+	sum := Hash("keyward key file v1 " + string(key[:]))
+	return &fileKEK{name: "file:" + hex.EncodeToString(sum[:8]), aead: aead}, nil
 }
 
-func (k *fileKEK) Encrypt(plaintext, ad []byte) ([]byte, error) { return k.aead.Encrypt(plaintext, ad) }
-func (k *fileKEK) Decrypt(ciphertext, ad []byte) ([]byte, error) {
-	return k.aead.Decrypt(ciphertext, ad)
+func (k *fileKEK) Name() string { return k.name }
+func (k *fileKEK) Remote() bool { return false }
+func (k *fileKEK) Wrap(_ context.Context, plain, purpose []byte) ([]byte, error) {
+	return k.aead.Encrypt(plain, purpose)
+}
+
+func (k *fileKEK) Unwrap(_ context.Context, wrapped, purpose []byte) ([]byte, error) {
+	return k.aead.Decrypt(wrapped, purpose)
 }

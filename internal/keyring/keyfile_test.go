@@ -154,25 +154,25 @@ func TestTwoKeyFilesAreForeignToEachOther(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wrapped, err := one.Encrypt([]byte("root"), []byte("ad"))
+	wrapped, err := one.Wrap(t.Context(), []byte("root"), []byte("ad"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := other.Decrypt(wrapped, []byte("ad")); err == nil {
+	if _, err := other.Unwrap(t.Context(), wrapped, []byte("ad")); err == nil {
 		t.Error("the wrong key file opens the root")
 	}
-	if _, err := one.Decrypt(wrapped, []byte("other ad")); err == nil {
+	if _, err := one.Unwrap(t.Context(), wrapped, []byte("other ad")); err == nil {
 		t.Error("the associated data is not bound")
 	}
 }
 
 func works(t *testing.T, kek keyring.KEK) {
 	t.Helper()
-	wrapped, err := kek.Encrypt([]byte("root"), []byte("ad"))
+	wrapped, err := kek.Wrap(t.Context(), []byte("root"), []byte("ad"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if plain, err := kek.Decrypt(wrapped, []byte("ad")); err != nil || string(plain) != "root" {
+	if plain, err := kek.Unwrap(t.Context(), wrapped, []byte("ad")); err != nil || string(plain) != "root" {
 		t.Errorf("gave back %q, %v", plain, err)
 	}
 }

@@ -64,6 +64,9 @@ func (r *Ring) loadRecord(ctx context.Context, name string) (plain, stored []byt
 // change rewrites one record. edit sees the stored state and returns the new one, or nil when it finds
 // that another process has already done what was asked. A lost race is tried again on what won it.
 func (r *Ring) change(ctx context.Context, name string, edit func(plain []byte) ([]byte, error)) error {
+	if err := r.Standing(); err != nil {
+		return err // a new key that nobody may vouch for
+	}
 	r.turn.Lock()
 	defer r.turn.Unlock()
 	for {

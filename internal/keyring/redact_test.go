@@ -10,8 +10,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/tink-crypto/tink-go/v2/aead/subtle"
-
 	"keyward/internal/keyring"
 	"keyward/internal/keyring/keyringtest"
 )
@@ -25,10 +23,14 @@ func TestNothingPrintsAKey(t *testing.T) {
 	}
 	ring := keyringtest.Open(t, kek, new(keyringtest.Shelf), newClock().now)
 	refresh, _ := ring.RefreshKey(ring.CurrentRefreshKID())
+	vault, err := keyring.OpenTransit(keyring.TransitOptions{Address: "https://vault.example", Mount: "transit", Key: "keyward", Now: newClock().now})
+	if err != nil {
+		t.Fatal(err)
+	}
 
 	for name, holder := range map[string]any{
 		"ring": ring, "a struct with a ring": struct{ R *keyring.Ring }{ring},
-		"MAC": ring.MAC("x"), "refresh key": refresh, "signer": ring.Signer(), "root key": kek,
+		"MAC": ring.MAC("x"), "refresh key": refresh, "signer": ring.Signer(), "root key": kek, "a key in a vault": vault,
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
@@ -66,10 +68,7 @@ func isKeyRune(r rune) bool {
 // A root of known bytes, so that errors can be searched for it.
 func TestErrorsCarryNoSecret(t *testing.T) {
 	canary := []byte("CANARY-root-key-of-32-bytes-long")
-	kek, err := subtle.NewAESGCM(canary)
-	if err != nil {
-		t.Fatal(err)
-	}
+	kek := keyringtest.KEKOf(t, canary)
 	shelf := new(keyringtest.Shelf)
 	ring := keyringtest.Open(t, kek, shelf, newClock().now)
 	sub := ring.Subkey("x")
@@ -82,7 +81,7 @@ func TestErrorsCarryNoSecret(t *testing.T) {
 		}
 		texts = append(texts, err.Error())
 	}
-	_, err = ring.Open([]byte("CANARY sealed"), "t", "CANARY row", "c")
+	_, err := ring.Open([]byte("CANARY sealed"), "t", "CANARY row", "c")
 	note(err)
 	_, err = keyring.Open(t.Context(), keyringtest.KEK(t), shelf, newClock().now)
 	note(err)

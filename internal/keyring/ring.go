@@ -28,6 +28,8 @@ type Ring struct {
 	prk   []byte         // HKDF of the root secret; never changes
 	wrap  *subtle.AESGCM // wraps the records below, under a key derived from the root
 
+	reach reach // what is known of the KEK since
+
 	subkeys sync.Map // name → [32]byte
 	macs    sync.Map // name → *MAC
 
@@ -46,9 +48,11 @@ type keys struct {
 }
 
 // Open unwraps the root secret, or makes one when the shelf has none yet. A KEK that does not open it is
-// refused with ErrKeyForeign: going on with a new root would lose what the old one sealed.
+// refused with ErrKeyForeign or ErrKEKOther: going on with a new root would lose what the old one sealed. One
+// that is away is ErrKEKUnavailable, and no ring: there is no way on without it.
 func Open(ctx context.Context, kek KEK, shelf Shelf, now func() time.Time) (*Ring, error) {
-	root, err := openRoot(ctx, kek, shelf)
+	asked := now()
+	root, canary, err := openRoot(ctx, kek, shelf)
 	if err != nil {
 		return nil, err
 	}
@@ -59,6 +63,7 @@ func Open(ctx context.Context, kek KEK, shelf Shelf, now func() time.Time) (*Rin
 	}
 	r := &Ring{shelf: shelf, now: now, prk: prk}
 	r.safe.ring = r
+	r.reach.init(kek, canary, asked)
 	wrapKey := r.derive(forWrap, "")
 	if r.wrap, err = subtle.NewAESGCM(wrapKey[:]); err != nil {
 		return nil, fmt.Errorf("keyring: wrap: %w", err)

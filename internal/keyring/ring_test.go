@@ -134,10 +134,10 @@ func TestAnotherRootKeyIsRefused(t *testing.T) {
 	before := shelf.Records()
 
 	_, err := keyring.Open(t.Context(), keyringtest.KEK(t), shelf, c.now)
-	if !errors.Is(err, keyring.ErrKeyForeign) {
+	if !errors.Is(err, keyring.ErrKEKOther) {
 		t.Fatalf("error is %v", err)
 	}
-	if text := err.Error(); !strings.Contains(text, "configure the root key") {
+	if text := err.Error(); !strings.Contains(text, "configure that one again") || !strings.Contains(text, "keyward kek rewrap") {
 		t.Errorf("no fix in the text: %s", text)
 	}
 	for name, v := range shelf.Records() {
@@ -217,9 +217,9 @@ type spyKEK struct {
 	root []byte
 }
 
-func (s *spyKEK) Encrypt(plain, ad []byte) ([]byte, error) {
-	s.root = bytes.Clone(plain)
-	return s.KEK.Encrypt(plain, ad)
+func (s *spyKEK) Wrap(ctx context.Context, plain, purpose []byte) ([]byte, error) {
+	s.root = bytes.Clone(plain) // the last: the canary comes before it
+	return s.KEK.Wrap(ctx, plain, purpose)
 }
 
 func TestRewrapChangesTheKeyFileAndNothingElse(t *testing.T) {
@@ -227,19 +227,29 @@ func TestRewrapChangesTheKeyFileAndNothingElse(t *testing.T) {
 	old, fresh := keyringtest.KEK(t), keyringtest.KEK(t)
 	before := keyringtest.Open(t, old, shelf, c.now)
 
-	if err := keyring.Rewrap(t.Context(), shelf, fresh, old); !errors.Is(err, keyring.ErrKeyForeign) {
+	if err := rewrap(t, shelf, fresh, keyringtest.KEK(t)); !errors.Is(err, keyring.ErrKEKOther) {
 		t.Errorf("rewrapping from the wrong key: %v", err)
 	}
-	if err := keyring.Rewrap(t.Context(), shelf, old, fresh); err != nil {
+	if err := rewrap(t, shelf, old, fresh); err != nil {
 		t.Fatal(err)
 	}
 	agree(t, before, keyringtest.Open(t, fresh, shelf, c.now))
-	if _, err := keyring.Open(t.Context(), old, shelf, c.now); !errors.Is(err, keyring.ErrKeyForeign) {
+	if _, err := keyring.Open(t.Context(), old, shelf, c.now); !errors.Is(err, keyring.ErrKEKOther) {
 		t.Errorf("the old key still opens the database: %v", err)
 	}
-	if err := keyring.Rewrap(t.Context(), new(keyringtest.Shelf), old, fresh); !errors.Is(err, keyring.ErrKeyMissing) {
+	if err := rewrap(t, new(keyringtest.Shelf), old, fresh); !errors.Is(err, keyring.ErrKeyMissing) {
 		t.Errorf("rewrapping an empty database: %v", err)
 	}
+}
+
+// rewrap wraps and keeps in one go.
+func rewrap(t *testing.T, shelf keyring.Shelf, from, to keyring.KEK) error {
+	t.Helper()
+	w, err := keyring.Rewrap(t.Context(), shelf, from, to)
+	if err != nil || w == nil {
+		return err
+	}
+	return w.Keep(func(name string, old, new []byte) (bool, error) { return shelf.SwapMeta(t.Context(), name, old, new) })
 }
 
 func TestABrokenShelfIsReportedNotPapered(t *testing.T) {

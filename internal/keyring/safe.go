@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/tink-crypto/tink-go/v2/aead/subtle"
 )
@@ -74,10 +75,18 @@ func (r *Ring) readSafe(plain []byte) (*safeKeys, error) {
 
 func (r *Ring) safeKey(n uint32) [deriveKeySize]byte { return r.derive(forSafe, fmt.Sprint(n)) }
 
-// Seal encrypts plain for one place, as [Ring.Seal] does.
+// Usable reports whether what is sealed may be used at now (Ring.Usable). A gate's file is
+// wrapped by nothing, so nothing shuts it.
+func (s *Safe) Usable(now time.Time) bool { return s.ring == nil || s.ring.Usable(now) }
+
+// Seal encrypts plain for one place, as [Ring.Seal] does, and like it not while the KEK
+// is away.
 func (s *Safe) Seal(plain []byte, table, row, column string) ([]byte, error) {
 	if s.ring == nil {
 		return nil, ErrSafeOnlyOpens
+	}
+	if err := s.ring.Standing(); err != nil {
+		return nil, err
 	}
 	k := s.keys.Load()
 	box, err := k.by[k.current-1].Encrypt(plain, place(table, row, column))
@@ -90,6 +99,9 @@ func (s *Safe) Seal(plain []byte, table, row, column string) ([]byte, error) {
 // Open is the other way round. What was sealed before there was a Safe opens too, but
 // not at a gate.
 func (s *Safe) Open(sealed []byte, table, row, column string) ([]byte, error) {
+	if s.ring != nil && !s.ring.Usable(s.ring.now()) {
+		return nil, ErrShut
+	}
 	if len(sealed) < safeExtra || sealed[0] != safeForm {
 		if s.ring == nil {
 			return nil, ErrSealed

@@ -68,7 +68,27 @@ func readSealing(plain []byte) (sealing, error) {
 
 // Seal encrypts plain for one place: a table, the id of a row, a column. Only the same three open it, so
 // whoever can write to the database cannot copy one account's secret into another's row.
+//
+// While the KEK is away it is ErrNothingNew: a secret made then would rest on a key that somebody may have
+// switched off.
 func (r *Ring) Seal(plain []byte, table, row, column string) ([]byte, error) {
+	if err := r.Standing(); err != nil {
+		return nil, err
+	}
+	return r.seal(plain, table, row, column)
+}
+
+// SealBrief is Seal for what is no key and lives a day at most: an answer that is kept for a repeated
+// request, a ticket that travels. It works until the ring is shut, because freezing an account and ending
+// sessions must not wait for a vault.
+func (r *Ring) SealBrief(plain []byte, table, row, column string) ([]byte, error) {
+	if !r.Usable(r.now()) {
+		return nil, ErrShut
+	}
+	return r.seal(plain, table, row, column)
+}
+
+func (r *Ring) seal(plain []byte, table, row, column string) ([]byte, error) {
 	sealed, err := r.live.Load().seal.aead.Encrypt(plain, place(table, row, column))
 	if err != nil {
 		return nil, fmt.Errorf("keyring: seal %s.%s failed", table, column)
@@ -78,6 +98,9 @@ func (r *Ring) Seal(plain []byte, table, row, column string) ([]byte, error) {
 
 // Open is the other way round.
 func (r *Ring) Open(sealed []byte, table, row, column string) ([]byte, error) {
+	if !r.Usable(r.now()) {
+		return nil, ErrShut
+	}
 	plain, err := r.live.Load().seal.aead.Decrypt(sealed, place(table, row, column))
 	if err != nil {
 		return nil, ErrSealed

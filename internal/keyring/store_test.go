@@ -32,7 +32,7 @@ func TestARingLivesInTheDatabase(t *testing.T) {
 		}
 		agree(t, a, b)
 		fresh := keyringtest.KEK(t)
-		if err := keyring.Rewrap(t.Context(), db, kek, fresh); err != nil {
+		if err := rewrap(t, db, kek, fresh); err != nil {
 			t.Fatal(err)
 		}
 		c := keyringtest.Open(t, fresh, db, db.Now)

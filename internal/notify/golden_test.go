@@ -37,7 +37,7 @@ func sample(kind Kind, code string) letter {
 		l.payload = nil
 	case AppGiven:
 		l.payload["client"], l.payload["scope"] = "Portfolio View", "offline_access openid read"
-	case BotKeyAdded, BotKeyInBrowser, BotKeyQuarantined, BotKeyReleased, BotKeyImported, BotKeyWidened, BotKeyUnlocked, BotKeyRevoked:
+	case BotKeyAdded, BotKeyInBrowser, BotKeyClock, BotKeyQuarantined, BotKeyReleased, BotKeyImported, BotKeyWidened, BotKeyUnlocked, BotKeyRevoked:
 		l.payload["purpose"], l.payload["scopes"], l.payload["from"] = "Grid bot on my VPS", "read.account trade.spot trade.cancel", "203.0.113.7/32"
 	case AppSuspect, AppReuse, AppCodeReplayed:
 		l.payload = map[string]string{"client": "Portfolio View"}

@@ -37,6 +37,7 @@ const (
 	BotKeyWidened     Kind = "bot_key_widened"
 	BotKeyUnlocked    Kind = "bot_key_unlocked"
 	BotKeyInBrowser   Kind = "bot_key_in_browser"
+	BotKeyClock       Kind = "bot_key_clock"
 	BotKeyQuarantined Kind = "bot_key_quarantined"
 	BotKeyReleased    Kind = "bot_key_released"
 	BotKeyRevoked     Kind = "bot_key_revoked"
@@ -220,6 +221,10 @@ var sheets = map[Kind]sheet{
 	BotKeyInBrowser: {
 		title: "mail.bot_key_in_browser.title", lead: "mail.bot_key_in_browser.lead", facts: []fact{factPurpose, factWhen, factUsedFrom},
 		freeze: true, page: "nav.botkeys",
+	},
+	BotKeyClock: {
+		title: "mail.bot_key_clock.title", lead: "mail.bot_key_clock.lead", facts: []fact{factPurpose, factWhen, factUsedFrom},
+		page: "nav.botkeys",
 	},
 	BotKeyQuarantined: {
 		title: "mail.bot_key_quarantined.title", lead: "mail.bot_key_quarantined.lead", facts: []fact{factPurpose, factWhen, factUsedFrom},

@@ -50,7 +50,7 @@ func (s *Service) OfferEnrolment(ctx context.Context, cause store.Cause, id acco
 	if err != nil {
 		return "", time.Time{}, err
 	}
-	box, err := s.ring.Seal(plain, "signin", "ticket", "enrolment")
+	box, err := s.ring.SealBrief(plain, "signin", "ticket", "enrolment")
 	if err != nil {
 		return "", time.Time{}, err
 	}

@@ -39,7 +39,7 @@ func (s *Service) BeginSignUp(ctx context.Context, mail, lang string) (options [
 	if err != nil {
 		return nil, "", err
 	}
-	box, err := s.ring.Seal(plain, "signin", "ticket", "sign-up")
+	box, err := s.ring.SealBrief(plain, "signin", "ticket", "sign-up")
 	if err != nil {
 		return nil, "", err
 	}

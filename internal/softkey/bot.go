@@ -21,6 +21,7 @@ type Bot struct {
 	Secret    string
 
 	Skew time.Duration // of its clock
+	Life time.Duration // of a signature; 0: five seconds
 }
 
 // NewBot makes the key pair of a bot; its id comes once the public half is registered.
@@ -52,8 +53,11 @@ func (b *Bot) Sign(r *http.Request, body []byte, now time.Time) {
 		r.Header.Set("Content-Digest", "sha-256=:"+base64.StdEncoding.EncodeToString(sum[:])+":")
 		fmt.Fprintf(&s, "\"content-type\": %s\n\"content-digest\": %s\n", r.Header.Get("Content-Type"), r.Header.Get("Content-Digest"))
 	}
-	created := now.Add(b.Skew).Unix()
-	params := list + ";created=" + strconv.FormatInt(created, 10) + ";expires=" + strconv.FormatInt(created+5, 10) + `;nonce="` + base64.RawURLEncoding.EncodeToString(nonce) +
+	created, life := now.Add(b.Skew).Unix(), int64(5)
+	if b.Life > 0 {
+		life = int64(b.Life / time.Second)
+	}
+	params := list + ";created=" + strconv.FormatInt(created, 10) + ";expires=" + strconv.FormatInt(created+life, 10) + `;nonce="` + base64.RawURLEncoding.EncodeToString(nonce) +
 		`";alg="` + alg + `";keyid="` + b.ID + `";tag="keyward-v1"`
 	s.WriteString(`"@signature-params": ` + params)
 	var sig []byte

@@ -52,6 +52,13 @@ func (db *DB) CreateMeta(ctx context.Context, name string, v []byte) (kept []byt
 	return kept, err
 }
 
+// SwapMeta is DB.SwapMeta inside of a transaction, for a change that is written to
+// the log. old is what must be there.
+func (tx *Tx) SwapMeta(name string, old, new []byte) (swapped bool, err error) {
+	n, err := tx.Exec(sqlSwapMeta, name, old, new)
+	return n == 1 && err == nil, err
+}
+
 // SwapMeta replaces old by new and reports whether old was there. A nil old
 // means that nothing may be there yet.
 func (db *DB) SwapMeta(ctx context.Context, name string, old, new []byte) (swapped bool, err error) {

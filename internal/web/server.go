@@ -144,7 +144,7 @@ func (s *Server) Problem(w http.ResponseWriter, r *http.Request, p edge.Problem)
 	switch p.Code {
 	case "not_signed_in", "session_ended", "access_expired", "proof_missing":
 		v.Next = []NextStep{NextSignIn, NextHelp}
-	case "busy", "unavailable", "rate_limited", "internal":
+	case "busy", "unavailable", "rate_limited", "internal", "no_new_keys", "keys_shut":
 		v.Next = []NextStep{NextReload, NextHome}
 	case "held":
 		until, _ := p.Extension["until"].(string)

@@ -42,6 +42,7 @@ type OwnerAct string
 const (
 	OwnerSignIn OwnerAct = "sign-in" // with the demo passkey
 	OwnerRenew  OwnerAct = "renew"   // turn the token over, so that the thief's copy is a spent one
+	OwnerBot    OwnerAct = "bot"     // make a key for a bot that trades
 	OwnerEnd    OwnerAct = "end"     // sign out everywhere
 )
 
@@ -60,6 +61,8 @@ const (
 	TrySession TryID = "session" // use the copied session elsewhere
 	TryRenew   TryID = "renew"   // refresh with the copied token, without the browser's key
 	TryReplay  TryID = "replay"  // replay a spent refresh token
+	TryOrder   TryID = "order"   // send an order of the owner's bot again
+	TryKey     TryID = "key"     // trade with the bot's key from somewhere else
 	TryStepUp  TryID = "step-up" // add a passkey from the copied session
 )
 

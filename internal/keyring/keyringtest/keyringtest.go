@@ -3,7 +3,9 @@ package keyringtest
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -31,11 +33,77 @@ func Open(tb testing.TB, kek keyring.KEK, shelf keyring.Shelf, now func() time.T
 // KEK is a fresh key-encryption key, different each time.
 func KEK(tb testing.TB) keyring.KEK {
 	tb.Helper()
-	kek, err := subtle.NewAESGCM(keyring.Random(32))
+	return KEKOf(tb, keyring.Random(32))
+}
+
+// KEKOf is the key-encryption key of known bytes.
+func KEKOf(tb testing.TB, key []byte) keyring.KEK {
+	tb.Helper()
+	aead, err := subtle.NewAESGCM(key)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return kek
+	name := keyring.Hash(string(key))
+	return &kek{name: "test:" + hex.EncodeToString(name[:8]), aead: aead}
+}
+
+type kek struct {
+	name string
+	aead *subtle.AESGCM
+}
+
+func (k *kek) Name() string { return k.name }
+func (k *kek) Remote() bool { return false }
+
+func (k *kek) Wrap(_ context.Context, plain, purpose []byte) ([]byte, error) {
+	return k.aead.Encrypt(plain, purpose)
+}
+
+func (k *kek) Unwrap(_ context.Context, wrapped, purpose []byte) ([]byte, error) {
+	return k.aead.Decrypt(wrapped, purpose)
+}
+
+// Far is a key that can be out of reach.
+type Far struct {
+	keyring.KEK
+	Down  atomic.Pointer[error] // what every call fails with; nil: none does
+	Calls atomic.Int64
+}
+
+// NewFar is a fresh one, in reach.
+func NewFar(tb testing.TB) *Far { return &Far{KEK: KEK(tb)} }
+
+// Fail makes every call fail with err; nil brings the key back.
+func (f *Far) Fail(err error) {
+	if err == nil {
+		f.Down.Store(nil)
+		return
+	}
+	f.Down.Store(&err)
+}
+
+func (f *Far) Remote() bool { return true }
+
+func (f *Far) Wrap(ctx context.Context, plain, purpose []byte) ([]byte, error) {
+	if err := f.call(); err != nil {
+		return nil, err
+	}
+	return f.KEK.Wrap(ctx, plain, purpose)
+}
+
+func (f *Far) Unwrap(ctx context.Context, wrapped, purpose []byte) ([]byte, error) {
+	if err := f.call(); err != nil {
+		return nil, err
+	}
+	return f.KEK.Unwrap(ctx, wrapped, purpose)
+}
+
+func (f *Far) call() error {
+	f.Calls.Add(1)
+	if p := f.Down.Load(); p != nil {
+		return *p
+	}
+	return nil
 }
 
 // Shelf keeps records in memory. The zero value is empty and ready.

@@ -7,3 +7,5 @@ CREATE TABLE apikey_sighting (
   at     BIGINT NOT NULL,
   n      BIGINT NOT NULL
 );
+-- When its owner was told that the clock of a key's bot is off; 0: never.
+ALTER TABLE apikey_key ADD COLUMN clock_at BIGINT NOT NULL DEFAULT 0;

@@ -1,7 +1,6 @@
 #!/usr/bin/env node
-// @ts-check
-// A bot that signs its requests with the native profile keyward-v1. One file, to be copied: Node 18 and later run it
-// as it is, without packages, and TypeScript takes its types from the comments.
+// A bot that signs its requests with the native profile keyward-v1. One file, to be copied: Node 24 runs it as it is,
+// without packages and without a compiler; for an older one take the types out with tsc.
 
 import { createHash, createHmac, createPrivateKey, randomBytes, sign } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -9,7 +8,7 @@ import http from 'node:http';
 import https from 'node:https';
 import { pathToFileURL } from 'node:url';
 
-const usage = `usage: keyward.mjs time | whoami | balance [ASSET] | order SYMBOL buy|sell QUANTITY PRICE | cancel ORDER_ID
+const usage = `usage: keyward.mts time | whoami | balance [ASSET] | order SYMBOL buy|sell QUANTITY PRICE | cancel ORDER_ID
 
   KEYWARD_API               base URL, such as https://api.example.com
   KEYWARD_KEY_ID            the key's id, kwk_live_...
@@ -18,13 +17,27 @@ const usage = `usage: keyward.mjs time | whoami | balance [ASSET] | order SYMBOL
   KEYWARD_AUTHORITY         public name of the API, if not the host of the base URL
 `;
 
-/** @typedef {{ status: number, body: Buffer }} Answer */
-/** @typedef {{ alg: 'ed25519' | 'hmac-sha256', sign: (text: string) => Buffer }} Key */
+export interface Answer {
+  status: number;
+  body: Buffer;
+}
+
+interface Key {
+  alg: 'ed25519' | 'hmac-sha256';
+  sign(text: string): Buffer;
+}
+
+type Environment = Record<string, string | undefined>;
+type Headers = Record<string, string>;
 
 export class Bot {
-  /** @param {Record<string, string | undefined>} env */
-  constructor(env) {
-    /** The base URL; its path has no slash at the end. */
+  private readonly base: URL;
+  private readonly prefix: string; // of paths, without a slash at the end
+  private readonly authority: string;
+  private readonly keyId: string;
+  private readonly key: Key | undefined;
+
+  constructor(env: Environment) {
     this.base = readURL(env.KEYWARD_API ?? '');
     this.prefix = this.base.pathname.replace(/\/+$/, '');
     // RFC 9421 §2.2.3: in lower case, without the port that the scheme has anyway. URL does both.
@@ -34,60 +47,44 @@ export class Bot {
   }
 
   /** Works without a key, and with a wrong clock. */
-  time() {
+  time(): Promise<Answer> {
     return this.send('GET', '/v1/time', '', '', false);
   }
 
-  whoami() {
+  whoami(): Promise<Answer> {
     return this.send('GET', '/v1/whoami');
   }
 
-  /** @param {string} [asset] */
-  balance(asset) {
+  balance(asset?: string): Promise<Answer> {
     return this.send('GET', '/v1/balance', asset === undefined ? '' : `asset=${encodeURIComponent(asset)}`);
   }
 
-  /**
-   * Amounts are texts. As numbers they would be rounded on the way.
-   * @param {string} symbol
-   * @param {string} side
-   * @param {string} quantity
-   * @param {string} price
-   */
-  placeOrder(symbol, side, quantity, price) {
+  /** Amounts are texts. As numbers they would be rounded on the way. */
+  placeOrder(symbol: string, side: string, quantity: string, price: string): Promise<Answer> {
     return this.send('POST', '/v1/orders', '', JSON.stringify({ symbol, side, quantity, price }));
   }
 
-  /** @param {string} orderId */
-  cancel(orderId) {
+  cancel(orderId: string): Promise<Answer> {
     return this.send('DELETE', `/v1/orders/${encodeURIComponent(orderId)}`);
   }
 
   /**
    * Not fetch: it would rewrite the path that was signed, and follow a redirect with a signature that is for one
    * place.
-   * @param {string} method
-   * @param {string} path
-   * @param {string} query
-   * @param {string} body
-   * @param {boolean} signed
-   * @returns {Promise<Answer>}
    */
-  send(method, path, query = '', body = '', signed = true) {
+  private send(method: string, path: string, query = '', body = '', signed = true): Promise<Answer> {
     path = this.prefix + path;
-    /** @type {Record<string, string>} */
-    const headers = {};
+    const headers: Headers = {};
     if (body) {
       headers['Content-Type'] = 'application/json';
       headers['Content-Length'] = String(Buffer.byteLength(body));
     }
-    if (signed) Object.assign(headers, this.signature(method, path, query, body, headers['Content-Type']));
+    if (signed) Object.assign(headers, this.signature(method, path, query, body, headers['Content-Type'] ?? ''));
     const { request } = this.base.protocol === 'https:' ? https : http;
     return new Promise((resolve, reject) => {
       const out = request(this.base, { method, path: path + (query && `?${query}`), headers, timeout: 10_000 }, (res) => {
-        /** @type {Buffer[]} */
-        const parts = [];
-        res.on('data', (part) => parts.push(part));
+        const parts: Buffer[] = [];
+        res.on('data', (part: Buffer) => parts.push(part));
         res.on('end', () => resolve({ status: res.statusCode ?? 0, body: Buffer.concat(parts) }));
         res.on('error', reject);
       });
@@ -97,22 +94,14 @@ export class Bot {
     });
   }
 
-  /**
-   * keyward-v1: RFC 9421 with one label, one list of components and one order of parameters.
-   * @param {string} method
-   * @param {string} path
-   * @param {string} query
-   * @param {string} body
-   * @param {string} contentType
-   * @returns {Record<string, string>}
-   */
-  signature(method, path, query, body, contentType) {
-    if (!this.key || !this.keyId) {
+  /** keyward-v1: RFC 9421 with one label, one list of components and one order of parameters. */
+  private signature(method: string, path: string, query: string, body: string, contentType: string): Headers {
+    const { key } = this;
+    if (!key || !this.keyId) {
       throw new Error('KEYWARD_KEY_ID and one of KEYWARD_PRIVATE_KEY_FILE and KEYWARD_SECRET are needed');
     }
-    const lines = [['@method', method], ['@authority', this.authority], ['@path', path], ['@query', `?${query}`]];
-    /** @type {Record<string, string>} */
-    const headers = {};
+    const lines: [string, string][] = [['@method', method], ['@authority', this.authority], ['@path', path], ['@query', `?${query}`]];
+    const headers: Headers = {};
     if (body) {
       const digest = `sha-256=:${createHash('sha256').update(body).digest('base64')}:`; // RFC 9530
       headers['Content-Digest'] = digest;
@@ -121,16 +110,15 @@ export class Bot {
     const created = Math.floor(Date.now() / 1000);
     const nonce = randomBytes(16).toString('base64url');
     const names = lines.map(([name]) => `"${name}"`).join(' ');
-    const params = `(${names});created=${created};expires=${created + 5};nonce="${nonce}";alg="${this.key.alg}";keyid="${this.keyId}";tag="keyward-v1"`;
+    const params = `(${names});created=${created};expires=${created + 5};nonce="${nonce}";alg="${key.alg}";keyid="${this.keyId}";tag="keyward-v1"`;
     const text = lines.map(([name, value]) => `"${name}": ${value}\n`).join('') + `"@signature-params": ${params}`;
     headers['Signature-Input'] = `sig1=${params}`;
-    headers['Signature'] = `sig1=:${this.key.sign(text).toString('base64')}:`;
+    headers['Signature'] = `sig1=:${key.sign(text).toString('base64')}:`;
     return headers;
   }
 }
 
-/** @param {string} text */
-function readURL(text) {
+function readURL(text: string): URL {
   try {
     return new URL(text);
   } catch {
@@ -138,12 +126,7 @@ function readURL(text) {
   }
 }
 
-/**
- * @param {string | undefined} file
- * @param {string | undefined} secret
- * @returns {Key | undefined}
- */
-function readKey(file, secret) {
+function readKey(file?: string, secret?: string): Key | undefined {
   if (file && secret) throw new Error('KEYWARD_PRIVATE_KEY_FILE and KEYWARD_SECRET are both set');
   if (file) {
     const key = createPrivateKey(readFileSync(file));
@@ -155,20 +138,16 @@ function readKey(file, secret) {
   return undefined;
 }
 
-/**
- * @param {Bot} bot
- * @param {string[]} args
- * @returns {Promise<Answer> | undefined}
- */
-function run(bot, [command, ...args]) {
+function run(bot: Bot, [command, ...args]: string[]): Promise<Answer> | undefined {
+  const [first = '', second = '', third = '', fourth = ''] = args;
   if (args.some((arg) => arg === '')) return undefined;
   switch (`${command} ${args.length}`) {
     case 'time 0': return bot.time();
     case 'whoami 0': return bot.whoami();
     case 'balance 0': return bot.balance();
-    case 'balance 1': return bot.balance(args[0]);
-    case 'order 4': return bot.placeOrder(args[0], args[1], args[2], args[3]);
-    case 'cancel 1': return bot.cancel(args[0]);
+    case 'balance 1': return bot.balance(first);
+    case 'order 4': return bot.placeOrder(first, second, third, fourth);
+    case 'cancel 1': return bot.cancel(first);
   }
   return undefined;
 }
