@@ -188,32 +188,16 @@ func (r *reader) authorizations() Authorizations {
 // member reads the value of a tag (keymaster's and KeyMint's tag numbers); false
 // when no schema we know has it.
 func (a *Authorizations) member(tag int, v *reader) bool {
-	numbers := map[int]**uint64{
-		2: &a.Algorithm, 3: &a.KeySize, 8: &a.MinMACLength, 10: &a.ECCurve, 200: &a.RSAExponent, 400: &a.Active,
-		401: &a.OriginationExpires, 402: &a.UsageExpires, 405: &a.UsageCountLimit, 502: &a.UserSecureID, 504: &a.UserAuthType,
-		505: &a.AuthTimeout, 701: &a.Created, 702: &a.Origin, 705: &a.OSVersion, 706: &a.OSPatchLevel,
-		718: &a.VendorPatchLevel, 719: &a.BootPatchLevel,
-	}
-	sets := map[int]*[]uint64{1: &a.Purposes, 4: &a.BlockModes, 5: &a.Digests, 6: &a.Paddings, 203: &a.MGFDigests}
-	flags := map[int]*bool{
-		7: &a.CallerNonce, 303: &a.RollbackResistance, 305: &a.EarlyBootOnly, 503: &a.NoAuthRequired, 506: &a.AllowWhileOnBody,
-		507: &a.PresenceRequired, 508: &a.ConfirmationRequired, 509: &a.UnlockedDeviceRequired, 600: &a.AllApplications,
-		703: &a.RollbackResistant, 720: &a.DeviceUniqueAttestation,
-	}
-	texts := map[int]*[]byte{
-		601: &a.ApplicationID, 710: &a.Brand, 711: &a.Device, 712: &a.Product, 713: &a.Serial, 714: &a.IMEI, 715: &a.MEID,
-		716: &a.Manufacturer, 717: &a.Model, 723: &a.SecondIMEI, 724: &a.ModuleHash,
-	}
 	switch {
-	case numbers[tag] != nil:
+	case a.number(tag) != nil:
 		n := v.integer()
-		*numbers[tag] = &n
-	case sets[tag] != nil:
-		*sets[tag] = v.integers()
-	case flags[tag] != nil:
-		*flags[tag] = v.null()
-	case texts[tag] != nil:
-		*texts[tag] = v.octets()
+		*a.number(tag) = &n
+	case a.set(tag) != nil:
+		*a.set(tag) = v.integers()
+	case a.flag(tag) != nil:
+		*a.flag(tag) = v.null()
+	case a.octets(tag) != nil:
+		*a.octets(tag) = v.octets()
 	case tag == 704:
 		a.RootOfTrust = v.rootOfTrust()
 	case tag == 709:
@@ -222,6 +206,124 @@ func (a *Authorizations) member(tag int, v *reader) bool {
 		return false
 	}
 	return true
+}
+
+// number is where an INTEGER goes; nil for another tag.
+func (a *Authorizations) number(tag int) **uint64 {
+	switch tag {
+	case 2:
+		return &a.Algorithm
+	case 3:
+		return &a.KeySize
+	case 8:
+		return &a.MinMACLength
+	case 10:
+		return &a.ECCurve
+	case 200:
+		return &a.RSAExponent
+	case 400:
+		return &a.Active
+	case 401:
+		return &a.OriginationExpires
+	case 402:
+		return &a.UsageExpires
+	case 405:
+		return &a.UsageCountLimit
+	case 502:
+		return &a.UserSecureID
+	case 504:
+		return &a.UserAuthType
+	case 505:
+		return &a.AuthTimeout
+	case 701:
+		return &a.Created
+	case 702:
+		return &a.Origin
+	case 705:
+		return &a.OSVersion
+	case 706:
+		return &a.OSPatchLevel
+	case 718:
+		return &a.VendorPatchLevel
+	case 719:
+		return &a.BootPatchLevel
+	}
+	return nil
+}
+
+// set is where a SET OF INTEGER goes.
+func (a *Authorizations) set(tag int) *[]uint64 {
+	switch tag {
+	case 1:
+		return &a.Purposes
+	case 4:
+		return &a.BlockModes
+	case 5:
+		return &a.Digests
+	case 6:
+		return &a.Paddings
+	case 203:
+		return &a.MGFDigests
+	}
+	return nil
+}
+
+// flag is where a NULL goes: there or not.
+func (a *Authorizations) flag(tag int) *bool {
+	switch tag {
+	case 7:
+		return &a.CallerNonce
+	case 303:
+		return &a.RollbackResistance
+	case 305:
+		return &a.EarlyBootOnly
+	case 503:
+		return &a.NoAuthRequired
+	case 506:
+		return &a.AllowWhileOnBody
+	case 507:
+		return &a.PresenceRequired
+	case 508:
+		return &a.ConfirmationRequired
+	case 509:
+		return &a.UnlockedDeviceRequired
+	case 600:
+		return &a.AllApplications
+	case 703:
+		return &a.RollbackResistant
+	case 720:
+		return &a.DeviceUniqueAttestation
+	}
+	return nil
+}
+
+// octets is where an OCTET STRING goes.
+func (a *Authorizations) octets(tag int) *[]byte {
+	switch tag {
+	case 601:
+		return &a.ApplicationID
+	case 710:
+		return &a.Brand
+	case 711:
+		return &a.Device
+	case 712:
+		return &a.Product
+	case 713:
+		return &a.Serial
+	case 714:
+		return &a.IMEI
+	case 715:
+		return &a.MEID
+	case 716:
+		return &a.Manufacturer
+	case 717:
+		return &a.Model
+	case 723:
+		return &a.SecondIMEI
+	case 724:
+		return &a.ModuleHash
+	}
+	return nil
 }
 
 func (r *reader) rootOfTrust() *RootOfTrust {
