@@ -3,6 +3,7 @@ package keyward_test
 import (
 	"go/ast"
 	"go/token"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -20,7 +21,7 @@ var floors = map[string]int{
 	"internal/device": 3, "internal/notify": 3,
 	"internal/account": 2,
 	"internal/audit":   1, "internal/job": 1, "internal/edge": 1,
-	"internal/store": 0, "internal/keyring": 0, "internal/proof": 0, "internal/lang": 0, "internal/config": 0, "internal/place": 0,
+	"internal/store": 0, "internal/keyring": 0, "internal/attest": 0, "internal/proof": 0, "internal/lang": 0, "internal/config": 0, "internal/place": 0,
 	"rs": public, "gatekit": public,
 }
 
@@ -51,7 +52,7 @@ var housekeeping = map[string][]string{
 	"job_job":     {},
 	"notify_sent": {}, "notify_rate": {},
 	"account_idempotency": {},
-	"device_proof":        {}, "device_spent": {},
+	"device_proof":        {}, "device_spent": {}, "device_list": {},
 	"session_jti": {}, "session_session": {"last_seen", "reach_ms"},
 	"staff_spent": {}, "staff_session": {"last_used"},
 	"oauth_code": {}, "oauth_ask": {},
@@ -88,6 +89,32 @@ func TestPlacesReachOnlyWhoTellsPeople(t *testing.T) {
 	for pkg, imports := range packages(t) {
 		if slices.Contains(imports, "internal/place") && !slices.Contains([]string{"cmd/keyward", "internal/web", "internal/notify"}, pkg) {
 			t.Errorf("%s imports internal/place, which only words for people come from", pkg)
+		}
+	}
+}
+
+// What attest trusts is in files that everybody can read: the makers' roots and no
+// others. A root made in software among them would make every key hardware.
+func TestAttestCarriesTheMakersRootsAlone(t *testing.T) {
+	files, err := filepath.Glob("internal/attest/roots/*")
+	want := []string{"apple-app-attest.pem", "globalsign-r3.pem", "globalsign-r46.pem", "google-p384.pem", "google-rsa.pem"}
+	for i := range files {
+		files[i] = filepath.Base(files[i])
+	}
+	if err != nil || !slices.Equal(files, want) {
+		t.Errorf("%v, want %v: %v", files, want, err)
+	}
+	for pkg, imports := range packages(t) {
+		if slices.Contains(imports, "internal/softkey") && pkg != "internal/demo" && pkg != "bench" && !slices.Contains(forTests, pkg) {
+			t.Errorf("%s imports internal/softkey", pkg)
+		}
+	}
+	for _, f := range sources(t)["internal/attest"].files {
+		for _, im := range f.ast.Imports {
+			switch p := unquote(im.Path); p {
+			case "os", "net", "net/http", "io/fs", "crypto/rand":
+				t.Errorf("internal/attest/%s imports %s, and is to do no I/O", f.name, p)
+			}
 		}
 	}
 }

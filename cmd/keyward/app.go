@@ -122,7 +122,7 @@ func (c *core) domains(met session.Metrics, transport http.RoundTripper, bots bo
 	host, _ := os.Hostname()
 	d := &domains{accounts: account.New(c.log, c.ring)}
 	var err error
-	d.devices, err = device.New(device.Config{RPID: c.cfg.RP.ID, RPName: c.cfg.RP.Name, Origins: c.cfg.RP.Origins, Now: c.db.Now}, c.ring, c.log)
+	d.devices, err = device.New(device.Config{RPID: c.cfg.RP.ID, RPName: c.cfg.RP.Name, Origins: c.cfg.RP.Origins, Now: c.db.Now, Ask: c.cfg.Attestation.Ask}, c.ring, c.log)
 	if err != nil {
 		return nil, err
 	}
@@ -179,6 +179,7 @@ type app struct {
 	sealer   *audit.Sealer
 	refusals *audit.Refusals
 	jobs     *job.Runner
+	lists    *lists
 	ops      *edge.Ops
 	public   http.Handler
 
@@ -214,6 +215,9 @@ func (c *core) build(ctx context.Context, logger *slog.Logger, x extras) (*app, 
 	if err != nil {
 		return nil, err
 	}
+	if err := listsThere(c.cfg.Attestation); err != nil {
+		return nil, err
+	}
 	if err := c.log.CheckAnchor(ctx, c.db, c.cfg.AnchorFile); err != nil {
 		return nil, err
 	}
@@ -223,6 +227,8 @@ func (c *core) build(ctx context.Context, logger *slog.Logger, x extras) (*app, 
 	if err != nil {
 		return nil, err
 	}
+	a.lists = newLists(a)
+	a.lists.look(ctx) // before the first registration is judged
 	a.watch.LogTo(logger)
 	a.sealer = audit.NewSealer(c.db, c.log, c.cfg.AnchorFile, time.Now, logger)
 
@@ -348,6 +354,7 @@ func (a *app) background(ctx context.Context) {
 	run("keys", func(ctx context.Context) error { a.ring.Follow(ctx, time.Minute, report("keys")); return nil })
 	run("key that wraps keys", func(ctx context.Context) error { followKEK(ctx, a.ring, a.logger); return nil })
 	run("sweep", a.sweep)
+	run("lists", a.lists.Run)
 	wg.Wait()
 	stopSealer()
 	<-sealed

@@ -18,7 +18,7 @@ type configCmd struct {
 
 type configCheckCmd struct{}
 
-// Run opens the place file as well, as serve does; package config opens nothing.
+// Run opens the place file and the lists as well, as serve does; package config opens nothing.
 func (configCheckCmd) Run(e *env) error {
 	l, err := e.load()
 	if err != nil {
@@ -26,6 +26,9 @@ func (configCheckCmd) Run(e *env) error {
 	}
 	var faults config.Faults
 	if _, err := openPlaces(l.PlaceFile); errors.As(err, &faults) {
+		return l.Located(faults)
+	}
+	if err := listsThere(l.Attestation); errors.As(err, &faults) {
 		return l.Located(faults)
 	}
 	fmt.Fprintln(e.stdout, "ok")

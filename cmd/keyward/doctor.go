@@ -54,6 +54,7 @@ func (doctorCmd) Run(e *env) error {
 		_, err := openPlaces(cfg.PlaceFile)
 		out = append(out, finding{"the place file can be read", err, seeText})
 	}
+	out = append(out, lookAtLists(cfg.Attestation, time.Now())...)
 	out = append(out,
 		finding{"the public name resolves", lookup(ctx, public.Hostname()), "add a DNS record for it"},
 		finding{"the server answers at its public URL", lookAtServer(ctx, cfg.PublicURL), "start it, or look at the proxy in front"},

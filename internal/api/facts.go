@@ -68,11 +68,13 @@ type Passkey struct {
 	CreatedAt time.Time `json:"created_at"`
 	LastUsed  time.Time `json:"last_used,omitzero"`
 	RemovedAt time.Time `json:"removed_at,omitzero"`
+	Evidence  Evidence  `json:"evidence"`
 }
 
 func passkeyOf(k device.Key) Passkey {
 	return Passkey{
-		ID: string(k.ID), Name: k.Name, Provider: k.Provider, Grade: string(k.Grade), Roaming: k.Roaming(), BackedUp: k.BS,
+		Evidence: evidenceOf(k),
+		ID:       string(k.ID), Name: k.Name, Provider: k.Provider, Grade: string(k.Grade), Roaming: k.Roaming(), BackedUp: k.BS,
 		Device: string(k.Device), CreatedAt: k.CreatedAt, LastUsed: ever(k.LastUsed), RemovedAt: ever(k.RemovedAt),
 	}
 }

@@ -37,6 +37,7 @@ func (c Config) check() Faults {
 	k.mail(c, public)
 	k.backends(c.Backends)
 	k.gate(c)
+	k.oneOf("attestation.ask", c.Attestation.Ask, "none", "indirect", "direct")
 	k.oneOf("languages.default", c.Languages.Default, "en", "ko")
 	k.limits(c.Limits)
 	k.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")

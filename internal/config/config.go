@@ -27,16 +27,17 @@ type Config struct {
 	KEK                  KEK      `yaml:"kek"`
 	AnchorFile           string   `yaml:"anchor_file"` // copy of the audit log's head, outside the database
 
-	SelfSignUp bool      `yaml:"self_sign_up"` // may strangers open accounts here?
-	Sessions   Sessions  `yaml:"sessions"`
-	Mail       Mail      `yaml:"mail"`
-	Backends   []Backend `yaml:"backends"`
-	Gate       Gate      `yaml:"gate"`
-	Leaks      Leaks     `yaml:"leaks"`
-	Languages  Languages `yaml:"languages"`
-	PlaceFile  string    `yaml:"place_file"` // MaxMind DB; a place is a hint for people and decides nothing
-	Limits     Limits    `yaml:"limits"`
-	Log        Log       `yaml:"log"`
+	SelfSignUp  bool        `yaml:"self_sign_up"` // may strangers open accounts here?
+	Sessions    Sessions    `yaml:"sessions"`
+	Mail        Mail        `yaml:"mail"`
+	Backends    []Backend   `yaml:"backends"`
+	Gate        Gate        `yaml:"gate"`
+	Leaks       Leaks       `yaml:"leaks"`
+	Languages   Languages   `yaml:"languages"`
+	Attestation Attestation `yaml:"attestation"`
+	PlaceFile   string      `yaml:"place_file"` // MaxMind DB; a place is a hint for people and decides nothing
+	Limits      Limits      `yaml:"limits"`
+	Log         Log         `yaml:"log"`
 }
 
 // RP is the relying party of WebAuthn: passkeys are bound to ID for good.
@@ -45,6 +46,13 @@ type RP struct {
 	Name            string   `yaml:"name"`
 	Origins         []string `yaml:"origins"`          // exact, "android:apk-key-hash:…" for apps
 	OfficialDomains []string `yaml:"official_domains"` // shown on the page of official addresses; trusts nothing
+}
+
+// Attestation is how much is asked and known about where passkeys live.
+type Attestation struct {
+	Ask               string `yaml:"ask"`                 // none | indirect | direct
+	MDSFile           string `yaml:"mds_file"`            // the FIDO Alliance's list of models, as downloaded
+	AndroidStatusFile string `yaml:"android_status_file"` // Google's list of revoked certificates, as downloaded
 }
 
 // Listen has two doors: one for the world, one for operators' machines.

@@ -47,6 +47,7 @@ func (c Config) withDefaults() Config {
 		or(&c.Mail.Port, map[string]int{"required": 587, "implicit": 465, "none": 25}[c.Mail.TLS])
 	}
 
+	or(&c.Attestation.Ask, "direct")
 	or(&c.Gate.Streams.Total, 10_000)
 	or(&c.Gate.Streams.PerKey, 100)
 	or(&c.Languages.Default, "en")

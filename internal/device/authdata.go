@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/fxamacker/cbor/v2"
 )
@@ -30,6 +31,13 @@ var strict = must(cbor.DecOptions{
 	MaxMapPairs:       64,
 	UTF8:              cbor.UTF8RejectInvalid,
 	ExtraReturnErrors: cbor.ExtraDecErrorUnknownField,
+}.DecMode())
+
+// loose is the same, and takes members that no specification has: a maker's own
+// word in a statement is no reason to refuse a key.
+var loose = must(cbor.DecOptions{
+	DupMapKey: cbor.DupMapKeyEnforcedAPF, IndefLength: cbor.IndefLengthForbidden, TagsMd: cbor.TagsForbidden,
+	MaxNestedLevels: 8, MaxArrayElements: 64, MaxMapPairs: 64, UTF8: cbor.UTF8RejectInvalid, FieldNameMatching: cbor.FieldNameMatchingCaseSensitive,
 }.DecMode())
 
 func must(m cbor.DecMode, err error) cbor.DecMode {
@@ -117,8 +125,10 @@ func parseAttestation(b []byte) (o attestationObject, err error) {
 	if err = strict.Unmarshal(o.Statement, &statement); err != nil {
 		return o, fmt.Errorf("attestation statement: %w", err)
 	}
-	if !formats[o.Format] {
-		return o, fmt.Errorf("attestation format %q is not known", o.Format)
+	// §8.1: at most 32 characters that can be printed. What we do not know is not
+	// refused: a statement is extra, and the key in it is as honest as any.
+	if len(o.Format) == 0 || len(o.Format) > maxFormat || strings.IndexFunc(o.Format, func(r rune) bool { return r < '!' || r > '~' }) >= 0 {
+		return o, fmt.Errorf("attestation format %.40q", o.Format)
 	}
 	return o, nil
 }

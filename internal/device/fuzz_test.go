@@ -111,7 +111,7 @@ func FuzzAttestation(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if !formats[o.Format] {
+		if len(o.Format) > maxFormat {
 			t.Fatalf("format %q", o.Format)
 		}
 		// The whole judgement, library included, must not panic.
@@ -123,7 +123,7 @@ func FuzzAttestation(f *testing.F) {
 			id = ad.credentialID
 		}
 		_, _ = st.create(t.Context(), make(bench, 1), cd.challenge, cd, &response{id: id, clientData: raw, attestation: b})
-		_ = st.checkStatement(cd, &response{id: id, clientData: raw, attestation: b})
+		_, _ = st.judgeStatement(cd, &response{id: id, clientData: raw, attestation: b})
 	})
 }
 

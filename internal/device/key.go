@@ -25,7 +25,7 @@ type Grade string
 const (
 	Synced   Grade = "synced"   // BE=1: copied between the owner's devices by design
 	Claimed  Grade = "claimed"  // BE=0 without evidence: says it stays on one device
-	Hardware Grade = "hardware" // attested; nothing gives it yet
+	Hardware Grade = "hardware" // proved by evidence: it cannot leave
 )
 
 // Key is one passkey as its owner sees it.
@@ -44,6 +44,7 @@ type Key struct {
 	RemovedAt time.Time // zero: live
 	Version   int64
 
+	Evidence     Evidence // the zero value for keys from before it was judged
 	CredentialID []byte
 	Transports   []string // as the browser said: "internal", "usb", "nfc", "ble", "hybrid"
 }
@@ -99,7 +100,7 @@ func (s *Service) insert(tx *store.Tx, acc account.ID, att *Attestation, dev ID,
 		q = sqlInsertFirstKey
 	}
 	n, err := tx.Exec(q, id, acc, dev, owner.Handle, name, att.credentialID, att.publicKey, att.alg, att.aaguid,
-		att.grade(), att.be, att.bs, int64(att.counter), att.transports, att.object, att.clientHash[:], att.format, source, store.Micros(tx.Now))
+		att.grade(), att.be, att.bs, int64(att.counter), att.transports, att.object, att.clientHash[:], att.format, source, store.Micros(tx.Now), att.evidence.text())
 	if err != nil {
 		return Key{}, err
 	}
@@ -220,13 +221,17 @@ func scanKey(r interface{ Scan(...any) error }) (Key, error) {
 		k                      Key
 		aaguid                 []byte
 		transports             string
+		evidence               string
 		created, used, removed int64
 	)
-	err := r.Scan(&k.ID, &k.Account, &k.Device, &k.Name, &aaguid, &k.Grade, &k.BE, &k.BS, &k.Counter, &created, &used, &removed, &k.Version, &k.CredentialID, &transports)
+	err := r.Scan(&k.ID, &k.Account, &k.Device, &k.Name, &aaguid, &k.Grade, &k.BE, &k.BS, &k.Counter, &created, &used, &removed, &k.Version, &k.CredentialID, &transports, &evidence)
 	if err != nil {
 		return Key{}, err
 	}
 	if err := json.Unmarshal([]byte(transports), &k.Transports); err != nil {
+		return Key{}, err
+	}
+	if k.Evidence, err = evidenceOf(evidence); err != nil {
 		return Key{}, err
 	}
 	copy(k.AAGUID[:], aaguid)

@@ -27,6 +27,7 @@ const (
 	maxSignature    = 1 << 10 // RSA-4096 is 512 bytes
 	maxCredentialID = 1023    // WebAuthn L3 §7.1 step 25
 	minCredentialID = 16      // §4 "credential ID": at least 100 bits of entropy, at least 16 bytes
+	maxFormat       = 32      // §8.1: characters of an attestation format
 	maxHandle       = 64      // §5.4.3: a user handle has 1–64 bytes
 	maxName         = 64      // characters of a name people give
 	maxBind         = 256
@@ -56,9 +57,10 @@ const (
 )
 
 // formats are the attestation statement formats whose syntax and signature are
-// checked (WebAuthn L3 §8, registry of RFC 8809). Others are refused, and so is
-// android-safetynet (§8.5): its service answers nobody any more, its statements
-// are good for one minute, and its JWS is one more parser for strangers to try.
+// checked (WebAuthn L3 §8, registry of RFC 8809). Others are kept unread and earn
+// nothing, and so does android-safetynet (§8.5): its service answers nobody any more,
+// its statements are good for one minute, and its JWS is one more parser for strangers
+// to try.
 var formats = map[string]bool{
 	"none": true, "packed": true, "tpm": true, "android-key": true,
 	"fido-u2f": true, "apple": true, "compound": true,

@@ -83,7 +83,7 @@ func (s *ceremonies) creationOptions(f RegisterFor, p purpose) ([]byte, error) {
 	// Discoverable, so that sign-in never has to send a list of credentials; user
 	// verified, so that a found phone is not a found account.
 	o.Selection.ResidentKey, o.Selection.RequireResidentKey, o.Selection.UserVerification = "required", true, "required"
-	o.Attestation = "direct" // stored whole, judged later
+	o.Attestation = s.cfg.Ask // stored whole, so that it can be judged again
 	o.Extensions = map[string]bool{"credProps": true}
 	return json.Marshal(o)
 }
@@ -108,16 +108,15 @@ type Attestation struct {
 	object       []byte
 	clientHash   [32]byte
 	format       string
+	evidence     Evidence
 }
 
-// grade is what the flags alone earn. BE=0 is a claim by the authenticator and
-// no evidence; Hardware needs an attestation judged against trusted roots.
-func (a *Attestation) grade() Grade {
-	if a.be {
-		return Synced
-	}
-	return Claimed
-}
+// grade: BE=0 is a claim by the authenticator and no evidence; Hardware needs a
+// statement judged against trusted roots.
+func (a *Attestation) grade() Grade { return a.evidence.grade(a.be) }
+
+// Evidence is what was found about where the key lives.
+func (a *Attestation) Evidence() Evidence { return a.evidence }
 
 // Grade is the grade the key will have.
 func (a *Attestation) Grade() Grade { return a.grade() }
@@ -146,7 +145,7 @@ func (s *ceremonies) registered(ctx context.Context, f RegisterFor, p purpose, a
 	return &Attestation{
 		account: f.Account, handle: f.Handle, ticket: t, credentialID: c.credentialID, publicKey: c.publicKey, alg: c.alg, aaguid: c.aaguid,
 		be: c.has(flagBE), bs: c.has(flagBS), counter: c.counter, transports: r.transports,
-		object: r.attestation, clientHash: sha256.Sum256(r.clientData), format: c.format,
+		object: r.attestation, clientHash: sha256.Sum256(r.clientData), format: c.format, evidence: c.evidence,
 	}, nil
 }
 

@@ -1,10 +1,12 @@
 package device
 
 import (
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -51,7 +53,17 @@ type Config struct {
 	RPName  string   // shown by older browsers only
 	Origins []string // exact: "https://auth.example.com", "android:apk-key-hash:…"
 	Now     func() time.Time
+
+	Ask          string              // AskDirect when empty
+	AndroidRoots []*x509.Certificate // Google's when nil
 }
+
+// What a browser is asked for beside the key (WebAuthn L3 §5.4.7).
+const (
+	AskNone     = "none"     // the browser takes the statement away: every key is synced or claimed
+	AskIndirect = "indirect" // it may put an anonymous one in its place
+	AskDirect   = "direct"   // as the authenticator made it
+)
 
 // Service is the one owner of device_* tables.
 type Service struct {
@@ -77,6 +89,8 @@ func (c Config) check() error {
 	switch {
 	case c.Now == nil:
 		return errors.New("no clock")
+	case !slices.Contains([]string{"", AskNone, AskIndirect, AskDirect}, c.Ask):
+		return fmt.Errorf("attestation is asked for as none, indirect or direct, not %q", c.Ask)
 	case c.RPName == "":
 		return errors.New("the relying party needs a name")
 	case c.RPID == "" || c.RPID != strings.ToLower(c.RPID) || strings.ContainsAny(c.RPID, "/:@ "):

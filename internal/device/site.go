@@ -19,19 +19,27 @@ import (
 type site struct {
 	rpID    string
 	origins []string
+	trust   trust
 
 	// unverified lets answers without UV pass, which many of the published
 	// vectors are. Tests alone set it (TestOnlyTestsWaiveUserVerification).
 	unverified bool
 }
 
-func (s *ceremonies) site() site { return site{rpID: s.cfg.RPID, origins: s.cfg.Origins} }
+func (s *ceremonies) site() site {
+	t := trust{google: s.cfg.AndroidRoots, at: s.cfg.Now()}
+	if l := s.lists.Load(); l != nil {
+		t.lists = *l
+	}
+	return site{rpID: s.cfg.RPID, origins: s.cfg.Origins, trust: t}
+}
 
 // created is a verified registration.
 type created struct {
 	authData
-	alg    int64
-	format string
+	alg      int64
+	format   string
+	evidence Evidence
 }
 
 // create verifies a registration (§7.1 steps 5–25). The part that costs, and
@@ -41,7 +49,8 @@ func (st site) create(ctx context.Context, b bench, challenge []byte, cd clientD
 	if err != nil {
 		return created{}, err
 	}
-	return c, b.sit(ctx, func() error { return st.checkStatement(cd, r) })
+	err = b.sit(ctx, func() (err error) { c.evidence, err = st.judgeStatement(cd, r); return err })
+	return c, err
 }
 
 // readKey is all of it but the attestation statement.
@@ -75,30 +84,7 @@ func (st site) readKey(challenge []byte, cd clientData, r *response) (created, e
 	if err != nil {
 		return created{}, err
 	}
-	return created{ad, alg, obj.Format}, nil
-}
-
-// checkStatement verifies the attestation statement: its syntax, and its
-// signature where it has one (§7.1 steps 21–22). Who made the key is not judged
-// here: no root is trusted yet, so a statement earns no grade.
-func (st site) checkStatement(cd clientData, r *response) error {
-	obj, err := parseAttestation(r.attestation)
-	if err != nil {
-		return err
-	}
-	if err := weighStatement(obj.Statement); err != nil {
-		return err
-	}
-	in := protocol.CredentialCreationResponse{PublicKeyCredential: outer(r.id)}
-	in.AttestationResponse.ClientDataJSON = r.clientData
-	in.AttestationResponse.AttestationObject = r.attestation
-	parsed, err := in.Parse()
-	if err != nil {
-		return detail(err)
-	}
-	_, err = parsed.Verify(encode(cd.challenge), st.rpID, []string{cd.origin}, []string{cd.origin}, nil,
-		protocol.TopOriginExplicitVerificationMode, false, !st.unverified, true, nil, asked, protocol.AttestationPolicy{}, protocol.SignaturePolicy{})
-	return detail(err)
+	return created{authData: ad, alg: alg, format: obj.Format}, nil
 }
 
 // get verifies an assertion made with a stored key (§7.2 steps 10–21).

@@ -20,17 +20,17 @@ RETURNING device, key_id, grade, regressed, at`
 	sqlForgetDevice = `DELETE FROM device_device WHERE id = $1 AND account = $2`
 )
 
-const keyCols = `id, account, device, name, aaguid, grade, be, bs, counter, created_at, last_used, removed_at, version, credential_id, transports`
+const keyCols = `id, account, device, name, aaguid, grade, be, bs, counter, created_at, last_used, removed_at, version, credential_id, transports, evidence`
 
 const keyInsert = `INSERT INTO device_key (id, account, device, handle, name, credential_id, public_key, alg, aaguid,
- grade, be, bs, counter, counter_before, transports, attestation, client_data_hash, format, source, created_at, last_used, removed_at, removed_by, version) `
+ grade, be, bs, counter, counter_before, transports, attestation, client_data_hash, format, source, created_at, last_used, removed_at, removed_by, version, evidence) `
 
 const (
-	sqlInsertKey = keyInsert + `VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, $14, $15, $16, $17, $18, $19, 0, 0, '', 1)
+	sqlInsertKey = keyInsert + `VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, $14, $15, $16, $17, $18, $19, 0, 0, '', 1, $20)
 ON CONFLICT DO NOTHING`
 
 	// "No key, ever" is part of the statement; removed keys count.
-	sqlInsertFirstKey = keyInsert + `SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, $14, $15, $16, $17, $18, $19, 0, 0, '', 1
+	sqlInsertFirstKey = keyInsert + `SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, $14, $15, $16, $17, $18, $19, 0, 0, '', 1, $20
 WHERE NOT EXISTS (SELECT 1 FROM device_key WHERE account = $2)
 ON CONFLICT DO NOTHING`
 
@@ -57,6 +57,16 @@ ON CONFLICT DO NOTHING`
 RETURNING account, device, grade, counter_before`
 )
 
+const (
+	sqlListFloor = `SELECT number FROM device_list WHERE name = $1`
+
+	// One statement: of two processes that read two files at once, the lower number
+	// never replaces the higher.
+	sqlTakeList = `INSERT INTO device_list (name, number, taken_at) VALUES ($1, $2, $3)
+ON CONFLICT (name) DO UPDATE SET number = excluded.number, taken_at = excluded.taken_at WHERE device_list.number <= excluded.number
+RETURNING number`
+)
+
 const deviceCols = `id, account, name, platform, browser, first_seen, last_seen, version`
 
 const (
@@ -74,7 +84,7 @@ RETURNING ` + deviceCols
 
 	sqlEraseDevices = `UPDATE device_device SET name = '', platform = '', browser = '', cookie_hash = NULL, version = version + 1 WHERE account = $1`
 	sqlEraseProofs  = `DELETE FROM device_proof WHERE account = $1`
-	sqlEraseKeys    = `UPDATE device_key SET name = '', handle = NULL, attestation = NULL, client_data_hash = NULL, version = version + 1,
+	sqlEraseKeys    = `UPDATE device_key SET name = '', handle = NULL, attestation = NULL, client_data_hash = NULL, evidence = '', version = version + 1,
  removed_by = CASE WHEN removed_at = 0 THEN 'erased' ELSE removed_by END,
  removed_at = CASE WHEN removed_at = 0 THEN $2 ELSE removed_at END WHERE account = $1`
 )

@@ -152,7 +152,6 @@ func TestAHeavyStatementIsRefusedUnverified(t *testing.T) {
 		{"android-key", "android-key", "120000 bits", 0},
 		{"fido-u2f", "fido-u2f", "120000 bits", 0},
 		{"apple", "apple", "120000 bits", 0},
-		{"a format whose service is gone", "android-safetynet", "not known", 0},
 		{"larger than any honest one", "packed", "attestation of", maxAttestation},
 	} {
 		r := &response{id: ad.credentialID, clientData: client, attestation: object(tc.format, tc.pad)}

@@ -2,6 +2,7 @@ package device_test
 
 import (
 	"context"
+	"crypto/x509"
 	"sync"
 	"testing"
 	"time"
@@ -64,7 +65,7 @@ func (w *world) on(t *testing.T, db *store.DB) *world {
 	w.accounts = account.New(w.log, w.ring)
 	var err error
 	w.devices, err = device.New(device.Config{
-		RPID: rpID, RPName: "Example", Origins: []string{origin, "android:apk-key-hash:" + apkHash}, Now: w.now,
+		RPID: rpID, RPName: "Example", Origins: []string{origin, "android:apk-key-hash:" + apkHash}, Now: w.now, AndroidRoots: []*x509.Certificate{phones.Root},
 	}, w.ring, w.log)
 	if err != nil {
 		t.Fatal(err)

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"sync/atomic"
 	"time"
 
+	"keyward/internal/attest"
 	"keyward/internal/keyring"
 )
 
@@ -17,6 +19,7 @@ type ceremonies struct {
 	cfg       Config
 	challenge *keyring.MAC
 	judges    bench
+	lists     *atomic.Pointer[Lists]
 }
 
 func newCeremonies(cfg Config, challenge *keyring.MAC) (ceremonies, error) {
@@ -24,7 +27,13 @@ func newCeremonies(cfg Config, challenge *keyring.MAC) (ceremonies, error) {
 		return ceremonies{}, fmt.Errorf("device: %w", err)
 	}
 	cfg.Origins = slices.Clone(cfg.Origins)
-	return ceremonies{cfg: cfg, challenge: challenge, judges: make(bench, judgesPerCPU*runtime.GOMAXPROCS(0))}, nil
+	if cfg.AndroidRoots == nil {
+		cfg.AndroidRoots = attest.GoogleRoots()
+	}
+	if cfg.Ask == "" {
+		cfg.Ask = AskDirect
+	}
+	return ceremonies{cfg: cfg, challenge: challenge, judges: make(bench, judgesPerCPU*runtime.GOMAXPROCS(0)), lists: new(atomic.Pointer[Lists])}, nil
 }
 
 // Verifier is the same judgement for passkeys that are nobody's devices: those of
@@ -77,6 +86,7 @@ type Registration struct {
 	Object       []byte // the whole attestation object, to be judged again
 	ClientHash   [32]byte
 	Format       string
+	Evidence     Evidence
 }
 
 // CreateOptions are the options for navigator.credentials.create().
@@ -94,7 +104,7 @@ func (v *Verifier) Registered(ctx context.Context, f RegisterFor, p Purpose, ans
 	return Registration{
 		Ticket: Ticket{a.ticket.hash, a.ticket.expires}, Handle: a.handle, CredentialID: a.credentialID, PublicKey: a.publicKey, Algorithm: a.alg,
 		AAGUID: a.aaguid, Grade: a.grade(), BE: a.be, BS: a.bs, Counter: a.counter, Transports: a.transports,
-		Object: a.object, ClientHash: a.clientHash, Format: a.format,
+		Object: a.object, ClientHash: a.clientHash, Format: a.format, Evidence: a.evidence,
 	}, nil
 }
 

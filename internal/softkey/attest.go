@@ -14,7 +14,7 @@ import (
 
 // attest makes an attestation object over auth and client (WebAuthn L3 §6.5.4,
 // §8.2, §8.7).
-func attest(kind Statement, aaguid [16]byte, key signer, auth, client []byte, spoil func([]byte) []byte) []byte {
+func (a *Authenticator) attest(kind Statement, key signer, auth, client []byte, spoil func([]byte) []byte) []byte {
 	hash := sha256.Sum256(client)
 	signed := append(append([]byte(nil), auth...), hash[:]...)
 	format, statement := "none", map[string]any{}
@@ -24,8 +24,13 @@ func attest(kind Statement, aaguid [16]byte, key signer, auth, client []byte, sp
 		statement = map[string]any{"alg": key.alg, "sig": spoil(key.sign(signed))}
 	case X5C:
 		format = "packed"
-		leaf, cert := Authority().issue(aaguid)
+		leaf, cert := Authority().issue(a.AAGUID)
 		statement = map[string]any{"alg": ES256, "sig": spoil(leaf.sign(signed)), "x5c": []any{cert}}
+	case AndroidKey:
+		format = "android-key"
+		statement = map[string]any{"alg": key.alg, "sig": spoil(key.sign(signed)), "x5c": a.Maker.Android(key.key.Public(), a.Phone(hash[:]))}
+	case Unheard:
+		format, statement = "unheard-of", map[string]any{"any": []byte("thing")}
 	}
 	return marshal(map[string]any{"fmt": format, "attStmt": statement, "authData": auth})
 }

@@ -28,9 +28,11 @@ var (
 type Statement int
 
 const (
-	None Statement = iota // what passkey providers give
-	Self                  // packed, signed with the new key itself
-	X5C                   // packed, signed with a certificate of [Authority]
+	None       Statement = iota // what passkey providers give
+	Self                        // packed, signed with the new key itself
+	X5C                         // packed, signed with a certificate of [Authority]
+	AndroidKey                  // android-key, with a chain of the authenticator's Maker
+	Unheard                     // a format that no server knows
 )
 
 // Authenticator keeps passkeys. The zero value is a passkey provider: ES256,
@@ -42,6 +44,9 @@ type Authenticator struct {
 	Statement Statement // used when the site asks for "direct"
 	Local     bool      // the keys stay here (BE=0); otherwise they are synced
 	Counts    bool      // keeps a signature counter, as security keys do
+
+	Maker *Maker                         // for AndroidKey
+	Phone func(challenge []byte) Android // what the phone says of the key
 
 	mu   sync.Mutex // guards keys
 	keys []*passkey
@@ -62,7 +67,7 @@ type passkey struct {
 func (a *Authenticator) Clone() *Authenticator {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	c := &Authenticator{AAGUID: a.AAGUID, Algorithm: a.Algorithm, Statement: a.Statement, Local: a.Local, Counts: a.Counts}
+	c := &Authenticator{AAGUID: a.AAGUID, Algorithm: a.Algorithm, Statement: a.Statement, Local: a.Local, Counts: a.Counts, Maker: a.Maker, Phone: a.Phone}
 	for _, k := range a.keys {
 		copied := *k
 		c.keys = append(c.keys, &copied)

@@ -117,7 +117,7 @@ func (b *Browser) Create(options []byte, tricks ...Trick) ([]byte, error) {
 	if o.Attestation == "direct" || o.Attestation == "enterprise" {
 		statement = a.keys.Statement
 	}
-	object := a.attestation(attest(statement, a.keys.AAGUID, key, auth, client, a.signature))
+	object := a.attestation(a.keys.attest(statement, key, auth, client, a.signature))
 	return a.body(mustJSON(map[string]any{
 		"id": encode(p.id), "rawId": encode(p.id), "type": "public-key",
 		"authenticatorAttachment": "platform",

@@ -21,7 +21,7 @@ func agentIn(words string) Agent {
 func agentOf(u device.UserAgent) Agent { return Agent{Browser: u.Browser, System: u.System} }
 
 func passkeyOf(k device.Key, here device.ID) Passkey {
-	p := Passkey{ID: string(k.ID), Name: k.Name, Grade: Grade(k.Grade), Maker: k.Provider, Created: k.CreatedAt, LastUsed: k.LastUsed, Here: k.Device == here}
+	p := Passkey{ID: string(k.ID), Name: k.Name, Grade: Grade(k.Grade), Maker: k.Provider, Created: k.CreatedAt, LastUsed: k.LastUsed, Here: k.Device == here, Evidence: evidenceOf(k)}
 	switch {
 	case k.Grade == device.Synced:
 		p.Kind = InManager

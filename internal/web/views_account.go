@@ -59,6 +59,7 @@ type Passkey struct {
 	LastUsed time.Time // zero: never
 	LastOn   Agent     // the browser it was last used in
 	Here     bool      // enrolled on the device this session is on
+	Evidence Evidence
 }
 
 // PasskeyKind chooses the icon and the group.

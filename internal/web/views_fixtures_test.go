@@ -36,10 +36,10 @@ func with(b Base, change func(*Base)) Base { change(&b); return b }
 var (
 	chrome  = Agent{"Chrome", "Windows 11"}
 	firefox = Agent{"Firefox", "Linux"}
-	galaxy  = Passkey{ID: "key_01jp5b0a3v8qk2m9x7c4d6e1fz", Name: "Galaxy S26", Kind: OnPhone, Grade: Proved, Created: at(3, 10, 12), LastUsed: at(12, 14, 2), LastOn: chrome}
+	galaxy  = Passkey{ID: "key_01jp5b0a3v8qk2m9x7c4d6e1fz", Name: "Galaxy S26", Kind: OnPhone, Grade: Proved, Created: at(3, 10, 12), LastUsed: at(12, 14, 2), LastOn: chrome, Evidence: Evidence{Where: "phone", Says: "google.strongbox"}}
 	shared  = Passkey{ID: "key_01jp7f3m0q9w8e7r6t5y4u3i2o", Name: "MacBook", Kind: InManager, Grade: Shared, Maker: "iCloud Keychain", Created: at(9, 8, 12), LastUsed: at(11, 21, 40), LastOn: Agent{"Safari", "macOS"}, Here: true}
-	claimed = Passkey{ID: "key_01jp8h2n4s6d8f0g2h4j6k8l0z", Name: "Work PC", Kind: OnComputer, Grade: Claimed, Created: time.Date(2025, 11, 2, 9, 0, 0, 0, seoul), LastOn: chrome}
-	stick   = Passkey{ID: "key_01jp9k5p7t9v1x3z5b7d9f1h3j", Name: "파란 키, 서랍", Kind: OnSecurityKey, Grade: Proved, Maker: "YubiKey 5", Created: at(10, 19, 5)}
+	claimed = Passkey{ID: "key_01jp8h2n4s6d8f0g2h4j6k8l0z", Name: "Work PC", Kind: OnComputer, Grade: Claimed, Created: time.Date(2025, 11, 2, 9, 0, 0, 0, seoul), LastOn: chrome, Evidence: Evidence{Where: "claimed", Faults: []string{"unknown_root"}}}
+	stick   = Passkey{ID: "key_01jp9k5p7t9v1x3z5b7d9f1h3j", Name: "파란 키, 서랍", Kind: OnSecurityKey, Grade: Proved, Maker: "YubiKey 5", Created: at(10, 19, 5), Evidence: Evidence{Where: "key", Says: "maker", Model: "YubiKey 5 Series with NFC", Checked: 1}}
 
 	stranger = Device{ID: "dev_01jp2c4e6g8j0m2p4r6t8w0y2a", Agent: firefox, NeedsAnswer: true, FirstSeen: at(7, 3, 20), LastSeen: at(7, 3, 44),
 		Sessions: []Session{{ID: "ses_01jp2c4e6g8j0m2p4r6t8w0y2b", Agent: firefox, How: ByCode, Weak: true, SignedIn: at(7, 3, 20), LastSeen: at(7, 3, 44), Addr: "198.51.100.9", Place: "Lyon, France"}}}
