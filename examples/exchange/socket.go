@@ -25,16 +25,22 @@ type socket struct {
 
 var errNotOurs = errors.New("exchange: not a message that is read here")
 
-func open(w http.ResponseWriter, r *http.Request) (*socket, error) {
+// open answers a handshake. listed is done before the client reads the answer: what
+// happens from then on is told.
+func open(w http.ResponseWriter, r *http.Request, listed func(*socket)) (*socket, error) {
 	conn, both, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		return nil, err
 	}
 	sum := sha1.Sum([]byte(r.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
 	_ = conn.SetDeadline(time.Time{})
+	s := &socket{conn: conn, in: both.Reader}
+	s.mu.Lock() // nothing is said before the answer
+	defer s.mu.Unlock()
+	listed(s)
 	_, err = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "+
 		base64.StdEncoding.EncodeToString(sum[:])+"\r\n\r\n")
-	return &socket{conn: conn, in: both.Reader}, err
+	return s, err
 }
 
 // say sends one message. Who does not read is not waited for.

@@ -32,21 +32,25 @@ func (b *Bots) streams(private *http.ServeMux) {
 // told; the answer nil says nothing.
 func (b *Bots) stream(begin func(f *follower) func(text string) any) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		s, err := open(w, r)
-		if err != nil {
-			return
-		}
-		defer s.conn.Close()
-		f := &follower{socket: s, account: accountOf(r)}
+		f := &follower{account: accountOf(r)}
 		asked := begin(f)
-		b.mu.Lock()
-		b.followers[f] = true
-		b.mu.Unlock()
+		s, err := open(w, r, func(s *socket) {
+			b.mu.Lock()
+			f.socket, b.followers[f] = s, true
+			b.mu.Unlock()
+		})
 		defer func() {
 			b.mu.Lock()
 			delete(b.followers, f)
 			b.mu.Unlock()
 		}()
+		if err != nil {
+			if s != nil {
+				s.conn.Close()
+			}
+			return
+		}
+		defer s.conn.Close()
 		gone := make(chan struct{})
 		defer close(gone)
 		if f.clock {

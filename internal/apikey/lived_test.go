@@ -137,6 +137,8 @@ func TestErasingTakesAddressesAndSecrets(t *testing.T) {
 		n.Alg = apikey.HMACSHA256
 		bot, _ := o.p.Bot(n)
 		o.want(o.request(bot, balance), look, "")
+		o.w.Must(o.w.BotKeys.Flush(t.Context())) // and whoever is writing has written
+		o.want(o.request(bot, balance), look, "")
 		o.w.Must(o.w.Contain.Erase(t.Context(), store.Cause{Actor: "operator:test"}, o.p.Account))
 		o.w.Must(o.w.BotKeys.Flush(t.Context())) // a minute later
 		for _, q := range []string{"apikey_key WHERE allow <> '' OR deny <> '' OR sub <> ''", "apikey_version WHERE sealed IS NOT NULL", "apikey_use"} {

@@ -72,7 +72,9 @@ ON CONFLICT (key_id, day) DO UPDATE SET spent = apikey_spent.spent + $3 WHERE ap
 	sqlSpent       = `SELECT spent FROM apikey_spent WHERE key_id = $1 AND day = $2`
 	sqlForgetSpent = `DELETE FROM apikey_spent WHERE day < $1`
 
-	sqlForgetUse = `DELETE FROM apikey_use WHERE minute < $1`
+	// What was on its way when an account was erased.
+	sqlForgetErased = `DELETE FROM apikey_use WHERE key_id IN (SELECT id FROM apikey_key WHERE purpose = '' AND status = 'revoked')`
+	sqlForgetUse    = `DELETE FROM apikey_use WHERE minute < $1`
 
 	// Ended too: without its places a key would work from everywhere.
 	sqlEraseKeys = `UPDATE apikey_key SET purpose = '', made_addr = '', made_agent = '', partner = '', sub = '', allow = '', deny = '', version = version + 1,

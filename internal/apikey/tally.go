@@ -262,6 +262,9 @@ func lines(tx *store.Tx, q string, args ...any) (out []Line, err error) {
 // Sweep forgets stories that are older than anybody asks for.
 func (s *Service) Sweep(tx *store.Tx) error {
 	long := store.Micros(tx.Now.Add(-storyKept))
+	if err := tx.Later(sqlForgetErased); err != nil {
+		return err
+	}
 	if err := tx.Later(sqlForgetUse, long); err != nil {
 		return err
 	}

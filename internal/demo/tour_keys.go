@@ -133,14 +133,26 @@ func freeze() []step {
 			return s.laptop.get(ctx, "/")
 		}},
 		{"phone", "reads in Activity what happened", want{200, "", "the theft, the freeze"}, func(ctx context.Context, s *story) (*answer, error) {
-			var all []struct{ Action string }
-			a, err := s.phone.list(ctx, "/activity", &all)
-			if err != nil {
-				return a, err
-			}
 			stands := map[string]bool{}
-			for _, e := range all {
-				stands[e.Action] = true
+			var a *answer
+			for path := "/activity"; path != ""; {
+				var err error
+				if a, err = s.phone.api(ctx, http.MethodGet, path, nil); err != nil {
+					return a, err
+				}
+				var page struct {
+					Items []struct{ Action string }
+					Next  string
+				}
+				if err := a.into(&page); err != nil {
+					return a, err
+				}
+				for _, e := range page.Items {
+					stands[e.Action] = true
+				}
+				if path = ""; page.Next != "" {
+					path = "/activity?before=" + page.Next
+				}
 			}
 			for _, action := range []string{"session.suspect", "session.reuse", "codes.used", "key.added", "account.frozen", "account.unfrozen"} {
 				if !stands[action] {

@@ -44,7 +44,7 @@ func FuzzWrappedRoot(f *testing.F) {
 	}
 	f.Add(whole)
 	f.Add([]byte(wrappedMark))
-	f.Add([]byte(wrappedMark + `{"kek":"x","canary":"AA==","root":"AA=="} `))
+	f.Add([]byte(wrappedMark + `{"kek":"x","probe":"AA==","root":"AA=="} `))
 	f.Add([]byte("bare"))
 	f.Fuzz(func(t *testing.T, record []byte) {
 		w, bare, err := readWrapped(record)

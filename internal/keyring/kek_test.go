@@ -49,7 +49,7 @@ const mark = "keyward root 2\n"
 
 type record struct {
 	KEK    string `json:"kek"`
-	Canary []byte `json:"canary"`
+	Canary []byte `json:"probe"`
 	Root   []byte `json:"root"`
 }
 

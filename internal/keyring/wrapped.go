@@ -24,7 +24,7 @@ const (
 
 type wrapped struct {
 	KEK    string `json:"kek"`
-	Canary []byte `json:"canary"`
+	Canary []byte `json:"probe"`
 	Root   []byte `json:"root"`
 }
 
