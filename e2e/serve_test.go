@@ -350,7 +350,7 @@ func TestTheRootKeyOfAUsedDatabaseIsNotReplaced(t *testing.T) {
 			fix  string
 		}{
 			{"it is missing", func() { os.Remove(key) }, "restore it from its backup"},
-			{"it is another deployment's", func() { write(bytes.Repeat([]byte{7}, 32), 0o600) }, "configure the root key file"},
+			{"it is another deployment's", func() { write(bytes.Repeat([]byte{7}, 32), 0o600) }, "keyward kek rewrap"},
 			{"others can read it", func() { write(right, 0o644) }, "chmod 600"},
 			{"its group can read it", func() { write(right, 0o640) }, "allow the group in the configuration"},
 		} {
