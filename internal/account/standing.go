@@ -6,6 +6,9 @@ import (
 	"keyward/internal/store"
 )
 
+// statuses are all there are.
+var statuses = [...]Status{Active, Frozen, Restricted, Closed}
+
 // Standing is what an account may do just now: its status, and what is held until when;
 // nil where nothing is.
 // It reads no more than the database role of a gate may read; who somebody is and why
@@ -27,10 +30,15 @@ func (s *Service) Standing(tx *store.Tx, id ID) (status Status, held map[What]ti
 		if err := rows.Scan((*string)(&what), &until); err != nil {
 			return "", nil, err
 		}
-		if held == nil { // most have none, and a gate remembers many
+		if held == nil { // gates remember many accounts, and most have none
 			held = map[What]time.Time{}
 		}
 		held[what] = store.Time(until)
+	}
+	for _, one := range statuses {
+		if status == one {
+			status = one // the one text, not that of the row
+		}
 	}
 	return status, held, rows.Err()
 }

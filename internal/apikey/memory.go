@@ -183,7 +183,7 @@ func (s *Service) find(ctx context.Context, id ID) (*opened, error) {
 	if trusted && s.gone.get(id) != nil {
 		return nil, nil // as quick as a key that is there: time must not tell them apart
 	}
-	id = ID(strings.Clone(string(id))) // what is remembered must not hold a request's headers
+	id = ID(strings.Clone(string(id))) // one text for all that is kept under it; what is remembered must not hold a request's headers
 	var place *keyPlace
 	var none *atomic.Pointer[struct{}]
 	if trusted {
@@ -234,6 +234,9 @@ func (s *Service) open(ctx context.Context, id ID) (*opened, error) {
 		} else if err != nil {
 			return err
 		}
+		if k.ID == id {
+			k.ID = id // the one text, where there may be a million of them
+		}
 		rows, err := tx.Rows(sqlVersions, string(k.ID), store.Micros(tx.Now))
 		if err != nil {
 			return err
@@ -263,20 +266,8 @@ func (s *Service) open(ctx context.Context, id ID) (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	k.tat, k.marks = s.speed(k.ID), newMarks(&k.Key)
+	k.tat, k.marks = s.speeds.of(string(k.ID)), newMarks(&k.Key)
 	return &k, nil
-}
-
-// speed is where a key stands in its requests a minute. It outlives what was read of the
-// key: while the log is not heard every request reads it anew, and would find the speed of
-// a key that rested.
-func (s *Service) speed(id ID) *atomic.Int64 {
-	if tat := s.speeds.get(id); tat != nil {
-		return tat
-	}
-	tat := new(atomic.Int64)
-	s.speeds.keep(id).Store(tat) // of two at once one counts in vain, for one request
-	return tat
 }
 
 // standing is what the account of a key may do.
@@ -322,7 +313,8 @@ func (s *Service) standing(ctx context.Context, acc account.ID) (*standing, erro
 		if st := s.people.get(acc); st != nil {
 			return st, nil
 		}
-		place = s.people.reserve(acc)
+		acc = account.ID(strings.Clone(string(acc))) // of a key, which may be forgotten sooner
+		place = s.people.keep(acc)
 	}
 	st, err := s.stand(ctx, acc)
 	if err != nil {
@@ -341,7 +333,7 @@ func (s *Service) stand(ctx context.Context, acc account.ID) (st *standing, err 
 		if err != nil {
 			return err
 		}
-		st = &standing{status: status, held: held, tat: s.sum(string(acc))}
+		st = &standing{status: status, held: held, tat: s.sums.of(string(acc))}
 		st.subs, err = s.parts(tx, acc)
 		return err
 	})

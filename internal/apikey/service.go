@@ -45,9 +45,9 @@ type Service struct {
 	people  cache[account.ID, standing]
 	names   cache[ID, ID] // ids of later versions, to the keys they belong to
 	meter   meter
-	speeds  cache[ID, atomic.Int64]
-	sums    cache[string, atomic.Int64] // of an account or sub-account, all its keys together
-	serial  *keyring.Serial             // of decisions
+	speeds  paces           // of keys
+	sums    paces           // of an account or sub-account, all its keys together
+	serial  *keyring.Serial // of decisions
 	replays *replays
 	claims  *claims
 	shared  bool // other processes let requests in as well

@@ -34,20 +34,9 @@ func (s *Service) parts(tx *store.Tx, acc account.ID) (map[string]part, error) {
 		if out == nil {
 			out = map[string]part{}
 		}
-		out[string(sub.ID)] = part{sub.Status, sub.Transfers, sub.PerMin, s.sum(string(sub.ID))}
+		out[string(sub.ID)] = part{sub.Status, sub.Transfers, sub.PerMin, s.sums.of(string(sub.ID))}
 	}
 	return out, nil
-}
-
-// sum is where an account or sub-account stands in its requests a minute. Like that of a
-// key it outlives what was read.
-func (s *Service) sum(id string) *atomic.Int64 {
-	if tat := s.sums.get(id); tat != nil {
-		return tat
-	}
-	tat := new(atomic.Int64)
-	s.sums.reserve(id).Store(tat)
-	return tat
 }
 
 // take is the speed of all keys of the account, and of all keys of the sub-account.
