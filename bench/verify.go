@@ -75,6 +75,15 @@ func inProcess(name string, each func() (func() error, error)) gauge {
 	}}
 }
 
+// alone is a gauge on one core, for a figure that is asked for by the core: two threads that
+// share a core would each be charged for the other's waiting.
+func alone(g gauge) gauge {
+	return gauge{g.name + ", one core", func(ctx context.Context) (sample, error) {
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+		return g.measure(ctx)
+	}}
+}
+
 // errShown ends a run: every token has been shown.
 var errShown = errors.New("all shown")
 

@@ -17,7 +17,7 @@ type Facts struct {
 	ServerAt   time.Time // when it was judged
 	Window     time.Duration
 	Seen       netip.Addr // the address it came from
-	Needed     string     // the scope that would have been enough
+	Needed     Scopes     // the right that would have been enough
 	First      string     // id of the decision on the first of two equal requests
 	RetryAfter time.Duration
 	Unused     time.Time // since when nobody used the key
@@ -79,7 +79,7 @@ func native(code Code, says string, f Facts) any {
 		Unused     *int64 `json:"unused_since,omitempty"`
 	}{
 		code, says, f.RequestID, millis(f.RequestAt), millis(f.ServerAt), f.skew(), f.window(),
-		f.seen(), f.Needed, f.First, f.retry(), millis(f.Unused),
+		f.seen(), f.Needed.String(), f.First, f.retry(), millis(f.Unused),
 	}
 }
 
@@ -95,7 +95,7 @@ func line(code Code, says string, f Facts) string {
 			fmt.Fprintf(&b, " %s=%d", n.name, *n.value)
 		}
 	}
-	for _, t := range [][2]string{{"seen_address", f.seen()}, {"needed_scope", f.Needed}, {"first_decision", f.First}, {"request_id", f.RequestID}} {
+	for _, t := range [][2]string{{"seen_address", f.seen()}, {"needed_scope", f.Needed.String()}, {"first_decision", f.First}, {"request_id", f.RequestID}} {
 		if t[1] != "" {
 			fmt.Fprintf(&b, " %s=%s", t[0], t[1])
 		}

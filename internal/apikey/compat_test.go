@@ -24,7 +24,7 @@ var againAllowed = []Code{OutsideWindow, NonceTooLow, RateLimited, Starting, Una
 // toldFacts are all facts there are, for all codes.
 var toldFacts = Facts{
 	RequestID: "req_01", RequestAt: time.UnixMilli(1700000000123), ServerAt: time.UnixMilli(1700000009000), Window: 5 * time.Second,
-	Seen: netip.MustParseAddr("203.0.113.7"), Needed: "trade.spot", First: "dec_01", RetryAfter: 1500 * time.Millisecond,
+	Seen: netip.MustParseAddr("203.0.113.7"), Needed: TradeSpot, First: "dec_01", RetryAfter: 1500 * time.Millisecond,
 }
 
 // TestWhatBotsMakeOfARefusal holds the table of words to the record of what ccxt throws.

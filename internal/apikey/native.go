@@ -3,7 +3,6 @@ package apikey
 import (
 	"crypto/sha256"
 	"encoding/base64"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -113,12 +112,18 @@ func number(params *string, name string) (int64, bool) {
 		return 0, false
 	}
 	end := strings.IndexByte(rest, ';')
-	if end < 1 || end > 12 || rest[0] == '0' || rest[0] == '-' || rest[0] == '+' {
+	if end < 1 || end > 12 || rest[0] == '0' {
 		return 0, false
 	}
-	n, err := strconv.ParseInt(rest[:end], 10, 64)
+	var n int64 // twelve digits cannot be too many for it
+	for i := range end {
+		if rest[i] < '0' || rest[i] > '9' {
+			return 0, false
+		}
+		n = n*10 + int64(rest[i]-'0')
+	}
 	*params = rest[end:]
-	return n, err == nil
+	return n, true
 }
 
 // quoted cuts a parameter that is a string without anything to escape.

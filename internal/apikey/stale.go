@@ -37,9 +37,9 @@ func (s *Service) graced(need Need) time.Duration {
 
 // lookup finds a key and its account's standing. stale is not 0 when both come from a
 // memory that nobody vouches for.
-func (s *Service) lookup(ctx context.Context, id ID, need Need) (k *opened, stale time.Duration, err error) {
+func (s *Service) lookup(ctx context.Context, p Profile, id ID, need Need) (k *opened, stale time.Duration, err error) {
 	if s.grace <= 0 || s.fresh == nil || s.fresh() {
-		k, err = s.find(ctx, id)
+		k, err = s.findFor(ctx, p, id)
 		return k, 0, err
 	}
 	short := ctx
@@ -48,7 +48,7 @@ func (s *Service) lookup(ctx context.Context, id ID, need Need) (k *opened, stal
 		short, cancel = context.WithTimeout(ctx, dbPatience)
 		defer cancel()
 	}
-	if k, err = s.find(short, id); err == nil || ctx.Err() != nil {
+	if k, err = s.findFor(short, p, id); err == nil || ctx.Err() != nil {
 		return k, 0, err
 	}
 	stale = s.graced(need) // again: time went by

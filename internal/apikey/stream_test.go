@@ -98,7 +98,7 @@ func TestAnswersToLogins(t *testing.T) {
 			t.Fatal(row.name)
 		}
 		for code := range codes {
-			b := l.Refusal(code, Facts{RequestID: "req_x", ServerAt: time.UnixMilli(1), Needed: "read.orders"})
+			b := l.Refusal(code, Facts{RequestID: "req_x", ServerAt: time.UnixMilli(1), Needed: ReadOrders})
 			var out map[string]any
 			if err := json.Unmarshal(b, &out); err != nil {
 				t.Fatalf("%s: %s", row.name, b)

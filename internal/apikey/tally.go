@@ -17,11 +17,23 @@ import (
 type tally struct {
 	writing sync.Mutex // held while counts are written: who flushes finds written what was counted before
 
-	shards [shards]struct {
-		mu   sync.Mutex // guards the rest
-		n    map[use]int64
-		many map[tallied]int // different uses of a key since the last flush
+	shards [shards]tallyShard
+}
+
+type tallyShard struct {
+	mu   sync.Mutex // guards the rest
+	n    map[use]*int64
+	many map[tallied]int // different uses of a key since the last flush
+}
+
+// line is the count of one use, at 0 where there is none yet.
+func (sh *tallyShard) line(u use) *int64 {
+	n := sh.n[u]
+	if n == nil {
+		n = new(int64)
+		sh.n[u] = n
 	}
+	return n
 }
 
 // tallied: what a stranger can cause and what only the key can have room of their own.
@@ -60,17 +72,19 @@ func (s *Service) count(k *opened, addr netip.Addr, class Class, code Code, prov
 	sh := &s.tally.shards[s.keys.at(k.ID)]
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	if _, known := sh.n[u]; !known {
+	n := sh.n[u]
+	if n == nil {
 		if sh.n == nil {
-			sh.n, sh.many = map[use]int64{}, map[tallied]int{}
+			sh.n, sh.many = map[use]*int64{}, map[tallied]int{}
 		}
 		if sh.many[who] >= maxTally {
 			u.addr = netip.Addr{} // a thief with a thousand addresses is one line
 		} else {
 			sh.many[who]++
 		}
+		n = sh.line(u)
 	}
-	sh.n[u]++
+	*n++
 }
 
 // flushPatience: whoever else may write to these rows may hold one for ever, a gate that was
@@ -98,9 +112,9 @@ func (s *Service) Flush(ctx context.Context) error {
 			sh.mu.Lock()
 			for u, count := range n {
 				if sh.n == nil {
-					sh.n, sh.many = map[use]int64{}, map[tallied]int{}
+					sh.n, sh.many = map[use]*int64{}, map[tallied]int{}
 				}
-				sh.n[u] += count
+				*sh.line(u) += *count
 			}
 			sh.mu.Unlock()
 			if all = errors.Join(all, err); ctx.Err() != nil {
@@ -115,7 +129,7 @@ func (s *Service) Flush(ctx context.Context) error {
 	return errors.Join(all, s.noteUsed(ctx))
 }
 
-func write(tx *store.Tx, n map[use]int64) error {
+func write(tx *store.Tx, n map[use]*int64) error {
 	uses := make([]use, 0, len(n))
 	for u := range n {
 		uses = append(uses, u)
@@ -139,7 +153,7 @@ func write(tx *store.Tx, n map[use]int64) error {
 			addr = u.addr.String()
 		}
 		minute := store.Micros(time.Unix(u.minute*60, 0))
-		if err := tx.Later(sqlTally, string(u.key), minute, addr, string(u.class), string(u.code), n[u]); err != nil {
+		if err := tx.Later(sqlTally, string(u.key), minute, addr, string(u.class), string(u.code), *n[u]); err != nil {
 			return err
 		}
 	}

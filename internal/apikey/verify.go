@@ -79,8 +79,8 @@ func (s *Service) Verify(ctx context.Context, r *Request, need Need) (Decision, 
 	if cap(c.Signed) > cap(*buf) && cap(c.Signed) < 64<<10 {
 		*buf = c.Signed[:0]
 	}
-	if !ok || !mayBeID(profile, c.Key) {
-		return unproved(AuthFailed) // a wrong checksum costs no lookup
+	if !ok {
+		return unproved(AuthFailed)
 	}
 	return s.judge(ctx, r, &c, need)
 }
@@ -94,7 +94,7 @@ func (s *Service) judge(ctx context.Context, r *Request, c *Claim, need Need) (D
 		// opened decides any more. Said to everybody alike, so it tells nothing about a key.
 		return unproved(KeysShut)
 	}
-	k, stale, err := s.lookup(ctx, ID(c.Key), need)
+	k, stale, err := s.lookup(ctx, profile, ID(c.Key), need)
 	if err != nil {
 		return unproved(Unavailable)
 	}
@@ -177,7 +177,7 @@ func (s *Service) proved(ctx context.Context, k *opened, c *Claim, r *Request, n
 	if err != nil {
 		return Unavailable, f
 	}
-	f.Needed = need.Scope.String()
+	f.Needed = need.Scope
 	status := st.status
 	switch state := k.State(now); {
 	case state == Finished:

@@ -217,7 +217,7 @@ func (g *Gate) browser(ctx context.Context, a *asked, r *route, now time.Time) (
 		gr.Scopes |= apikey.Trading
 	}
 	if r.need.Scope != 0 && !gr.Scopes.Has(r.need.Scope) {
-		return granted{}, &refused{code: apikey.ScopeMissing, facts: apikey.Facts{Needed: r.need.Scope.String()}}
+		return granted{}, &refused{code: apikey.ScopeMissing, facts: apikey.Facts{Needed: r.need.Scope}}
 	}
 	return gr, nil
 }
