@@ -189,7 +189,7 @@ func (m *machine) actions() map[string]func(*rapid.T) {
 			switch err := m.c.end(EndedByOwner); {
 			case over && !errors.Is(err, ErrUnknown), !over && err != nil:
 				t.Fatalf("over %v: %v", over, err)
-			case !over && now.Before(m.b.idle):
+			case !over && !now.After(m.b.idle): // of two in one instant the act counts
 				m.b.ended = EndedByOwner
 			case !over:
 				m.b.ended = EndedIdle
