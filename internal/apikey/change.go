@@ -78,7 +78,7 @@ func (s *Service) Change(ctx context.Context, cause store.Cause, by By, id ID, v
 		}
 		words, lockedBy := "narrowed", k.lockedBy
 		if k.Widens(e) {
-			if err := s.mayWiden(tx, by.Account); err != nil {
+			if err := s.MayWiden(tx, by.Account); err != nil {
 				return err
 			}
 			if _, err := s.devices.Need(tx, by.Session, by.Account, k.ChangeAct(e)); err != nil {
@@ -173,7 +173,7 @@ func (s *Service) unlock(tx *store.Tx, by By, k *Key, proof device.Proof) error 
 	if !proof.For(tx, by.Account, act) {
 		return device.StepUp(act)
 	}
-	if err := s.mayWiden(tx, by.Account); err != nil {
+	if err := s.MayWiden(tx, by.Account); err != nil {
 		return err
 	}
 	err := tx.Row(sqlUnlock, string(k.Account), string(k.ID), string(by.Device)).Scan(&k.Version)
@@ -208,7 +208,7 @@ func (s *Service) Release(ctx context.Context, cause store.Cause, by By, id ID) 
 		case leak.Live:
 			return ErrLeaked // a touch says who asks, not that a stranger forgot the secret
 		}
-		if err := s.mayWiden(tx, by.Account); err != nil {
+		if err := s.MayWiden(tx, by.Account); err != nil {
 			return err
 		}
 		if _, err := s.devices.Need(tx, by.Session, by.Account, device.Act{Kind: ActFree, Object: string(id)}); err != nil {

@@ -6,9 +6,6 @@ import (
 	"net/netip"
 	"sync/atomic"
 	"time"
-
-	"keyward/internal/audit"
-	"keyward/internal/store"
 )
 
 // A bot whose clock drifts works until it does not, and then in the middle of the night.
@@ -90,27 +87,5 @@ func (s *Service) firstUse(k *opened, peer netip.Addr, now time.Time) {
 }
 
 func (s *Service) clockIsOff(ctx context.Context, k *opened, one sighting) error {
-	cause := store.Cause{Actor: "system:gate"}
-	if one.addr.IsValid() {
-		cause.Addr = one.addr.Unmap()
-	}
-	return s.db.Update(ctx, cause, func(tx *store.Tx) error {
-		var version int64
-		err := tx.Row(sqlClockOff, store.Micros(tx.Now), string(k.ID), store.Micros(tx.Now.Add(-clockEvery))).Scan(&version)
-		if err == store.ErrNoRows {
-			return nil // told lately, or ended
-		}
-		if err != nil {
-			return err
-		}
-		var purpose string // not remembered with the key
-		if err := tx.Row(sqlPurpose, string(k.ID)).Scan(&purpose); err != nil {
-			return err
-		}
-		_, err = s.log.Append(tx, audit.Event{
-			Action: "apikey.clock_off", Account: string(k.Account), Target: string(k.ID), Effects: effect(k.ID, version),
-			Payload: map[string]string{"purpose": purpose, "skew": fmt.Sprintf("%+.1f s", float64(one.n)/1000)},
-		})
-		return err
-	})
+	return s.seen(ctx, k, one.addr, sqlClockOff, clockEvery, "apikey.clock_off", map[string]string{"skew": fmt.Sprintf("%+.1f s", float64(one.n)/1000)})
 }

@@ -217,7 +217,7 @@ func (s *Service) Wake(ctx context.Context, cause store.Cause, by By, id ID) (Ke
 		if k.Asleep == Awake || k.Status != Active || k.State(tx.Now) == Finished {
 			return ErrChanged
 		}
-		if err := s.mayWiden(tx, by.Account); err != nil {
+		if err := s.MayWiden(tx, by.Account); err != nil {
 			return err
 		}
 		proof, err := s.devices.Need(tx, by.Session, by.Account, device.Act{Kind: ActWake, Object: string(id)})

@@ -40,13 +40,19 @@ func (s *Service) inBrowser(ctx context.Context, k *opened, peer netip.Addr) err
 	if !k.browserAt.IsZero() {
 		action, query = "apikey.quarantined", sqlQuarantineExposed
 	}
+	return s.seen(ctx, k, peer, query, repeatAfter, action, map[string]string{"scopes": k.Scopes.String()})
+}
+
+// seen writes down what a gate saw of a key, once in a while: query does nothing when that
+// was done less than every ago, or the key has ended. The payload gets the key's purpose.
+func (s *Service) seen(ctx context.Context, k *opened, peer netip.Addr, query string, every time.Duration, action audit.Action, payload map[string]string) error {
 	cause := store.Cause{Actor: "system:gate"}
 	if peer.IsValid() {
 		cause.Addr = peer.Unmap()
 	}
 	return s.db.Update(ctx, cause, func(tx *store.Tx) error {
 		var version int64
-		err := tx.Row(query, store.Micros(tx.Now), string(k.ID), store.Micros(tx.Now.Add(-repeatAfter))).Scan(&version)
+		err := tx.Row(query, store.Micros(tx.Now), string(k.ID), store.Micros(tx.Now.Add(-every))).Scan(&version)
 		if err == store.ErrNoRows {
 			return nil // another request was quicker
 		}
@@ -57,10 +63,8 @@ func (s *Service) inBrowser(ctx context.Context, k *opened, peer netip.Addr) err
 		if err := tx.Row(sqlPurpose, string(k.ID)).Scan(&purpose); err != nil {
 			return err
 		}
-		_, err = s.log.Append(tx, audit.Event{
-			Action: action, Account: string(k.Account), Target: string(k.ID), Effects: effect(k.ID, version),
-			Payload: map[string]string{"purpose": purpose, "scopes": k.Scopes.String()},
-		})
+		payload["purpose"] = purpose
+		_, err = s.log.Append(tx, audit.Event{Action: action, Account: string(k.Account), Target: string(k.ID), Effects: effect(k.ID, version), Payload: payload})
 		return err
 	})
 }

@@ -145,7 +145,7 @@ func (s *Service) Rotate(ctx context.Context, cause store.Cause, by By, id ID, v
 		if !signable(k.Alg, t.Public) {
 			return ErrPublic
 		}
-		if err := s.mayWiden(tx, by.Account); err != nil {
+		if err := s.MayWiden(tx, by.Account); err != nil {
 			return err
 		}
 		if err := s.rehearsed(tx, k, t); err != nil {

@@ -89,7 +89,7 @@ func (s *Service) Keep(ctx context.Context, cause store.Cause, by By, id ID, unt
 		if !until.After(old.Ends) || until.After(versions[0].Began.Add(maxOverlap)) {
 			return ErrLife
 		}
-		if err := s.mayWiden(tx, by.Account); err != nil {
+		if err := s.MayWiden(tx, by.Account); err != nil {
 			return err
 		}
 		proof, err := s.devices.Need(tx, by.Session, by.Account, KeepAct(k, old, until))
@@ -145,7 +145,7 @@ func (s *Service) Undo(ctx context.Context, cause store.Cause, by By, id ID) (Ke
 		if k.Status != Active {
 			return ErrSuspected
 		}
-		if err := s.mayWiden(tx, by.Account); err != nil {
+		if err := s.MayWiden(tx, by.Account); err != nil {
 			return err
 		}
 		proof, err := s.devices.Need(tx, by.Session, by.Account, UndoAct(k, versions))

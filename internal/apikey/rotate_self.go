@@ -231,7 +231,7 @@ func (s *Service) rotateSelf(ctx context.Context, cause store.Cause, d Decision,
 		if t.Next != newest+1 {
 			return ErrChanged.With("next", newest+1)
 		}
-		if err := s.mayWiden(tx, k.Account); err != nil {
+		if err := s.MayWiden(tx, k.Account); err != nil {
 			return err
 		}
 		made, err := s.turn(tx, k, turning{how: byKey, why: Cadence, overlap: selfOverlap, public: t.Public, request: t.request()})

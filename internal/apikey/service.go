@@ -227,7 +227,7 @@ func (s *Service) add(tx *store.Tx, by By, n NewKey, proof device.Proof) (Create
 	if !proof.For(tx, by.Account, n.Act()) {
 		return Created{}, device.StepUp(n.Act())
 	}
-	if err := s.mayWiden(tx, by.Account); err != nil {
+	if err := s.MayWiden(tx, by.Account); err != nil {
 		return Created{}, err
 	}
 	if err := s.subTakes(tx, by.Account, n.Sub); err != nil {
@@ -295,8 +295,9 @@ func (s *Service) insert(tx *store.Tx, k Key, pub, box []byte) error {
 	return s.noteLookup(tx, k.ID, 1, k.Alg, pub, box)
 }
 
-// mayWiden refuses new power while the account is frozen, restricted, or held.
-func (s *Service) mayWiden(tx *store.Tx, acc account.ID) error {
+// MayWiden refuses new power while the account is frozen, restricted, or held: ErrHeld.
+// For keys, and for the sub-accounts that they belong to.
+func (s *Service) MayWiden(tx *store.Tx, acc account.ID) error {
 	a, err := s.accounts.ByID(tx, acc)
 	if err != nil {
 		return err

@@ -80,7 +80,7 @@ func (s *Service) makeSub(tx *store.Tx, by apikey.By, f account.SubForm, proof d
 	if !proof.For(tx, by.Account, SubMakeAct(f)) {
 		return account.Sub{}, device.StepUp(SubMakeAct(f))
 	}
-	if err := s.mayWiden(tx, by.Account); err != nil {
+	if err := s.botKeys.MayWiden(tx, by.Account); err != nil {
 		return account.Sub{}, err
 	}
 	sub, err := s.accounts.MakeSub(tx, by.Account, f)
@@ -122,7 +122,7 @@ func (s *Service) freeSub(tx *store.Tx, by apikey.By, was account.Sub, f account
 	if act := SubChangeAct(was, f, status); !proof.For(tx, by.Account, act) {
 		return account.Sub{}, device.StepUp(act)
 	}
-	if err := s.mayWiden(tx, by.Account); err != nil {
+	if err := s.botKeys.MayWiden(tx, by.Account); err != nil {
 		return account.Sub{}, err
 	}
 	sub, err := s.accounts.ChangeSub(tx, was, f, status)
@@ -197,21 +197,4 @@ func (s *Service) told(tx *store.Tx, action audit.Action, sub account.Sub, agent
 		Effects: append([]audit.Effect{{Kind: "subaccount", ID: string(sub.ID), Version: sub.Version}}, keys...),
 	})
 	return err
-}
-
-// mayWiden refuses new power while the account is frozen, restricted, or held, as it does
-// for keys.
-func (s *Service) mayWiden(tx *store.Tx, acc account.ID) error {
-	a, err := s.accounts.ByID(tx, acc)
-	if err != nil {
-		return err
-	}
-	_, held, err := s.accounts.Held(tx, acc, account.HoldKeys)
-	if err != nil {
-		return err
-	}
-	if a.Status != account.Active || held {
-		return apikey.ErrHeld
-	}
-	return nil
 }

@@ -1,10 +1,8 @@
 package gate
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
-	"io"
 	"strings"
 
 	"keyward/internal/apikey"
@@ -115,36 +113,14 @@ func numberAt(at place, query string, body []byte) (string, bool) {
 // numberMember is a member of a JSON object that is a number, or a text of one; as it was
 // written. Whether it is a good one is decided by who counts it.
 func numberMember(body []byte, name string) (value string, ok bool) {
-	d := json.NewDecoder(bytes.NewReader(body))
-	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+	raw := rawMember(body, name)
+	switch {
+	case raw == nil:
+		return "", false
+	case raw[0] != '"':
+		value = string(raw)
+	case json.Unmarshal(raw, &value) != nil:
 		return "", false
 	}
-	seen := map[string]bool{}
-	for d.More() {
-		t, err := d.Token()
-		key, isText := t.(string)
-		if err != nil || !isText || seen[key] || variant(key, name) {
-			return "", false
-		}
-		seen[key] = true
-		var raw json.RawMessage
-		if err := d.Decode(&raw); err != nil {
-			return "", false
-		}
-		if key != name {
-			continue
-		}
-		if raw[0] != '"' {
-			value, ok = string(raw), true
-		} else if json.Unmarshal(raw, &value) == nil {
-			ok = true
-		}
-	}
-	if t, err := d.Token(); err != nil || t != json.Delim('}') {
-		return "", false
-	}
-	if _, err := d.Token(); err != io.EOF {
-		return "", false
-	}
-	return value, ok && value != ""
+	return value, value != ""
 }

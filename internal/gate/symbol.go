@@ -132,34 +132,41 @@ func membersAlike(body []byte, name string) (value string, ok bool) {
 
 // member is a text member of a JSON object in which no name stands twice.
 func member(body []byte, name string) (value string, ok bool) {
+	raw := rawMember(body, name)
+	if raw == nil || json.Unmarshal(raw, &value) != nil {
+		return "", false
+	}
+	return value, value != ""
+}
+
+// rawMember is a member of a JSON object as it was written. nil: it is none, or two readers
+// could find two: a name stands twice or in another spelling, or something follows.
+func rawMember(body []byte, name string) (found json.RawMessage) {
 	d := json.NewDecoder(bytes.NewReader(body))
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
-		return "", false
+		return nil
 	}
 	seen := map[string]bool{}
 	for d.More() {
 		t, err := d.Token()
 		key, isText := t.(string)
 		if err != nil || !isText || seen[key] || variant(key, name) {
-			return "", false
+			return nil
 		}
 		seen[key] = true
 		var raw json.RawMessage
 		if err := d.Decode(&raw); err != nil {
-			return "", false
+			return nil
 		}
 		if key == name {
-			if json.Unmarshal(raw, &value) != nil {
-				return "", false
-			}
-			ok = true
+			found = raw
 		}
 	}
 	if t, err := d.Token(); err != nil || t != json.Delim('}') {
-		return "", false
+		return nil
 	}
 	if _, err := d.Token(); err != io.EOF {
-		return "", false
+		return nil
 	}
-	return value, ok && value != ""
+	return found
 }

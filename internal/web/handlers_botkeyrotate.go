@@ -256,13 +256,7 @@ func (s *Server) botKeyKeep(v *visit) error {
 }
 
 func (s *Server) botKeyUndo(v *visit) error {
-	k, err := s.BotKeys.Undo(v.r.Context(), v.cause, v.by(), apikey.ID(v.r.PathValue("id")))
-	if err != nil {
-		return err
-	}
-	s.leaveReceipt(v.w, Receipt{Did: DidUndoBotKey, Name: k.Purpose, At: s.DB.Now()})
-	v.done(BotKey{ID: string(k.ID)}.Path())
-	return nil
+	return s.actOnBotKey(v, DidUndoBotKey, s.BotKeys.Undo)
 }
 
 func (s *Server) botKeyRehearsePage(v *visit) error {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -347,25 +348,24 @@ func (s *Server) botKeyPlace(v *visit) error {
 	return nil
 }
 
-func (s *Server) botKeyUnlock(v *visit) error {
-	k, err := s.BotKeys.Unlock(v.r.Context(), v.cause, v.by(), apikey.ID(v.r.PathValue("id")))
+// actOnBotKey does what needs no more than the name of a key, and leads back to its page.
+func (s *Server) actOnBotKey(v *visit, did Did, act func(context.Context, store.Cause, apikey.By, apikey.ID) (apikey.Key, error)) error {
+	k, err := act(v.r.Context(), v.cause, v.by(), apikey.ID(v.r.PathValue("id")))
 	if err != nil {
 		return err
 	}
-	s.leaveReceipt(v.w, Receipt{Did: DidUnlockBotKey, Name: k.Purpose, At: s.DB.Now()})
+	s.leaveReceipt(v.w, Receipt{Did: did, Name: k.Purpose, At: s.DB.Now()})
 	v.done(BotKey{ID: string(k.ID)}.Path())
 	return nil
 }
 
+func (s *Server) botKeyUnlock(v *visit) error {
+	return s.actOnBotKey(v, DidUnlockBotKey, s.BotKeys.Unlock)
+}
+
 // botKeyRelease lets a key that may have leaked work again, on its owner's touch.
 func (s *Server) botKeyRelease(v *visit) error {
-	k, err := s.BotKeys.Release(v.r.Context(), v.cause, v.by(), apikey.ID(v.r.PathValue("id")))
-	if err != nil {
-		return err
-	}
-	s.leaveReceipt(v.w, Receipt{Did: DidReleaseBotKey, Name: k.Purpose, At: s.DB.Now()})
-	v.done(BotKey{ID: string(k.ID)}.Path())
-	return nil
+	return s.actOnBotKey(v, DidReleaseBotKey, s.BotKeys.Release)
 }
 
 func (s *Server) botKeyEndPage(v *visit) error {

@@ -29,11 +29,5 @@ func (s *Server) leakOf(tx *store.Tx, k apikey.Key, b *BotKey) error {
 
 // botKeyWake gives a key the rights back that rest, on its owner's touch.
 func (s *Server) botKeyWake(v *visit) error {
-	k, err := s.BotKeys.Wake(v.r.Context(), v.cause, v.by(), apikey.ID(v.r.PathValue("id")))
-	if err != nil {
-		return err
-	}
-	s.leaveReceipt(v.w, Receipt{Did: DidWakeBotKey, Name: k.Purpose, At: s.DB.Now()})
-	v.done(BotKey{ID: string(k.ID)}.Path())
-	return nil
+	return s.actOnBotKey(v, DidWakeBotKey, s.BotKeys.Wake)
 }
