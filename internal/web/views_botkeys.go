@@ -284,8 +284,14 @@ func clientOf(profile string) string {
 // Rights lists all there are, for the boxes.
 func (*BotKeyNew) Rights() []Right { return rights }
 
-// Rights lists all there are, for the boxes.
-func (*BotKeyPage) Rights() []Right { return rights }
+// Rights lists those that the key could have, for the boxes: one of a sub-account or a
+// partner never withdraws.
+func (p *BotKeyPage) Rights() []Right {
+	if p.Key.Sub == "" && p.Key.Partner == "" {
+		return rights
+	}
+	return slices.DeleteFunc(slices.Clone(rights), func(r Right) bool { return r.Scope == "withdraw" })
+}
 
 // BotKeyMade is the answer to a key that was made. The secret of a shared one is here and nowhere else.
 //

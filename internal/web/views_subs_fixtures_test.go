@@ -1,6 +1,10 @@
 package web
 
-import "time"
+import (
+	"time"
+
+	"keyward/internal/apikey"
+)
 
 var (
 	maker = SubView{ID: "sub_01kjma0fme6q2q8fz06e4bbdjf", Version: 2, Name: "Market maker", Status: "active", Transfers: "to_main", MaxKeys: 2, PerMin: 3000, Keys: 1, Used: at(12, 14, 5), Made: at(1, 9, 0)}
@@ -8,6 +12,9 @@ var (
 	moved = SubView{ID: "sub_01kjma0fmee1wgr7azvbwyyc03", Version: 3, Name: "Old experiment", Status: "emptying", Transfers: "none", Keys: 2, Made: at(3, 9, 0), Thaw: "sub_x~z"}
 	shut  = SubView{ID: "sub_01kjma2a9sk6n529g2byjhvmj4", Version: 3, Name: "First try", Status: "closed", Transfers: "none", Made: at(1, 9, 0), Closed: at(4, 9, 0)}
 )
+
+// tradingRights are the most that a key of a sub-account has: it never withdraws.
+var tradingRights = rightsOf(apikey.ReadAccount | apikey.ReadOrders | apikey.TradeSpot | apikey.TradeCancel)
 
 // subFixtures are the pages of sub-accounts.
 var subFixtures = []fixture{
@@ -25,7 +32,7 @@ var subFixtures = []fixture{
 	}},
 	{"sub", func(c string) View {
 		k := gridBot
-		k.Sub, k.SubID, k.Locked = maker.Name, maker.ID, false
+		k.Sub, k.SubID, k.Locked, k.Rights = maker.Name, maker.ID, false, tradingRights
 		return &SubPage{Base: in(c, maker.Path()), Sub: maker, Form: SubFields{Name: maker.Name, Transfers: maker.Transfers, MaxKeys: "2", PerMin: "3000"}, Keys: []BotKey{k}}
 	}},
 	{"sub-frozen", func(c string) View {
@@ -41,7 +48,8 @@ var subFixtures = []fixture{
 	{"botkey-capped", func(c string) View {
 		k, f := gridBot, gridForm
 		k.Sub, k.SubID, k.DayCap, k.DayCapIn, k.Spent, k.Refused, k.RefusedN = maker.Name, maker.ID, "2500.5", "USD", "1200", nil, 0
-		f.Cap, f.CapIn = "2500.5", "USD"
+		k.Locked, k.Rights = false, tradingRights
+		f.Cap, f.CapIn, f.Scopes = "2500.5", "USD", []string{"read.account", "read.orders", "trade.spot", "trade.cancel"}
 		return &BotKeyPage{Base: in(c, "/keys/"+k.ID), Key: k, Form: f, From: "2026-03-01", To: "2026-03-11", Asked: true, Changes: []BotKeyChange{
 			{At: at(11, 9, 0), Says: "You took power from the API key for “Grid trading, BTC and ETH”, or renamed it.", Addr: "203.0.113.9", Place: "Seoul, South Korea"},
 			{At: at(1, 9, 0), Says: "You made an API key for “Grid trading, BTC and ETH” on Chrome, Windows 11.", Addr: "203.0.113.9"},
