@@ -70,6 +70,9 @@ func TestASecretThatIsReportedTakesThePowerFromItsKey(t *testing.T) {
 		o.p.Touch(device.ActBotKeyRelease, string(key.ID))
 		_, err := o.w.BotKeys.Release(t.Context(), o.p.Cause(), o.p.By(), key.ID)
 		o.w.Refused(err, apikey.ErrLeaked)
+		if n := o.w.Count("apikey_key WHERE id = '" + string(key.ID) + "' AND status = 'quarantined'"); n != 1 {
+			t.Errorf("%d rows say so", n)
+		}
 		// One that has ended is still known to the scanner, and nothing happens to it.
 		_, err = o.w.Contain.EndBotKey(t.Context(), o.p.Cause(), o.p.Account, key.ID)
 		o.w.Must(err)
