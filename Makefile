@@ -46,6 +46,7 @@ bench: setup ## speed, each figure beside its limit in the same run
 
 soak: setup ## the long figures
 	$(GO) run ./bench -soak
+	KEYWARD_GATE_REVOKES=10000 KEYWARD_TEST_REQUIRE_ALL=1 $(GO) test -count=1 -timeout 60m -v -run 'TestNoGateLetsAnEndedKeyIn' ./e2e
 
 vectors: ## vectors nobody here wrote; KEYWARD_VECTORS names their folder
 	@test -n "$$KEYWARD_VECTORS" || { echo "set KEYWARD_VECTORS to the folder with the vector files" >&2; exit 1; }
