@@ -125,7 +125,6 @@ func (w *writer) settle() {
 			w.follow(r)
 		}
 		r.answer <- r.reply
-		w.cp.wrote()
 	}
 }
 

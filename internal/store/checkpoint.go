@@ -5,7 +5,9 @@ import (
 	"database/sql"
 	"errors"
 	"log/slog"
+	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // checkpointer copies the write-ahead log into the database, away from the
@@ -14,7 +16,8 @@ import (
 // It works beside the writer and never stops it (PASSIVE). Under constant load
 // it never quite catches up, and the log only starts over from its beginning
 // when it was copied to its end; so when the log has grown long the writer copies
-// the short rest itself, between two groups.
+// the short rest itself, between two groups. Both go by pages, not by statements:
+// one function may load a thousand rows.
 type checkpointer struct {
 	db   *sql.DB
 	conn *sql.Conn
@@ -22,14 +25,27 @@ type checkpointer struct {
 	kick chan struct{}
 	done chan struct{}
 
-	rest atomic.Bool // the log is long: the writer is asked for the rest
+	// turn is held by whichever of the two copies. SQLite lets only one, and the
+	// other's checkpoint does nothing: while this one had always just begun again,
+	// the log of a load in bulk grew to 19 GB.
+	turn sync.Mutex
+	rest atomic.Bool // the writer waits for its turn: the checkpointer begins no other
 
-	writes int // since the last kick; touched by the writer goroutine only
+	fresh int           // pages in the log since the last kick; this and the rest: writer goroutine only
+	long  int           // since it was last asked to start over
+	wait  time.Duration // for the readers that look at the log, next time
 }
 
 const (
-	kickEvery = 4096  // writes between two checkpoints; a page that many of them changed is copied once
-	longLog   = 16384 // pages, 64 MiB
+	kickEvery = 8192  // pages between two checkpoints, 32 MiB
+	longLog   = 16384 // pages, 64 MiB; at twice that all writes wait until it was copied
+
+	// A reader that looks at the log keeps it from starting over. One that is longer
+	// than usual is waited for the longer, the longer the log has grown.
+	leastWait = 20 * time.Millisecond
+	mostWait  = time.Second
+
+	keptLog = 128 << 20 // bytes of the log's file that stay when it starts over
 )
 
 func openCheckpointer(ctx context.Context, path string, log *slog.Logger) (*checkpointer, error) {
@@ -42,50 +58,73 @@ func openCheckpointer(ctx context.Context, path string, log *slog.Logger) (*chec
 		db.Close()
 		return nil, err
 	}
-	cp := &checkpointer{db: db, conn: conn, log: log, kick: make(chan struct{}, 1), done: make(chan struct{})}
+	cp := &checkpointer{db: db, conn: conn, log: log, wait: leastWait, kick: make(chan struct{}, 1), done: make(chan struct{})}
 	go cp.run()
 	return cp, nil
 }
 
-const sqlCheckpoint = `PRAGMA wal_checkpoint(PASSIVE)`
-
 func (cp *checkpointer) run() {
 	defer close(cp.done)
 	for range cp.kick {
-		var blocked, pages, copied int
-		err := cp.conn.QueryRowContext(never, sqlCheckpoint).Scan(&blocked, &pages, &copied)
-		if err != nil {
-			cp.log.Error("checkpoint failed", "error", err)
+		if cp.rest.Load() {
 			continue
 		}
-		if pages > longLog {
-			cp.rest.Store(true)
+		cp.turn.Lock()
+		_, err := cp.conn.ExecContext(never, `PRAGMA wal_checkpoint(PASSIVE)`)
+		cp.turn.Unlock()
+		if err != nil {
+			cp.log.Error("checkpoint failed", "error", err)
 		}
 	}
 }
 
-// wrote counts a write of the writer.
-func (cp *checkpointer) wrote() {
-	if cp.writes++; cp.writes < kickEvery {
+// tend runs between two groups of the writer: it counts what the last one wrote,
+// and sees to it that the log is copied.
+func (cp *checkpointer) tend(w *writer) {
+	if w.c == nil {
 		return
 	}
-	cp.writes = 0
-	select {
-	case cp.kick <- struct{}{}:
-	default: // one is under way
+	n, err := w.c.written()
+	if err != nil {
+		cp.log.Error("pages of the log cannot be counted", "error", err)
+		n = 1
+	}
+	cp.fresh += n
+	cp.long += n
+	switch {
+	case cp.long > longLog:
+		cp.startOver(w)
+	case cp.fresh > kickEvery:
+		cp.fresh = 0
+		select {
+		case cp.kick <- struct{}{}:
+		default: // one is under way
+		}
 	}
 }
 
-// help copies the rest of a long log, on the writer's connection between two groups.
-func (cp *checkpointer) help(w *writer) {
-	if !cp.rest.CompareAndSwap(true, false) || w.c == nil {
+// startOver copies the rest of a long log on the writer's connection, or leaves
+// that until the checkpointer has ended its turn. It does not leave it for ever.
+func (cp *checkpointer) startOver(w *writer) {
+	cp.rest.Store(true)
+	switch {
+	case cp.turn.TryLock():
+	case cp.long > 2*longLog:
+		cp.turn.Lock()
+	default:
 		return
 	}
-	if rows, err := w.c.query(sqlCheckpoint, nil); err != nil {
+	switch over, err := w.c.startLogOver(cp.wait); {
+	case err != nil:
 		cp.log.Error("checkpoint failed", "error", err)
-	} else {
-		rows.Close()
+	case over:
+		cp.wait = leastWait
+	default:
+		cp.wait = min(2*cp.wait, mostWait)
 	}
+	cp.fresh, cp.long = 0, 0
+	cp.rest.Store(false)
+	cp.turn.Unlock()
 }
 
 // close runs after the writer has ended.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -42,10 +43,10 @@ const (
 // bound in KiB that fills with use, so that the idle server stays below 40 MB.
 // secure_delete=FAST: what audit erases is overwritten where that costs no write.
 func (a access) pragmas() []string {
-	ps := []string{"busy_timeout=5000", "trusted_schema=OFF", "foreign_keys=ON", "temp_store=MEMORY"}
+	ps := []string{busy(patiently), "trusted_schema=OFF", "foreign_keys=ON", "temp_store=MEMORY"}
 	switch a {
 	case writing:
-		ps = append(ps, "journal_mode=WAL", "synchronous=FULL", "wal_autocheckpoint=0", "cache_size=-16384", "secure_delete=FAST")
+		ps = append(ps, "journal_mode=WAL", "synchronous=FULL", "wal_autocheckpoint=0", fmt.Sprintf("journal_size_limit=%d", keptLog), "cache_size=-16384", "secure_delete=FAST")
 	case reading:
 		ps = append(ps, "journal_mode=WAL", "cache_size=-4096", "query_only=ON")
 	case beholding:
@@ -53,6 +54,11 @@ func (a access) pragmas() []string {
 	}
 	return ps
 }
+
+// patiently is how long a statement waits for other connections.
+const patiently = 5 * time.Second
+
+func busy(wait time.Duration) string { return fmt.Sprintf("busy_timeout=%d", wait.Milliseconds()) }
 
 // openFile returns a handle on the SQLite file at path.
 func openFile(path string, a access) (*sql.DB, error) {
@@ -227,6 +233,65 @@ func (c *sqliteConn) query(q string, args []any) (cursor, error) {
 		return nil, sqliteError(err)
 	}
 	return sqliteRows{r}, nil
+}
+
+// written is how many pages the connection has put into the log since it was last
+// asked, those of a transaction that was rolled back included.
+func (c *sqliteConn) written() (pages int, err error) {
+	err = c.conn.Raw(func(dc any) error {
+		pages, _, err = dc.(sqlite.DBStatus).Status(sqlite.DBStatusCacheWrite, true)
+		return err
+	})
+	return pages, sqliteError(err)
+}
+
+// startLogOver copies what is left of the log, so that the next commit begins it
+// anew, and waits that long for the readers that look at it. It reports whether
+// they had gone.
+//
+// Only PASSIVE may meet readers that come and go: a RESTART waits for the place of
+// an older reader, and never gets it while newer ones take it over from each other.
+// Once all was copied they look into the database alone, and a RESTART waits for
+// nobody but those who came before.
+func (c *sqliteConn) startLogOver(wait time.Duration) (over bool, err error) {
+	var late <-chan time.Time
+	for {
+		all, err := c.checkpoint(`PRAGMA wal_checkpoint(PASSIVE)`)
+		if err != nil {
+			return false, err
+		}
+		if all {
+			break
+		}
+		if late == nil {
+			late = time.After(wait)
+		}
+		select {
+		case <-late:
+			return false, nil
+		case <-time.After(time.Millisecond):
+		}
+	}
+	if err := c.wait(wait); err != nil {
+		return false, err
+	}
+	over, err = c.checkpoint(`PRAGMA wal_checkpoint(RESTART)`)
+	return over, errors.Join(err, c.wait(patiently))
+}
+
+// checkpoint reports whether the whole log is in the database, and whether nobody
+// kept the statement from what it was to do.
+func (c *sqliteConn) checkpoint(pragma string) (all bool, err error) {
+	var blocked, pages, copied int
+	err = c.conn.QueryRowContext(never, pragma).Scan(&blocked, &pages, &copied)
+	return blocked == 0 && copied == pages, sqliteError(err)
+}
+
+// wait sets how long a statement waits for other connections. It is never among the
+// prepared ones: SQLite sets it when the text is compiled.
+func (c *sqliteConn) wait(d time.Duration) error {
+	_, err := c.conn.ExecContext(never, "PRAGMA "+busy(d))
+	return sqliteError(err)
 }
 
 func (c *sqliteConn) close() error {

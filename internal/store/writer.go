@@ -189,7 +189,7 @@ func (w *writer) run() {
 		case len(w.batch) > 1:
 			w.together()
 		}
-		w.cp.help(w)
+		w.cp.tend(w)
 	}
 	finished = true
 	close(w.ended)
