@@ -16,6 +16,7 @@ import (
 // writes no rows.
 type tally struct {
 	writing sync.Mutex // held while counts are written: who flushes finds written what was counted before
+	far     time.Time  // when it was last looked far back; under writing
 
 	shards [shards]tallyShard
 }
@@ -106,7 +107,7 @@ func (s *Service) Flush(ctx context.Context) error {
 			continue
 		}
 		short, cancel := context.WithTimeout(ctx, flushPatience)
-		err := s.db.Housekeeping(short, func(tx *store.Tx) error { return write(tx, n) })
+		err := s.db.Housekeeping(short, func(tx *store.Tx) error { return s.write(tx, n) })
 		cancel()
 		if err != nil {
 			sh.mu.Lock()
@@ -123,13 +124,15 @@ func (s *Service) Flush(ctx context.Context) error {
 		}
 	}
 	all = errors.Join(all, s.tellStale(ctx))
-	if s.reader {
+	if s.reader || !s.shared {
 		return all
 	}
 	return errors.Join(all, s.noteUsed(ctx))
 }
 
-func write(tx *store.Tx, n map[use]*int64) error {
+// write adds the counts to the stories, and notes on the keys when they were let in last.
+// A gate may not write on a key: noteUsed does that for it.
+func (s *Service) write(tx *store.Tx, n map[use]*int64) error {
 	uses := make([]use, 0, len(n))
 	for u := range n {
 		uses = append(uses, u)
@@ -147,6 +150,7 @@ func write(tx *store.Tx, n map[use]*int64) error {
 		}
 		return strings.Compare(string(a.class)+string(a.code), string(b.class)+string(b.code))
 	})
+	var used []usedAt
 	for _, u := range uses {
 		addr := ""
 		if u.addr.IsValid() {
@@ -156,22 +160,58 @@ func write(tx *store.Tx, n map[use]*int64) error {
 		if err := tx.Later(sqlTally, string(u.key), minute, addr, string(u.class), string(u.code), *n[u]); err != nil {
 			return err
 		}
+		switch last := len(used) - 1; {
+		case u.code != "":
+		case last >= 0 && used[last].key == string(u.key):
+			used[last].at = minute // they are in order
+		default:
+			used = append(used, usedAt{string(u.key), minute})
+		}
+	}
+	if s.reader {
+		return nil
+	}
+	return note(tx, used)
+}
+
+func note(tx *store.Tx, used []usedAt) error {
+	for _, u := range used {
+		if err := tx.Later(sqlUsed, u.at, u.key); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// usedLately: how far back a server looks for what gates counted since it looked last.
-const usedLately = time.Hour
+const (
+	// usedLately: how far back a server looks for what gates counted. Most write once a
+	// minute; one that had lost the database writes what it kept when it is back.
+	usedLately = time.Hour
 
-// noteUsed writes on the keys when they were used last.
+	// farEvery: it looks back that far only so often, because with many keys in use an hour
+	// has many lines.
+	farEvery = 10 * time.Minute
+)
+
+// noteUsed writes on the keys when gates let them in last.
 func (s *Service) noteUsed(ctx context.Context) error {
-	return s.db.Housekeeping(ctx, func(tx *store.Tx) error {
-		used, err := usedBetween(tx, tx.Now.Add(-usedLately), tx.Now.Add(clocksApart))
-		for _, u := range used {
-			err = errors.Join(err, tx.Later(sqlUsed, u.at, u.key))
+	now := s.db.Now()
+	far := now.Sub(s.tally.far) >= farEvery
+	back := talliesLate + clocksApart
+	if far {
+		back = usedLately
+	}
+	err := s.db.Housekeeping(ctx, func(tx *store.Tx) error {
+		used, err := usedBetween(tx, tx.Now.Add(-back), tx.Now.Add(clocksApart))
+		if err != nil {
+			return err
 		}
-		return err
+		return note(tx, used)
 	})
+	if err == nil && far {
+		s.tally.far = now
+	}
+	return err
 }
 
 type usedAt struct {
