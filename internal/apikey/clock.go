@@ -48,7 +48,7 @@ func off(skew, window time.Duration) bool { return skew < -window/2 || skew > ah
 // watchClock looks at the clock of a request that was let in.
 func (s *Service) watchClock(k *opened, skew, window time.Duration, peer netip.Addr, now time.Time) {
 	judged, ok := k.clock.saw(skew)
-	if !ok || !off(judged, window) || now.Sub(time.Unix(60*int64(k.told.Load()), 0)) < clockEvery {
+	if !ok || !off(judged, window) || now.Sub(k.toldOfClock()) < clockEvery {
 		return
 	}
 	if !k.once(now) {

@@ -97,28 +97,44 @@ type opened struct {
 	tat      *atomic.Int64 // of the key, not of this reading of it
 	*marks
 
+	last atomic.Int32 // index of the version that signed last; what was packed has one
+
 	room openedRoom // for what was packed
 }
 
 // marks change while a key is remembered.
 type marks struct {
 	probes  atomic.Int64
-	last    atomic.Int32 // index of the version that signed last
 	clock   clockWatch
-	first   atomic.Bool   // its first use was written down
-	told    atomic.Uint32 // unix minute in which its owner was told of its clock; 0: never
+	told    atomic.Uint32 // unix minute in which its owner was told of its clock, 0: never; and used
 	sighted atomic.Uint32 // unix second in which something of it was written down for a server
 }
+
+// used says that the first use of a key was written down. The minutes of the next
+// thousand years leave the bit free, and a field of its own would cost every key four bytes.
+const used = 1 << 31
 
 // newMarks are the marks of a key that was just read.
 func newMarks(k *Key) *marks {
 	m := new(marks)
-	m.first.Store(!k.UsedAt.IsZero())
+	var told uint32
 	if !k.clockAt.IsZero() {
-		m.told.Store(uint32(k.clockAt.Unix() / 60))
+		told = uint32(k.clockAt.Unix() / 60)
 	}
+	if !k.UsedAt.IsZero() {
+		told |= used
+	}
+	m.told.Store(told)
 	return m
 }
+
+// first reports whether nobody wrote down yet that the key works, and takes it.
+func (m *marks) first() bool {
+	return m.told.Load()&used == 0 && m.told.Or(used)&used == 0
+}
+
+// toldOfClock is when its owner was told of its clock; long ago when never.
+func (m *marks) toldOfClock() time.Time { return time.Unix(60*int64(m.told.Load()&^used), 0) }
 
 // once reports whether nothing of a key was written down in this second, and takes it.
 func (m *marks) once(now time.Time) bool {

@@ -27,20 +27,19 @@ type packed struct {
 	starts  int64         // unix microseconds, as stored
 	expires int64
 	marks   marks
-	window  int32 // milliseconds
 	perMin  int32
 	version int32
-	n       int32 // of the one version
+	window  uint16 // milliseconds
+	n       uint16 // of the one version
 	scopes  Scopes
 	place   [4]byte // the one place, of IPv4
-	bits    uint8   // of it; anywhere: there is none
-	locked  bool
-	profile uint8 // in the lists below
-	alg     uint8
-	status  uint8
-	account uint8 // length of it
+	kind    uint8   // profile and algorithm in the lists below, and whether it is locked
+	where   uint8   // status in its list, and the bits of the place; anywhere: there is none
+	account uint8   // length of it
 	sub     uint8
 }
+
+// A key takes 112 bytes: with one more the next size that memory comes in is 128.
 
 var (
 	packedProfiles = Profiles()
@@ -48,18 +47,22 @@ var (
 	packedStatuses = []Status{Active, Quarantined, Revoked}
 )
 
-const anywhere = math.MaxUint8
+const (
+	anywhere = 1<<6 - 1
+
+	algAt, lockedBit, statusAt = 4, 1 << 7, 6
+)
 
 // pack makes the small form. What k counts it counts there from then on.
 func pack(id ID, k *opened) *packed {
-	p := &packed{id: id, tat: k.tat, scopes: k.Scopes, locked: k.Locked, starts: store.Micros(k.Starts), expires: store.Micros(k.Expires), bits: anywhere}
+	p := &packed{id: id, tat: k.tat, scopes: k.Scopes, starts: store.Micros(k.Starts), expires: store.Micros(k.Expires)}
 	profile, alg, status := slices.Index(packedProfiles, k.Profile), slices.Index(packedAlgs, k.Alg), slices.Index(packedStatuses, k.Status)
 	whole := k.honey || k.Asleep != Awake || profile < 0 || alg < 0 || status < 0 || len(k.versions) != 1 || len(k.Allow) > 1 || len(k.Deny) > 0 || len(k.Symbols) > 0 || k.DayCap != (DayCap{}) || !k.browserAt.IsZero() || k.ID != id ||
-		len(k.Account) > math.MaxUint8 || len(k.Sub) > math.MaxUint8 || k.Window > math.MaxInt32*time.Millisecond || k.Window%time.Millisecond != 0 || k.PerMin > math.MaxInt32 || k.Version > math.MaxInt32 ||
+		len(k.Account) > math.MaxUint8 || len(k.Sub) > math.MaxUint8 || k.Window > math.MaxUint16*time.Millisecond || k.Window%time.Millisecond != 0 || k.PerMin > math.MaxInt32 || k.Version > math.MaxInt32 ||
 		!store.Time(p.starts).Equal(k.Starts) || !store.Time(p.expires).Equal(k.Expires)
 	if !whole {
 		v := &k.versions[0]
-		whole = v.name != "" || v.ends != 0 || v.passphrase != [32]byte{} || v.n > math.MaxInt32 || v.mac == nil && len(v.public) != len(k.room.public)
+		whole = v.name != "" || v.ends != 0 || v.passphrase != [32]byte{} || v.n > math.MaxUint16 || v.mac == nil && len(v.public) != len(k.room.public)
 	}
 	if !whole && len(k.Allow) == 1 {
 		whole = !k.Allow[0].Addr().Is4() || !k.Allow[0].IsValid()
@@ -75,7 +78,6 @@ func pack(id ID, k *opened) *packed {
 		k.Purpose, k.Partner, k.Made, k.UsedAt, k.UsedAddr, k.EndedAt, k.EndedWhy, k.lockedBy = "", "", Made{}, time.Time{}, "", time.Time{}, "", ""
 		return p
 	}
-	p.marks.first.Store(k.first.Load())
 	p.marks.told.Store(k.told.Load())
 	k.marks = &p.marks
 	v := &k.versions[0]
@@ -85,10 +87,14 @@ func pack(id ID, k *opened) *packed {
 	}
 	p.text = string(k.Account) + k.Sub + secret
 	p.account, p.sub = uint8(len(k.Account)), uint8(len(k.Sub))
-	p.window, p.perMin, p.version, p.n = int32(k.Window.Milliseconds()), int32(k.PerMin), int32(k.Version), int32(v.n)
-	p.profile, p.alg, p.status = uint8(profile), uint8(alg), uint8(status)
+	p.window, p.perMin, p.version, p.n = uint16(k.Window.Milliseconds()), int32(k.PerMin), int32(k.Version), uint16(v.n)
+	bits := anywhere
 	if len(k.Allow) == 1 {
-		p.place, p.bits = k.Allow[0].Addr().As4(), uint8(k.Allow[0].Bits())
+		p.place, bits = k.Allow[0].Addr().As4(), k.Allow[0].Bits()
+	}
+	p.kind, p.where = uint8(profile|alg<<algAt), uint8(status<<statusAt|bits)
+	if k.Locked {
+		p.kind |= lockedBit
 	}
 	return p
 }
@@ -109,8 +115,8 @@ func (p *packed) opened() *opened {
 	}
 	k := openeds.Get().(*opened)
 	a, b := int(p.account), int(p.account)+int(p.sub)
-	k.Key = Key{ID: p.id, Account: account.ID(p.text[:a]), Sub: p.text[a:b], Profile: packedProfiles[p.profile], Alg: packedAlgs[p.alg], Status: packedStatuses[p.status], Scopes: p.scopes,
-		Starts: store.Time(p.starts), Expires: store.Time(p.expires), Window: time.Duration(p.window) * time.Millisecond, PerMin: int(p.perMin), Version: int64(p.version), Locked: p.locked}
+	k.Key = Key{ID: p.id, Account: account.ID(p.text[:a]), Sub: p.text[a:b], Profile: packedProfiles[p.kind&(1<<algAt-1)], Alg: packedAlgs[p.kind&(lockedBit-1)>>algAt], Status: packedStatuses[p.where>>statusAt], Scopes: p.scopes,
+		Starts: store.Time(p.starts), Expires: store.Time(p.expires), Window: time.Duration(p.window) * time.Millisecond, PerMin: int(p.perMin), Version: int64(p.version), Locked: p.kind&lockedBit != 0}
 	k.tat, k.marks = p.tat, &p.marks
 	v := &k.room.versions[0]
 	*v = verifier{n: int64(p.n), mac: macOf(k.Alg)}
@@ -121,8 +127,8 @@ func (p *packed) opened() *opened {
 		v.secret = v.mac.Key(p.text[b:])
 	}
 	k.versions = k.room.versions[:]
-	if p.bits != anywhere {
-		k.room.allow[0] = netip.PrefixFrom(netip.AddrFrom4(p.place), int(p.bits))
+	if bits := int(p.where & anywhere); bits != anywhere {
+		k.room.allow[0] = netip.PrefixFrom(netip.AddrFrom4(p.place), bits)
 		k.Allow = k.room.allow[:]
 	}
 	return k

@@ -152,7 +152,7 @@ func (s *Service) judge(ctx context.Context, r *Request, c *Claim, need Need) (D
 	if !c.At.IsZero() {
 		s.watchClock(k, d.Skew, window, r.Peer, now)
 	}
-	if !k.first.Load() && !k.first.Swap(true) {
+	if k.first() {
 		s.firstUse(k, r.Peer, now)
 	}
 	return d, nil
