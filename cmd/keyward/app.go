@@ -121,8 +121,13 @@ type domains struct {
 func (c *core) domains(met session.Metrics, transport http.RoundTripper, bots botAlarms) (*domains, error) {
 	host, _ := os.Hostname()
 	d := &domains{accounts: account.New(c.log, c.ring)}
-	var err error
-	d.devices, err = device.New(device.Config{RPID: c.cfg.RP.ID, RPName: c.cfg.RP.Name, Origins: c.cfg.RP.Origins, Now: c.db.Now, Ask: c.cfg.Attestation.Ask}, c.ring, c.log)
+	apps, err := phoneApps(c.cfg.Apps)
+	if err != nil {
+		return nil, err
+	}
+	d.devices, err = device.New(device.Config{
+		RPID: c.cfg.RP.ID, RPName: c.cfg.RP.Name, Origins: c.cfg.RP.Origins, Now: c.db.Now, Ask: c.cfg.Attestation.Ask, Apps: apps,
+	}, c.ring, c.log)
 	if err != nil {
 		return nil, err
 	}

@@ -211,3 +211,21 @@ func lookAtLists(cfg config.Attestation, at time.Time) (out []finding) {
 	}
 	return out
 }
+
+// phoneApps are the exchange's own apps as device knows them.
+func phoneApps(cfg config.Apps) (device.Apps, error) {
+	apps := device.Apps{IOS: cfg.IOS, AppIsEnough: cfg.AppAttestEarns == "hardware"}
+	if cfg.AppAttest == "development" {
+		apps.Environment = attest.Development
+	}
+	for _, a := range cfg.Android {
+		digests, err := a.Digests()
+		if err != nil {
+			return device.Apps{}, err
+		}
+		for _, d := range digests {
+			apps.Android = append(apps.Android, attest.App{Package: a.Package, Digest: d})
+		}
+	}
+	return apps, nil
+}

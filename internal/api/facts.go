@@ -59,6 +59,7 @@ func sessionOf(x session.Session, here session.ID) Session {
 // Passkey is one key that signs the owner in.
 type Passkey struct {
 	ID        string    `json:"id" example:"key_01jd8f00000000000000000000"`
+	Kind      string    `json:"kind" enum:"passkey,phone" doc:"phone: the touch key of an app."`
 	Name      string    `json:"name"`
 	Provider  string    `json:"provider,omitempty" doc:"Who keeps it, where known."`
 	Grade     string    `json:"grade" enum:"synced,claimed,hardware" doc:"What is known about where the key lives. claimed: it says it stays on one device, without evidence."`
@@ -74,7 +75,7 @@ type Passkey struct {
 func passkeyOf(k device.Key) Passkey {
 	return Passkey{
 		Evidence: evidenceOf(k),
-		ID:       string(k.ID), Name: k.Name, Provider: k.Provider, Grade: string(k.Grade), Roaming: k.Roaming(), BackedUp: k.BS,
+		ID:       string(k.ID), Kind: string(k.Kind), Name: k.Name, Provider: k.Provider, Grade: string(k.Grade), Roaming: k.Roaming(), BackedUp: k.BS,
 		Device: string(k.Device), CreatedAt: k.CreatedAt, LastUsed: ever(k.LastUsed), RemovedAt: ever(k.RemovedAt),
 	}
 }

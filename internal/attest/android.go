@@ -28,6 +28,7 @@ const (
 	FaultNoAuth       Fault = "no_auth_per_use"   // it signs without the person
 	FaultRevoked      Fault = "revoked"           // the maker took a certificate of the chain back
 	FaultUnknownMaker Fault = "unknown_root"      // nobody we trust speaks for it
+	FaultAppOnly      Fault = "app_only"          // the maker speaks for the app, and not for the key
 	FaultModel        Fault = "model_compromised" // FIDO lists the model as broken
 	FaultUnchecked    Fault = "unchecked"         // a form that nothing here can check
 )

@@ -38,6 +38,7 @@ func (c Config) check() Faults {
 	k.backends(c.Backends)
 	k.gate(c)
 	k.oneOf("attestation.ask", c.Attestation.Ask, "none", "indirect", "direct")
+	k.apps(c.Apps)
 	k.oneOf("languages.default", c.Languages.Default, "en", "ko")
 	k.limits(c.Limits)
 	k.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")

@@ -21,6 +21,7 @@ type Evidence struct {
 	Biometric  int            `json:"biometric,omitempty"` // certified level of its face or finger check; 0: unknown
 	Patch      uint64         `json:"patch,omitempty"`     // the phone's security updates, YYYYMM
 	AuthPerUse bool           `json:"auth_per_use,omitempty"`
+	App        bool           `json:"app,omitempty"` // who vouches speaks for the app that made the key, and not for the key
 	Faults     []attest.Fault `json:"faults,omitempty"`
 	List       int64          `json:"list,omitempty"`  // number of the FIDO metadata it was judged by
 	Stale      bool           `json:"stale,omitempty"` // that metadata was past its day

@@ -23,9 +23,10 @@ import (
 // trust is what statements are judged by, at one moment. The zero value trusts
 // nobody.
 type trust struct {
-	google []*x509.Certificate
-	lists  Lists
-	at     time.Time
+	google    []*x509.Certificate
+	appleRoot *x509.Certificate
+	lists     Lists
+	at        time.Time
 }
 
 // judgeStatement says what an attestation statement is worth (§7.1 steps 21–24).

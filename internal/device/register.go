@@ -17,6 +17,7 @@ type RegisterFor struct {
 	UserName    string     // shown by passkey managers to tell accounts apart
 	DisplayName string     // shown next to it, may be empty
 	Exclude     [][]byte   // credential ids the account has: no two in one manager
+	JKT         string     // the key that the answer's request proves, "" when none does; a phone's session key
 }
 
 // BeginRegister makes the options for navigator.credentials.create(), in the
@@ -95,6 +96,7 @@ type descriptor struct {
 
 // Attestation is a verified registration that has not become a key yet.
 type Attestation struct {
+	kind         Kind
 	account      account.ID // "" at sign-up
 	handle       []byte
 	ticket       ticket
@@ -109,6 +111,8 @@ type Attestation struct {
 	clientHash   [32]byte
 	format       string
 	evidence     Evidence
+	jkt          string // Phone: thumbprint of its session key
+	appKey       []byte // Phone of Apple's: public half of its App Attest key (COSE_Key)
 }
 
 // grade: BE=0 is a claim by the authenticator and no evidence; Hardware needs a
@@ -124,9 +128,12 @@ func (a *Attestation) Grade() Grade { return a.grade() }
 // Provider is who keeps the key, in words; "" when unknown.
 func (a *Attestation) Provider() string { return providerName(a.aaguid) }
 
-// ParseRegister verifies what the browser answered to BeginRegister for the same
+// ParseRegister verifies what the browser or the phone answered to BeginRegister for the same
 // account, handle and bind. It touches no row and is called outside any transaction.
 func (s *Service) ParseRegister(ctx context.Context, f RegisterFor, bind string, answer []byte) (*Attestation, error) {
+	if fromPhone(answer) {
+		return s.enrolled(ctx, f, registering(f, bind), answer)
+	}
 	return s.registered(ctx, f, registering(f, bind), answer)
 }
 
@@ -143,7 +150,7 @@ func (s *ceremonies) registered(ctx context.Context, f RegisterFor, p purpose, a
 		return nil, ErrNotAccepted.Because(err)
 	}
 	return &Attestation{
-		account: f.Account, handle: f.Handle, ticket: t, credentialID: c.credentialID, publicKey: c.publicKey, alg: c.alg, aaguid: c.aaguid,
+		kind: Passkey, account: f.Account, handle: f.Handle, ticket: t, credentialID: c.credentialID, publicKey: c.publicKey, alg: c.alg, aaguid: c.aaguid,
 		be: c.has(flagBE), bs: c.has(flagBS), counter: c.counter, transports: r.transports,
 		object: r.attestation, clientHash: sha256.Sum256(r.clientData), format: c.format, evidence: c.evidence,
 	}, nil

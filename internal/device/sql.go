@@ -20,17 +20,17 @@ RETURNING device, key_id, grade, regressed, at`
 	sqlForgetDevice = `DELETE FROM device_device WHERE id = $1 AND account = $2`
 )
 
-const keyCols = `id, account, device, name, aaguid, grade, be, bs, counter, created_at, last_used, removed_at, version, credential_id, transports, evidence`
+const keyCols = `id, account, device, name, aaguid, grade, be, bs, counter, created_at, last_used, removed_at, version, credential_id, transports, evidence, kind`
 
 const keyInsert = `INSERT INTO device_key (id, account, device, handle, name, credential_id, public_key, alg, aaguid,
- grade, be, bs, counter, counter_before, transports, attestation, client_data_hash, format, source, created_at, last_used, removed_at, removed_by, version, evidence) `
+ grade, be, bs, counter, counter_before, transports, attestation, client_data_hash, format, source, created_at, last_used, removed_at, removed_by, version, evidence, kind, session_jkt, app_key) `
 
 const (
-	sqlInsertKey = keyInsert + `VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, $14, $15, $16, $17, $18, $19, 0, 0, '', 1, $20)
+	sqlInsertKey = keyInsert + `VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, $14, $15, $16, $17, $18, $19, 0, 0, '', 1, $20, $21, $22, $23)
 ON CONFLICT DO NOTHING`
 
 	// "No key, ever" is part of the statement; removed keys count.
-	sqlInsertFirstKey = keyInsert + `SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, $14, $15, $16, $17, $18, $19, 0, 0, '', 1, $20
+	sqlInsertFirstKey = keyInsert + `SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, $14, $15, $16, $17, $18, $19, 0, 0, '', 1, $20, $21, $22, $23
 WHERE NOT EXISTS (SELECT 1 FROM device_key WHERE account = $2)
 ON CONFLICT DO NOTHING`
 
@@ -47,7 +47,7 @@ ON CONFLICT DO NOTHING`
  AND EXISTS (SELECT 1 FROM device_key o WHERE o.account = $2 AND o.id <> $1 AND o.removed_at = 0)`
 
 	// What an assertion is judged by, read outside any transaction.
-	sqlForAssert = `SELECT id, account, name, handle, public_key, be FROM device_key WHERE credential_id = $1`
+	sqlForAssert = `SELECT id, account, name, handle, public_key, be, kind, session_jkt, app_key, counter FROM device_key WHERE credential_id = $1`
 
 	// The right-hand sides read the row as it was, so counter_before is the
 	// counter this touch had to beat. The larger one stays: a copy that fell
@@ -84,7 +84,7 @@ RETURNING ` + deviceCols
 
 	sqlEraseDevices = `UPDATE device_device SET name = '', platform = '', browser = '', cookie_hash = NULL, version = version + 1 WHERE account = $1`
 	sqlEraseProofs  = `DELETE FROM device_proof WHERE account = $1`
-	sqlEraseKeys    = `UPDATE device_key SET name = '', handle = NULL, attestation = NULL, client_data_hash = NULL, evidence = '', version = version + 1,
+	sqlEraseKeys    = `UPDATE device_key SET name = '', handle = NULL, attestation = NULL, client_data_hash = NULL, session_jkt = '', app_key = NULL, evidence = '', version = version + 1,
  removed_by = CASE WHEN removed_at = 0 THEN 'erased' ELSE removed_by END,
  removed_at = CASE WHEN removed_at = 0 THEN $2 ELSE removed_at END WHERE account = $1`
 )

@@ -94,7 +94,7 @@ func (s *Service) FinishEnrolment(ctx context.Context, cause store.Cause, sealed
 	}); err != nil {
 		return Entered{}, err
 	}
-	att, err := s.devices.ParseRegister(ctx, device.RegisterFor{Account: acc.ID, Handle: acc.Handle}, bindTicket(sealed), response)
+	att, err := s.devices.ParseRegister(ctx, device.RegisterFor{Account: acc.ID, Handle: acc.Handle, JKT: f.JKT}, bindTicket(sealed), response)
 	if err != nil {
 		return Entered{}, err
 	}

@@ -74,7 +74,7 @@ func (s *Service) FinishAddKey(ctx context.Context, cause store.Cause, ses sessi
 	}); err != nil {
 		return device.Key{}, err
 	}
-	att, err := s.devices.ParseRegister(ctx, device.RegisterFor{Account: ses.Account, Handle: acc.Handle}, string(ses.ID), response)
+	att, err := s.devices.ParseRegister(ctx, device.RegisterFor{Account: ses.Account, Handle: acc.Handle, JKT: ses.JKT}, string(ses.ID), response)
 	if err != nil {
 		return device.Key{}, err
 	}

@@ -84,7 +84,7 @@ func (s *Service) FinishSignUp(ctx context.Context, cause store.Cause, sealed st
 	if err != nil {
 		return Entered{}, err
 	}
-	att, err := s.devices.ParseRegister(ctx, device.RegisterFor{Handle: t.Handle}, bindTicket(sealed), response)
+	att, err := s.devices.ParseRegister(ctx, device.RegisterFor{Handle: t.Handle, JKT: f.JKT}, bindTicket(sealed), response)
 	if err != nil {
 		return Entered{}, err
 	}

@@ -25,6 +25,8 @@ func passkeyOf(k device.Key, here device.ID) Passkey {
 	switch {
 	case k.Grade == device.Synced:
 		p.Kind = InManager
+	case k.Kind == device.Phone:
+		p.Kind = InApp
 	case k.Roaming():
 		p.Kind = OnSecurityKey
 	default:

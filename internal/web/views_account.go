@@ -68,6 +68,7 @@ type PasskeyKind string
 const (
 	OnPhone       PasskeyKind = "phone"
 	OnComputer    PasskeyKind = "computer"
+	InApp         PasskeyKind = "app"
 	OnSecurityKey PasskeyKind = "security-key"
 	InManager     PasskeyKind = "manager" // a password manager that carries it to several devices
 )

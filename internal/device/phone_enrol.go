@@ -1,0 +1,141 @@
+package device
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+
+	"keyward/internal/attest"
+	"keyward/internal/store"
+)
+
+// enrolled verifies what a phone answered to BeginRegister. It refuses more than a
+// registration of a passkey does: the app is the exchange's own, so what is no evidence
+// of it is no app of theirs.
+func (s *Service) enrolled(ctx context.Context, f RegisterFor, p purpose, answer []byte) (*Attestation, error) {
+	e, err := parseEnrolling(answer)
+	if err != nil {
+		return nil, ErrNotAccepted.Because(err)
+	}
+	t, err := s.check(p, e.challenge)
+	if err != nil {
+		return nil, err
+	}
+	session, err := decode(f.JKT)
+	if err != nil || len(session) != sha256.Size || bytes.Equal(session, e.thumb[:]) {
+		return nil, ErrNotAccepted.Because(errors.New("a phone enrols with a request that its session key proves, which is not its touch key"))
+	}
+	err = s.judges.sit(ctx, func() error {
+		return touchFor{s.cfg.RPID, Act{Kind: ActKeysAdd}}.says(e.statement, e.key, e.thumb[:])
+	})
+	a := &Attestation{
+		kind: Phone, account: f.Account, handle: f.Handle, ticket: t, credentialID: e.thumb[:], publicKey: cose(e.key), alg: algES256,
+		transports: "[]", object: answer, clientHash: sha256.Sum256(e.challenge), jkt: f.JKT,
+	}
+	if err == nil {
+		err = s.judges.sit(ctx, func() error { return s.site().phone(a, e, session, s.cfg.Apps) })
+	}
+	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err() // it is not the phone's fault
+	case err != nil:
+		return nil, ErrNotAccepted.Because(err)
+	}
+	a.format = a.evidence.Format
+	return a, nil
+}
+
+// phone judges the evidence of an enrolment.
+func (st site) phone(a *Attestation, e *enrolling, session []byte, apps Apps) error {
+	a.evidence = Evidence{At: store.Micros(st.trust.at)}
+	switch {
+	case e.platform == platformAndroid && len(apps.Android) > 0:
+		a.evidence.Format = formatAndroid
+		return st.trust.androidPhone(&a.evidence, e, session, apps)
+	case e.platform == platformIOS && len(apps.IOS) > 0:
+		a.evidence.Format = formatIOS
+		return st.trust.iPhone(a, e, session, apps)
+	}
+	return fmt.Errorf("no app for %s is configured (attestation.apps)", e.platform)
+}
+
+// androidPhone: both keys were made in our app for this challenge, and the touch key
+// wants the person for each use.
+func (t trust) androidPhone(ev *Evidence, e *enrolling, session []byte, apps Apps) error {
+	own, err := leafKey(e.sessionChain)
+	if err != nil {
+		return fmt.Errorf("session key: %w", err)
+	}
+	if thumb := thumbprint(own); !bytes.Equal(thumb[:], session) {
+		return errors.New("the session chain is about another key than the one that proves the request")
+	}
+	touch, err := leafKey(e.touchChain)
+	if err != nil {
+		return fmt.Errorf("touch key: %w", err)
+	}
+	if !touch.Equal(e.key) {
+		return errors.New("the touch chain is about another key than the one that signed")
+	}
+	policy := attest.AndroidPolicy{Roots: t.google, Revoked: t.lists.Revoked, Challenge: e.challenge, Apps: apps.Android}
+	if err := t.chain(ev, e.sessionChain, policy); err != nil {
+		return fmt.Errorf("session key: %w", err)
+	}
+	policy.AuthPerUse = true
+	if err := t.chain(ev, e.touchChain, policy); err != nil { // last: what is said of the key is said of this one
+		return fmt.Errorf("touch key: %w", err)
+	}
+	return nil
+}
+
+// chain adds what one chain says. Refused is what no app of ours would send; a maker
+// whom we do not know, or a phone whose owner took the locks off, costs the grade.
+func (t trust) chain(ev *Evidence, chain [][]byte, p attest.AndroidPolicy) error {
+	v, err := attest.VerifyAndroid(chain, p, t.at)
+	switch {
+	case errors.Is(err, attest.ErrNoRoot):
+		ev.fault(attest.FaultUnknownMaker)
+		return nil
+	case err != nil:
+		ev.fault(attest.FaultUnchecked)
+		return nil
+	}
+	for _, f := range v.Faults {
+		switch {
+		case f == attest.FaultOtherApp:
+			return errors.New("made by another app than ours")
+		case f == attest.FaultNoAuth && v.Level > attest.Software:
+			// It would sign for whoever holds the phone, unlocked on a table.
+			return errors.New("signs without the person")
+		}
+		ev.fault(f)
+	}
+	if !v.ListKnown {
+		ev.fault(faultNoList)
+	}
+	ev.Speaker, ev.Kept, ev.AuthPerUse = Google, v.Level.String(), v.AuthPerUse
+	if l := v.Description.Hardware.OSPatchLevel; l != nil {
+		ev.Patch = *l
+	}
+	return nil
+}
+
+// iPhone: a genuine app on a genuine device vouches for both keys. Nothing in it says
+// that a key wants the person.
+func (t trust) iPhone(a *Attestation, e *enrolling, session []byte, apps Apps) error {
+	key, err := attest.VerifyAppAttest(e.appObject, e.appKey, vouched(e.challenge, session, e.thumb[:]), t.apple(apps), t.at)
+	if err != nil {
+		return err
+	}
+	a.appKey = cose(key.Key)
+	a.evidence.Speaker, a.evidence.Kept, a.evidence.App = Apple, "secure_enclave", true
+	if !apps.AppIsEnough {
+		a.evidence.fault(attest.FaultAppOnly)
+	}
+	return nil
+}
+
+func (t trust) apple(apps Apps) attest.AppAttestPolicy {
+	return attest.AppAttestPolicy{Root: t.appleRoot, AppIDs: apps.IOS, Environment: apps.Environment}
+}
