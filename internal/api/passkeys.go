@@ -54,6 +54,7 @@ func (s *Server) passkeyList(ctx context.Context, _ *none) (*passkeysOut, error)
 	var (
 		acc           account.Account
 		keys, removed []device.Key
+		accepted      [][]byte
 	)
 	if err := s.DB.View(ctx, func(tx *store.Tx) (err error) {
 		if acc, err = s.Accounts.ByID(tx, caller(ctx).Account); err != nil {
@@ -62,15 +63,16 @@ func (s *Server) passkeyList(ctx context.Context, _ *none) (*passkeysOut, error)
 		if keys, err = s.Devices.Keys(tx, acc.ID); err != nil {
 			return err
 		}
+		if accepted, err = s.Devices.AcceptedCredentialIDs(tx, acc.ID); err != nil {
+			return err
+		}
 		removed, err = s.Devices.RemovedKeys(tx, acc.ID)
 		return err
 	}); err != nil {
 		return nil, err
 	}
 	out := Passkeys{Items: each(keys, passkeyOf), Removed: each(removed, passkeyOf)}
-	out.Signals = Signals{RPID: s.Devices.RPID(), UserHandle: base64.RawURLEncoding.EncodeToString(acc.Handle), Credentials: each(keys, func(k device.Key) string {
-		return base64.RawURLEncoding.EncodeToString(k.CredentialID)
-	})}
+	out.Signals = Signals{RPID: s.Devices.RPID(), UserHandle: base64.RawURLEncoding.EncodeToString(acc.Handle), Credentials: each(accepted, base64.RawURLEncoding.EncodeToString)}
 	return &passkeysOut{out}, nil
 }
 
@@ -88,7 +90,7 @@ type passkeyFinishIn struct {
 type passkeyOut struct{ Body Passkey }
 
 func (s *Server) passkeyFinish(ctx context.Context, in *passkeyFinishIn) (*passkeyOut, error) {
-	k, err := s.SignIn.FinishAddKey(ctx, cause(ctx), caller(ctx).Session, in.Body.Name, in.Body.Credential)
+	k, err := s.SignIn.FinishAddKey(ctx, cause(ctx), caller(ctx).Session, in.Body.Name, in.Body.Credential, s.deviceOf)
 	if err != nil {
 		return nil, err
 	}

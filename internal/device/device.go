@@ -101,6 +101,21 @@ func (s *Service) RenameDevice(tx *store.Tx, acc account.ID, id ID, name string)
 	return d, err
 }
 
+// Rekey makes a device be recognised by another cookie: an app's is that of its session
+// key, and a phone that enrols has a new one. Where another device has it already, that one
+// stays what it is. Rows only.
+func (s *Service) Rekey(tx *store.Tx, acc account.ID, id ID, cookie string) (Device, error) {
+	if !ValidCookie(cookie) {
+		return Device{}, ErrUnknown.Because(errors.New("not a device cookie of ours"))
+	}
+	hash := keyring.Hash(cookie)
+	d, err := scanDevice(tx.Row(sqlRekeyDevice, id, acc, hash[:]))
+	if errors.Is(err, store.ErrNoRows) {
+		return s.Device(tx, acc, id)
+	}
+	return d, err
+}
+
 // Seen notes when a device was last used. Last-seen is coalesced in memory and
 // flushed through Housekeeping, so it moves no version.
 func (s *Service) Seen(tx *store.Tx, id ID, at time.Time) error {

@@ -1,7 +1,6 @@
 package device
 
 import (
-	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/sha256"
@@ -75,6 +74,7 @@ type enrolling struct {
 	platform     string
 	key          *ecdsa.PublicKey // touch key
 	thumb        [32]byte         // its RFC 7638 thumbprint
+	session      [32]byte         // that of the session key
 	statement    *proof.Touch
 	challenge    []byte
 	sessionChain [][]byte // Android
@@ -92,14 +92,16 @@ func parseEnrolling(b []byte) (*enrolling, error) {
 	if e.platform, err = m.text("platform"); err != nil {
 		return nil, err
 	}
-	jwk, err := m.object("touch_key")
+	if e.key, err = m.jwk("touch_key"); err != nil {
+		return nil, err
+	}
+	own, err := m.jwk("session_key")
 	if err != nil {
 		return nil, err
 	}
-	if e.key, err = jwk.p256(); err != nil {
-		return nil, err
+	if e.thumb, e.session = thumbprint(e.key), thumbprint(own); e.thumb == e.session {
+		return nil, errors.New("one key for both")
 	}
-	e.thumb = thumbprint(e.key)
 	if e.statement, e.challenge, err = m.touch(); err != nil {
 		return nil, err
 	}
@@ -181,8 +183,12 @@ func (m object) chain(name string) ([][]byte, error) {
 	return out, nil
 }
 
-// p256 reads a public JWK (RFC 7518 §6.2.1).
-func (m object) p256() (*ecdsa.PublicKey, error) {
+// jwk reads a public P-256 key (RFC 7518 §6.2.1).
+func (o object) jwk(name string) (*ecdsa.PublicKey, error) {
+	m, err := o.object(name)
+	if err != nil {
+		return nil, err
+	}
 	kty, _ := m.text("kty")
 	crv, _ := m.text("crv")
 	x, err := m.bytes("x")
@@ -239,10 +245,11 @@ func leafKey(chain [][]byte) (*ecdsa.PublicKey, error) {
 
 // says checks that a statement is the touch key's own, about this act and for us.
 func (t touchFor) says(s *proof.Touch, key *ecdsa.PublicKey, thumb []byte) error {
-	kid, err := decode(s.Key)
 	switch {
-	case err != nil || !bytes.Equal(kid, thumb):
+	case s.Key != encode(thumb):
 		return errors.New("the statement names another touch key")
+	case s.Session != encode(t.session):
+		return errors.New("the statement names another session key")
 	case s.Audience != t.rpID:
 		return errors.New("the statement is for another server")
 	// What was signed is what was shown: the challenge is bound to the act as well, but only
@@ -255,8 +262,9 @@ func (t touchFor) says(s *proof.Touch, key *ecdsa.PublicKey, thumb []byte) error
 
 // touchFor is what a statement has to be about.
 type touchFor struct {
-	rpID string
-	act  Act
+	rpID    string
+	act     Act
+	session []byte // thumbprint
 }
 
 // vouched is what the App Attest key of an iPhone signs over, at enrolment and with each

@@ -1,7 +1,6 @@
 package device
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -23,19 +22,18 @@ func (s *Service) enrolled(ctx context.Context, f RegisterFor, p purpose, answer
 	if err != nil {
 		return nil, err
 	}
-	session, err := decode(f.JKT)
-	if err != nil || len(session) != sha256.Size || bytes.Equal(session, e.thumb[:]) {
-		return nil, ErrNotAccepted.Because(errors.New("a phone enrols with a request that its session key proves, which is not its touch key"))
+	if jkt := encode(e.session[:]); f.JKT != "" && f.JKT != jkt {
+		return nil, ErrNotAccepted.Because(errors.New("the session that begins is bound to another key than the phone's session key"))
 	}
 	err = s.judges.sit(ctx, func() error {
-		return touchFor{s.cfg.RPID, Act{Kind: ActKeysAdd}}.says(e.statement, e.key, e.thumb[:])
+		return touchFor{s.cfg.RPID, Act{Kind: ActKeysAdd}, e.session[:]}.says(e.statement, e.key, e.thumb[:])
 	})
 	a := &Attestation{
 		kind: Phone, account: f.Account, handle: f.Handle, ticket: t, credentialID: e.thumb[:], publicKey: cose(e.key), alg: algES256,
-		transports: "[]", object: answer, clientHash: sha256.Sum256(e.challenge), jkt: f.JKT,
+		transports: "[]", object: answer, clientHash: sha256.Sum256(e.challenge), jkt: encode(e.session[:]),
 	}
 	if err == nil {
-		err = s.judges.sit(ctx, func() error { return s.site().phone(a, e, session, s.cfg.Apps) })
+		err = s.judges.sit(ctx, func() error { return s.site().phone(a, e, s.cfg.Apps) })
 	}
 	switch {
 	case ctx.Err() != nil:
@@ -48,28 +46,28 @@ func (s *Service) enrolled(ctx context.Context, f RegisterFor, p purpose, answer
 }
 
 // phone judges the evidence of an enrolment.
-func (st site) phone(a *Attestation, e *enrolling, session []byte, apps Apps) error {
+func (st site) phone(a *Attestation, e *enrolling, apps Apps) error {
 	a.evidence = Evidence{At: store.Micros(st.trust.at)}
 	switch {
 	case e.platform == platformAndroid && len(apps.Android) > 0:
 		a.evidence.Format = formatAndroid
-		return st.trust.androidPhone(&a.evidence, e, session, apps)
+		return st.trust.androidPhone(&a.evidence, e, apps)
 	case e.platform == platformIOS && len(apps.IOS) > 0:
 		a.evidence.Format = formatIOS
-		return st.trust.iPhone(a, e, session, apps)
+		return st.trust.iPhone(a, e, apps)
 	}
 	return fmt.Errorf("no app for %s is configured (attestation.apps)", e.platform)
 }
 
 // androidPhone: both keys were made in our app for this challenge, and the touch key
 // wants the person for each use.
-func (t trust) androidPhone(ev *Evidence, e *enrolling, session []byte, apps Apps) error {
+func (t trust) androidPhone(ev *Evidence, e *enrolling, apps Apps) error {
 	own, err := leafKey(e.sessionChain)
 	if err != nil {
 		return fmt.Errorf("session key: %w", err)
 	}
-	if thumb := thumbprint(own); !bytes.Equal(thumb[:], session) {
-		return errors.New("the session chain is about another key than the one that proves the request")
+	if thumbprint(own) != e.session {
+		return errors.New("the session chain is about another key than the session key")
 	}
 	touch, err := leafKey(e.touchChain)
 	if err != nil {
@@ -123,8 +121,8 @@ func (t trust) chain(ev *Evidence, chain [][]byte, p attest.AndroidPolicy) error
 
 // iPhone: a genuine app on a genuine device vouches for both keys. Nothing in it says
 // that a key wants the person.
-func (t trust) iPhone(a *Attestation, e *enrolling, session []byte, apps Apps) error {
-	key, err := attest.VerifyAppAttest(e.appObject, e.appKey, vouched(e.challenge, session, e.thumb[:]), t.apple(apps), t.at)
+func (t trust) iPhone(a *Attestation, e *enrolling, apps Apps) error {
+	key, err := attest.VerifyAppAttest(e.appObject, e.appKey, vouched(e.challenge, e.session[:], e.thumb[:]), t.apple(apps), t.at)
 	if err != nil {
 		return err
 	}

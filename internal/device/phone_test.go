@@ -203,15 +203,17 @@ func TestAPhoneThatIsNotOursEnrolsNothing(t *testing.T) {
 				}
 			}), nil},
 			{"one key for both", same, nil},
-			{"a session chain of another phone", w.android(), func(m map[string]any) { m["session_chain"] = p2(other, m) }},
+			{"a session chain of another phone", w.android(), func(m map[string]any) { m["session_chain"] = m2(other, m)["session_chain"] }},
 			{"a touch key beside its chain", w.android(), func(m map[string]any) { m["touch_chain"] = m["session_chain"] }},
 			{"a statement for another server", one, say(one, "evil.example", "", "keys.add", "")},
 			{"a statement about another act", two, say(two, rpID, "", "sign-in", "")},
 			{"a statement by the session key", three, func(m map[string]any) {
 				m["statement"] = three.Session.Sign(`{"alg":"ES256","typ":"kw-touch+jwt","kid":"`+three.Touch.Thumbprint()+`"}`,
-					map[string]any{"aud": rpID, "challenge": challengeOf(m["statement"].(string)), "act": "keys.add", "object": ""})
+					map[string]any{"aud": rpID, "session": three.Session.Thumbprint(), "challenge": challengeOf(m["statement"].(string)), "act": "keys.add", "object": ""})
 			}},
 			{"a challenge of nobody", one, say(one, rpID, "AAAA", "keys.add", "")},
+			{"a session key that no statement names", w.android(), func(m map[string]any) { m["session_key"] = m2(other, m)["session_key"] }},
+			{"a statement that names another session key", w.android(), func(m map[string]any) { m["statement"] = m2(other, m)["statement"] }},
 			{"a platform that is not known", w.android(), func(m map[string]any) { m["platform"] = "symbian" }},
 			{"another app on an iPhone", apple(func(a *softkey.App) { a.AppID = "TEAM123456.com.example.thief" }), nil},
 			{"a developer's key", apple(func(a *softkey.App) { a.Environment = softkey.AppleDevelopment }), nil},
@@ -230,7 +232,7 @@ func TestAPhoneThatIsNotOursEnrolsNothing(t *testing.T) {
 		app := w.android()
 		answer, err := app.Enrol(options)
 		w.must(err)
-		for name, jkt := range map[string]string{"nobody": "", "another key": w.android().Session.Thumbprint(), "the touch key": app.Touch.Thumbprint()} {
+		for name, jkt := range map[string]string{"another key": w.android().Session.Thumbprint(), "the touch key": app.Touch.Thumbprint()} {
 			f := p.registerFor()
 			f.JKT = jkt
 			if _, err := w.devices.ParseRegister(context.Background(), f, "browser", answer); !errors.Is(err, device.ErrNotAccepted) {
@@ -249,8 +251,8 @@ func TestAPhoneThatIsNotOursEnrolsNothing(t *testing.T) {
 	})
 }
 
-// p2 is a chain of another phone for the same challenge.
-func p2(app *softkey.App, m map[string]any) any {
+// m2 is the answer of another phone to the same challenge.
+func m2(app *softkey.App, m map[string]any) map[string]any {
 	answer, err := app.Enrol([]byte(`{"rp":{"id":"` + rpID + `"},"challenge":"` + challengeOf(m["statement"].(string)) + `"}`))
 	if err != nil {
 		panic(err)
@@ -259,7 +261,7 @@ func p2(app *softkey.App, m map[string]any) any {
 	if err := json.Unmarshal(answer, &other); err != nil {
 		panic(err)
 	}
-	return other["session_chain"]
+	return other
 }
 
 func TestATouchOfAPhoneThatProvesNothing(t *testing.T) {
@@ -296,15 +298,15 @@ func TestATouchOfAPhoneThatProvesNothing(t *testing.T) {
 			{"about another object", android, device.Act{Kind: device.ActKeysRemove, Object: "key_1"}, device.Act{Kind: device.ActKeysRemove, Object: "key_2"}, android.Session.Thumbprint(), nil},
 			{"by the session key", android, signIn, signIn, android.Session.Thumbprint(), func(m map[string]any) {
 				m["statement"] = android.Session.Sign(`{"alg":"ES256","typ":"kw-touch+jwt","kid":"`+android.Touch.Thumbprint()+`"}`,
-					map[string]any{"aud": rpID, "challenge": challengeOf(m["statement"].(string)), "act": "sign-in", "object": ""})
+					map[string]any{"aud": rpID, "session": android.Session.Thumbprint(), "challenge": challengeOf(m["statement"].(string)), "act": "sign-in", "object": ""})
 			}},
 			{"as a proof for a request", android, signIn, signIn, android.Session.Thumbprint(), func(m map[string]any) {
 				m["statement"] = android.Touch.Sign(`{"alg":"ES256","typ":"dpop+jwt","kid":"`+android.Touch.Thumbprint()+`"}`,
-					map[string]any{"aud": rpID, "challenge": challengeOf(m["statement"].(string)), "act": "sign-in", "object": ""})
+					map[string]any{"aud": rpID, "session": android.Session.Thumbprint(), "challenge": challengeOf(m["statement"].(string)), "act": "sign-in", "object": ""})
 			}},
 			{"with a key in its header", android, signIn, signIn, android.Session.Thumbprint(), func(m map[string]any) {
 				m["statement"] = android.Touch.Sign(`{"alg":"ES256","typ":"kw-touch+jwt","kid":"`+android.Touch.Thumbprint()+`","jku":"https://evil.example"}`,
-					map[string]any{"aud": rpID, "challenge": challengeOf(m["statement"].(string)), "act": "sign-in", "object": ""})
+					map[string]any{"aud": rpID, "session": android.Session.Thumbprint(), "challenge": challengeOf(m["statement"].(string)), "act": "sign-in", "object": ""})
 			}},
 			{"of an iPhone without Apple's word", iphone, signIn, signIn, iphone.Session.Thumbprint(), func(m map[string]any) { delete(m, "app_assertion") }},
 			{"of an iPhone with the word for another touch", iphone, signIn, signIn, iphone.Session.Thumbprint(), func(m map[string]any) { m["app_assertion"] = old }},

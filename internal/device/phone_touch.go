@@ -43,13 +43,17 @@ func (s *Service) touched(ctx context.Context, db *store.DB, act Act, acc, bind,
 	if !ok {
 		return nil, errors.New("device: a touch key of another kind")
 	}
-	if err := (touchFor{s.cfg.RPID, act}).says(t.statement, key, t.id); err != nil {
+	session, err := decode(k.jkt)
+	if err != nil {
+		return nil, err
+	}
+	if err := (touchFor{s.cfg.RPID, act, session}).says(t.statement, key, t.id); err != nil {
 		return nil, refused.Because(err)
 	}
 	if len(k.appKey) == 0 {
 		return a, nil
 	}
-	if err := s.vouchedAgain(a, t, k); err != nil {
+	if err := s.vouchedAgain(a, t, k, session); err != nil {
 		return nil, refused.Because(err)
 	}
 	return a, nil
@@ -57,16 +61,12 @@ func (s *Service) touched(ctx context.Context, db *store.DB, act Act, acc, bind,
 
 // vouchedAgain: with each touch the app's key says once more that it is the same app
 // with the same two keys, and counts.
-func (s *Service) vouchedAgain(a *Assertion, t *touching, k forAssert) error {
+func (s *Service) vouchedAgain(a *Assertion, t *touching, k forAssert, session []byte) error {
 	pub, err := publicKeyOf(k.appKey)
 	if err != nil {
 		return err
 	}
 	key, _ := pub.(*ecdsa.PublicKey)
-	session, err := decode(k.jkt)
-	if err != nil {
-		return err
-	}
 	a.counted = true
 	a.counter, err = attest.VerifyAppAssertion(t.assertion, key, vouched(t.challenge, session, t.id), uint32(k.counter), s.site().trust.apple(s.cfg.Apps))
 	return err

@@ -17,7 +17,7 @@ type RegisterFor struct {
 	UserName    string     // shown by passkey managers to tell accounts apart
 	DisplayName string     // shown next to it, may be empty
 	Exclude     [][]byte   // credential ids the account has: no two in one manager
-	JKT         string     // the key that the answer's request proves, "" when none does; a phone's session key
+	JKT         string     // the key that the session which begins with it is bound to; "" when none begins
 }
 
 // BeginRegister makes the options for navigator.credentials.create(), in the
@@ -121,6 +121,9 @@ func (a *Attestation) grade() Grade { return a.evidence.grade(a.be) }
 
 // Evidence is what was found about where the key lives.
 func (a *Attestation) Evidence() Evidence { return a.evidence }
+
+// SessionKey is the thumbprint of a phone's session key; "" of a passkey.
+func (a *Attestation) SessionKey() string { return a.jkt }
 
 // Grade is the grade the key will have.
 func (a *Attestation) Grade() Grade { return a.grade() }

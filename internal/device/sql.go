@@ -80,7 +80,9 @@ RETURNING ` + deviceCols
 	sqlDeviceByCookie = `SELECT ` + deviceCols + ` FROM device_device WHERE account = $1 AND cookie_hash = $2`
 	sqlDevices        = `SELECT ` + deviceCols + ` FROM device_device WHERE account = $1 ORDER BY last_seen DESC, id LIMIT 200`
 	sqlRenameDevice   = `UPDATE device_device SET name = $3, version = version + 1 WHERE id = $1 AND account = $2 RETURNING ` + deviceCols
-	sqlSeenDevice     = `UPDATE device_device SET last_seen = $2 WHERE id = $1 AND last_seen < $2`
+	sqlRekeyDevice    = `UPDATE device_device SET cookie_hash = $3, version = version + 1 WHERE id = $1 AND account = $2
+ AND NOT EXISTS (SELECT 1 FROM device_device o WHERE o.account = $2 AND o.cookie_hash = $3) RETURNING ` + deviceCols
+	sqlSeenDevice = `UPDATE device_device SET last_seen = $2 WHERE id = $1 AND last_seen < $2`
 
 	sqlEraseDevices = `UPDATE device_device SET name = '', platform = '', browser = '', cookie_hash = NULL, version = version + 1 WHERE account = $1`
 	sqlEraseProofs  = `DELETE FROM device_proof WHERE account = $1`

@@ -14,6 +14,7 @@ import (
 // what is signed is what the person was shown.
 type Touch struct {
 	Key       string // kid: RFC 7638 thumbprint of the touch key
+	Session   string // thumbprint of the session key beside it
 	Audience  string // the relying party id
 	Challenge string // as the server gave it out
 	Act       string
@@ -46,14 +47,15 @@ func ParseTouch(text string) (*Touch, error) {
 	// Exact names, and none twice: encoding/json would take any case of them, and the last.
 	var c struct {
 		Audience  string `json:"aud"`
+		Session   string `json:"session"`
 		Challenge string `json:"challenge"`
 		Act       string `json:"act"`
 		Object    string `json:"object"`
 	}
 	if err := josejson.Unmarshal(jws.UnsafePayloadWithoutVerification(), &c); err != nil {
-		return nil, errors.New("proof: the claims of a touch statement are aud, challenge, act and object")
+		return nil, errors.New("proof: the claims of a touch statement are aud, session, challenge, act and object")
 	}
-	return &Touch{Key: h.KeyID, Audience: c.Audience, Challenge: c.Challenge, Act: c.Act, Object: c.Object, jws: jws}, nil
+	return &Touch{Key: h.KeyID, Session: c.Session, Audience: c.Audience, Challenge: c.Challenge, Act: c.Act, Object: c.Object, jws: jws}, nil
 }
 
 // SignedBy verifies the signature.

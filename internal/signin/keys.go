@@ -55,10 +55,13 @@ func (s *Service) displayName(ctx context.Context, acc account.ID) (string, erro
 	return name, err
 }
 
-// FinishAddKey adds the passkey, using up the touch for keys.add. A recovery
+// FinishAddKey adds the passkey or the phone, using up the touch for keys.add. A recovery
 // code session never reaches the redeem: its powers are checked first, and no
 // touch exists that could lift them (DESIGN §5).
-func (s *Service) FinishAddKey(ctx context.Context, cause store.Cause, ses session.Session, name string, response []byte) (device.Key, error) {
+//
+// known is the cookie of an app that has this session key. A phone enrols with keys of
+// its own, and is the same device when it comes in by them; nil where no app enrols.
+func (s *Service) FinishAddKey(ctx context.Context, cause store.Cause, ses session.Session, name string, response []byte, known func(jkt string) string) (device.Key, error) {
 	if !session.Reaches(ses.ACR, session.ACRPhr) {
 		return device.Key{}, ErrPower
 	}
@@ -74,7 +77,7 @@ func (s *Service) FinishAddKey(ctx context.Context, cause store.Cause, ses sessi
 	}); err != nil {
 		return device.Key{}, err
 	}
-	att, err := s.devices.ParseRegister(ctx, device.RegisterFor{Account: ses.Account, Handle: acc.Handle, JKT: ses.JKT}, string(ses.ID), response)
+	att, err := s.devices.ParseRegister(ctx, device.RegisterFor{Account: ses.Account, Handle: acc.Handle}, string(ses.ID), response)
 	if err != nil {
 		return device.Key{}, err
 	}
@@ -91,9 +94,17 @@ func (s *Service) FinishAddKey(ctx context.Context, cause store.Cause, ses sessi
 		if err != nil {
 			return err
 		}
+		effects := []audit.Effect{{Kind: "key", ID: string(key.ID), Version: 1}}
+		if jkt := att.SessionKey(); jkt != "" && known != nil {
+			dev, err := s.devices.Rekey(tx, ses.Account, ses.Device, known(jkt))
+			if err != nil {
+				return err
+			}
+			effects = append(effects, audit.Effect{Kind: "device", ID: string(dev.ID), Version: dev.Version})
+		}
 		_, err = s.log.Append(tx, audit.Event{
 			Action: "key.added", Account: string(ses.Account), Target: string(key.ID),
-			Effects: []audit.Effect{{Kind: "key", ID: string(key.ID), Version: 1}},
+			Effects: effects,
 			Payload: map[string]string{"key": key.Name, "agent": ses.Agent.String()},
 		})
 		return err

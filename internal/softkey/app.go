@@ -35,7 +35,8 @@ func NewApple(m *Maker, appID string, now func() time.Time) *App {
 	return &App{Session: NewBindingKey(), Touch: NewBindingKey(), Maker: m, Apple: NewIPhone(), AppID: appID, Environment: AppleProduction, Now: now}
 }
 
-// Enrol answers creation options. The request that carries it is proved by the session key.
+// Enrol answers creation options. Where a session begins with it, the session key proves
+// the request.
 func (a *App) Enrol(options []byte) ([]byte, error) {
 	var o creation
 	if err := readOptions(options, &o); err != nil {
@@ -46,7 +47,8 @@ func (a *App) Enrol(options []byte) ([]byte, error) {
 		return nil, err
 	}
 	out := map[string]any{
-		"type": "phone", "touch_key": json.RawMessage(a.Touch.jwk), "statement": a.Statement(o.RP.ID, o.Challenge, "keys.add", ""),
+		"type": "phone", "touch_key": json.RawMessage(a.Touch.jwk), "session_key": json.RawMessage(a.Session.jwk),
+		"statement": a.Statement(o.RP.ID, o.Challenge, "keys.add", ""),
 	}
 	if a.Apple != nil {
 		out["platform"], out["app_key_id"] = "ios", encode(a.Apple.ID[:])
@@ -78,7 +80,7 @@ func (a *App) Sign(options []byte, act, object string) ([]byte, error) {
 // Statement is what the touch key signs once the person has shown a finger or a face.
 func (a *App) Statement(rpID, challenge, act, object string) string {
 	return a.Touch.Sign(`{"alg":"ES256","typ":"kw-touch+jwt","kid":"`+a.Touch.Thumbprint()+`"}`,
-		map[string]any{"aud": rpID, "challenge": challenge, "act": act, "object": object})
+		map[string]any{"aud": rpID, "session": a.Session.Thumbprint(), "challenge": challenge, "act": act, "object": object})
 }
 
 func (a *App) chain(challenge []byte, key *BindingKey, touch bool) (out []string) {

@@ -100,6 +100,9 @@ func (s *Server) passkeys(v *visit) error {
 func (s *Server) signals(v *visit, keys []device.Key) *Signals {
 	sig := &Signals{RPID: s.Devices.RPID(), UserHandle: base64.RawURLEncoding.EncodeToString(v.acc.Handle), Name: v.mail.Value, DisplayName: v.mail.Value}
 	for _, k := range keys {
+		if k.Kind != device.Passkey { // the key of an app, of which no passkey manager knows
+			continue
+		}
 		sig.Credentials = append(sig.Credentials, base64.RawURLEncoding.EncodeToString(k.CredentialID))
 	}
 	return sig
@@ -146,7 +149,7 @@ func (s *Server) passkeyFinish(v *visit) error {
 	if err := edge.ReadJSON(v.r, &in); err != nil {
 		return err
 	}
-	k, err := s.SignIn.FinishAddKey(v.r.Context(), v.cause, v.ses, in.Name, in.Credential)
+	k, err := s.SignIn.FinishAddKey(v.r.Context(), v.cause, v.ses, in.Name, in.Credential, nil)
 	if err != nil {
 		return err
 	}
