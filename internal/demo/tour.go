@@ -28,6 +28,7 @@ type TourParts struct {
 	AppBack      string          // the address it registered
 	Catcher      *notify.Catcher // stands for Mina's mailbox
 	Transport    *http.Transport // trusts the demo's certificate, if it has one
+	Maker        *softkey.Maker  // of phones, whose word the demo takes
 	Curl         bool            // print each request as curl would send it
 	Now          func() time.Time
 	Verify       func(context.Context) (Proof, error) // the whole log
@@ -108,6 +109,8 @@ type story struct {
 	order    string       // id of an order in it
 	mover    *softkey.Bot // that moves money into it
 
+	android *softkey.App // Mina's phone
+
 	way string // where Keyward sent the tablet back to
 	key string // id of a passkey
 
@@ -123,7 +126,7 @@ func Tour(ctx context.Context, p TourParts) error { return play(ctx, p, steps())
 // steps of the story, in order. It grows with every capability.
 func steps() []step {
 	var all []step
-	for _, chapter := range [][]step{signUp(), rotation(), theft(), unbound(), exchanges(), apps(), connected(), codes(), passkeys(), bots(), subAccounts(), forgeries(), freeze()} {
+	for _, chapter := range [][]step{signUp(), rotation(), theft(), unbound(), exchanges(), apps(), connected(), codes(), passkeys(), phones(), bots(), subAccounts(), forgeries(), freeze()} {
 		all = append(all, chapter...)
 	}
 	return all
