@@ -19,7 +19,6 @@ import (
 	"keyward/internal/keyring"
 	"keyward/internal/notify"
 	"keyward/internal/oauth"
-	"keyward/internal/softkey"
 	"keyward/internal/store"
 )
 
@@ -89,11 +88,11 @@ type demoRun struct {
 	across          *http.Transport
 	catcher         *notify.Catcher
 	tls             *demo.Certificate
-	maker           *softkey.Maker // of phones
+	phones          demo.Phones
 }
 
 func (cmd demoCmd) open(e *env) (_ *demoRun, err error) {
-	d := &demoRun{env: e, dir: cmd.Dir, catcher: notify.NewCatcher(), maker: softkey.NewMaker()}
+	d := &demoRun{env: e, dir: cmd.Dir, catcher: notify.NewCatcher(), phones: demo.NewPhones()}
 	defer func() {
 		if err != nil {
 			d.close()
@@ -157,7 +156,7 @@ func (cmd demoCmd) open(e *env) (_ *demoRun, err error) {
 	}
 	logger := e.logger(config.Log{Level: "warn", Format: "text"})
 	d.app, err = newApp(e.ctx, cfg, logger, extras{
-		mailer: d.catcher, templates: cmd.Templates, demo: true, transport: d.across, maker: d.maker.Root,
+		mailer: d.catcher, templates: cmd.Templates, demo: true, transport: d.across, maker: d.phones.Root(),
 		routes: func(mux *http.ServeMux, a *app) {
 			demo.Mailbox{Pages: a.web, Catcher: d.catcher, Origin: d.origin}.Routes(mux)
 			demo.NewStage(demo.StageParts{
@@ -287,7 +286,7 @@ func (d *demoRun) tour(e *env, curl bool) error {
 		return errors.Join(err, <-stopped)
 	}
 	err = demo.Tour(ctx, demo.TourParts{
-		Maker: d.maker,
+		Phones: d.phones,
 		Out:   e.stdout, Origin: d.origin, Exchange: d.exchangeOrigin, Gate: d.gateOrigin, GateName: gate.PublicURL(fmt.Sprintf("localhost:%d", port(d.gateL))), ExchangeAddr: d.exchangeL.Addr().String(),
 		App: string(app.ID), AppBack: appBack, Catcher: d.catcher, Transport: d.across, Curl: curl, Now: d.app.db.Now,
 		Verify: func(ctx context.Context) (demo.Proof, error) { return d.proof(ctx) },

@@ -28,7 +28,7 @@ type TourParts struct {
 	AppBack      string          // the address it registered
 	Catcher      *notify.Catcher // stands for Mina's mailbox
 	Transport    *http.Transport // trusts the demo's certificate, if it has one
-	Maker        *softkey.Maker  // of phones, whose word the demo takes
+	Phones       Phones          // whose word the demo takes
 	Curl         bool            // print each request as curl would send it
 	Now          func() time.Time
 	Verify       func(context.Context) (Proof, error) // the whole log

@@ -2,6 +2,7 @@ package demo
 
 import (
 	"context"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -18,6 +19,15 @@ const (
 	PhoneAppID   = "TEAM123456.com.example.exchange"
 )
 
+// Phones is the maker of the demo's phones.
+type Phones struct{ maker *softkey.Maker }
+
+// NewPhones makes a maker.
+func NewPhones() Phones { return Phones{softkey.NewMaker()} }
+
+// Root is what the demo's server trusts in place of the makers' own.
+func (p Phones) Root() *x509.Certificate { return p.maker.Root }
+
 // PhoneDigest is the SHA-256 of the certificate that signed the app.
 var PhoneDigest = [32]byte{0x2a}
 
@@ -32,7 +42,7 @@ func NoneRevoked(dir string) (string, error) {
 func phones() []step {
 	return []step{
 		{"phone", "makes two keys of its own; Google says where they live", want{201, "", "it proved that they stay there"}, func(ctx context.Context, s *story) (*answer, error) {
-			s.android = softkey.NewAndroid(s.Maker, PhonePackage, PhoneDigest)
+			s.android = softkey.NewAndroid(s.Phones.maker, PhonePackage, PhoneDigest)
 			a, err := s.enrol(ctx, s.android, "Mina's phone", "hardware")
 			s.phone.bind = s.android.Session
 			return a, err
@@ -60,15 +70,15 @@ func phones() []step {
 			return thief.touchIn(ctx, s.android)
 		}},
 		{"phone", "has an iPhone enrol too; Apple speaks for the app alone", want{201, "", "it says that they stay there"}, func(ctx context.Context, s *story) (*answer, error) {
-			return s.enrol(ctx, softkey.NewApple(s.Maker, PhoneAppID, s.Now), "Mina's iPhone", "claimed")
+			return s.enrol(ctx, softkey.NewApple(s.Phones.maker, PhoneAppID, s.Now), "Mina's iPhone", "claimed")
 		}},
 		{"phone", "has an old phone enrol, which keeps its keys in software", want{201, "", "graded down, with the reason"}, func(ctx context.Context, s *story) (*answer, error) {
-			old := softkey.NewAndroid(s.Maker, PhonePackage, PhoneDigest)
+			old := softkey.NewAndroid(s.Phones.maker, PhonePackage, PhoneDigest)
 			old.Phone = func(a softkey.Android, _ bool) softkey.Android { a.Level, a.KeyMintRank = 0, 0; return a }
 			return s.enrol(ctx, old, "An old phone", "claimed")
 		}},
 		{"thief", "has another app enrol in its name", want{401, "passkey_not_accepted", ""}, func(ctx context.Context, s *story) (*answer, error) {
-			return s.enrol(ctx, softkey.NewAndroid(s.Maker, "com.example.thief", PhoneDigest), "A thief's phone", "")
+			return s.enrol(ctx, softkey.NewAndroid(s.Phones.maker, "com.example.thief", PhoneDigest), "A thief's phone", "")
 		}},
 	}
 }
