@@ -287,7 +287,7 @@ func (d *demoRun) tour(e *env, curl bool) error {
 	}
 	err = demo.Tour(ctx, demo.TourParts{
 		Phones: d.phones,
-		Out:   e.stdout, Origin: d.origin, Exchange: d.exchangeOrigin, Gate: d.gateOrigin, GateName: gate.PublicURL(fmt.Sprintf("localhost:%d", port(d.gateL))), ExchangeAddr: d.exchangeL.Addr().String(),
+		Out:    e.stdout, Origin: d.origin, Exchange: d.exchangeOrigin, Gate: d.gateOrigin, GateName: gate.PublicURL(fmt.Sprintf("localhost:%d", port(d.gateL))), ExchangeAddr: d.exchangeL.Addr().String(),
 		App: string(app.ID), AppBack: appBack, Catcher: d.catcher, Transport: d.across, Curl: curl, Now: d.app.db.Now,
 		Verify: func(ctx context.Context) (demo.Proof, error) { return d.proof(ctx) },
 	})
