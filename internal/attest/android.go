@@ -30,6 +30,8 @@ const (
 	FaultUnknownMaker Fault = "unknown_root"      // nobody we trust speaks for it
 	FaultAppOnly      Fault = "app_only"          // the maker speaks for the app, and not for the key
 	FaultModel        Fault = "model_compromised" // FIDO lists the model as broken
+	FaultBlocked      Fault = "blocked"           // the operator does not rely on it
+	FaultNotAllowed   Fault = "not_allowed"       // the operator relies on others only
 	FaultUnchecked    Fault = "unchecked"         // a form that nothing here can check
 )
 

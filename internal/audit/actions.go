@@ -109,6 +109,16 @@ var actions = map[Action]Spec{
 		say:   text{"You removed the passkey “{key}”.", "“{key}” 패스키를 삭제했어요."},
 		plain: text{"A passkey was removed.", "패스키가 삭제됐어요."},
 	},
+	"key.fell": {
+		Notice: Critical, Mail: "key_fell", Shown: true, OCSF: OCSF{ocsfAccountChange, ocsfOther},
+		say:   text{"The key “{key}” counts for less than before. What was signed in with it was signed out.", "“{key}” 키의 신뢰 등급이 낮아졌어요. 이 키로 한 로그인은 모두 로그아웃됐어요."},
+		plain: text{"A key counts for less than before. What was signed in with it was signed out.", "키의 신뢰 등급이 낮아졌어요. 그 키로 한 로그인은 모두 로그아웃됐어요."},
+	},
+	"key.judged": {
+		Shown: true, OCSF: OCSF{ocsfEntity, 3},
+		say:   text{"What is known about the key “{key}” was looked at again.", "“{key}” 키에 대해 알려진 내용을 다시 확인했어요."},
+		plain: text{"What is known about a key was looked at again.", "키에 대해 알려진 내용을 다시 확인했어요."},
+	},
 	"device.named": {
 		Shown: true, OCSF: OCSF{ocsfEntity, 3},
 		say:   text{"You named a device “{device}”.", "기기에 “{device}” 이름을 붙였어요."},

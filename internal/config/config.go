@@ -54,6 +54,7 @@ type Attestation struct {
 	Ask               string `yaml:"ask"`                 // none | indirect | direct
 	MDSFile           string `yaml:"mds_file"`            // the FIDO Alliance's list of models, as downloaded
 	AndroidStatusFile string `yaml:"android_status_file"` // Google's list of revoked certificates, as downloaded
+	RulesFile         string `yaml:"rules_file"`          // what the operator relies on (KeyRules)
 }
 
 // Apps are the exchange's own apps on phones. A phone enrols with one of them or not at all.

@@ -96,10 +96,11 @@ func evidenceOf(text string) (e Evidence, err error) {
 type Lists struct {
 	MDS     *attest.MDS
 	Revoked *attest.Revoked
+	Rules   Rules
 }
 
-// UseLists makes new registrations be judged by l. Keys that are there keep the
-// grade they have.
+// UseLists makes new registrations be judged by l. Keys that are there keep the grade
+// they have until they are judged again ([Service.JudgeAgain]).
 func (s *Service) UseLists(l Lists) { s.lists.Store(&l) }
 
 // ListFloor is the highest number of a list that was ever taken, 0 for none.

@@ -51,10 +51,14 @@ func (st site) phone(a *Attestation, e *enrolling, apps Apps) error {
 	switch {
 	case e.platform == platformAndroid && len(apps.Android) > 0:
 		a.evidence.Format = formatAndroid
-		return st.trust.androidPhone(&a.evidence, e, apps)
+		err := st.trust.androidPhone(&a.evidence, e, apps)
+		st.trust.lists.Rules.judge(&a.evidence, [16]byte{})
+		return err
 	case e.platform == platformIOS && len(apps.IOS) > 0:
 		a.evidence.Format = formatIOS
-		return st.trust.iPhone(a, e, apps)
+		err := st.trust.iPhone(a, e, apps)
+		st.trust.lists.Rules.judge(&a.evidence, [16]byte{})
+		return err
 	}
 	return fmt.Errorf("no app for %s is configured (attestation.apps)", e.platform)
 }
@@ -76,7 +80,7 @@ func (t trust) androidPhone(ev *Evidence, e *enrolling, apps Apps) error {
 	if !touch.Equal(e.key) {
 		return errors.New("the touch chain is about another key than the one that signed")
 	}
-	policy := attest.AndroidPolicy{Roots: t.google, Revoked: t.lists.Revoked, Challenge: e.challenge, Apps: apps.Android}
+	policy := attest.AndroidPolicy{Roots: t.google, Revoked: t.lists.Revoked, Challenge: e.challenge, Apps: apps.Android, OldestPatch: t.lists.Rules.oldestPatch(t.asked())}
 	if err := t.chain(ev, e.sessionChain, policy); err != nil {
 		return fmt.Errorf("session key: %w", err)
 	}

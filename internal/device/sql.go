@@ -58,10 +58,24 @@ RETURNING account, device, grade, counter_before`
 )
 
 const (
+	sqlCountKeys = `SELECT COUNT(*) FROM device_key WHERE removed_at = 0`
+
+	// What nobody ever vouched for cannot fall, nor rise by a list.
+	sqlJudgeable = `SELECT id, account, name, format, grade, be, aaguid, attestation, client_data_hash, public_key, kind, session_jkt, credential_id, created_at, evidence
+FROM device_key WHERE id > $1 AND removed_at = 0 AND format <> 'none' AND attestation IS NOT NULL AND evidence <> '' ORDER BY id LIMIT $2`
+
+	sqlRegrade = `UPDATE device_key SET grade = $2, evidence = $3, version = version + 1 WHERE id = $1 AND removed_at = 0 AND evidence = $4 RETURNING version`
+
+	sqlForgetProofs = `DELETE FROM device_proof WHERE key_id = $1`
+)
+
+const (
 	sqlListFloor = `SELECT number FROM device_list WHERE name = $1`
 
 	// One statement: of two processes that read two files at once, the lower number
 	// never replaces the higher.
+	sqlNoteList = `INSERT INTO device_list (name, number, taken_at) VALUES ($1, $2, $3)
+ON CONFLICT (name) DO UPDATE SET number = excluded.number, taken_at = excluded.taken_at`
 	sqlTakeList = `INSERT INTO device_list (name, number, taken_at) VALUES ($1, $2, $3)
 ON CONFLICT (name) DO UPDATE SET number = excluded.number, taken_at = excluded.taken_at WHERE device_list.number <= excluded.number
 RETURNING number`

@@ -20,6 +20,7 @@ const (
 	ContactGone       Kind = "contact_gone"    // to the address that went
 	KeyAdded          Kind = "key_added"
 	KeyRemoved        Kind = "key_removed"
+	KeyFell           Kind = "key_fell"
 	KeyCounter        Kind = "key_counter"
 	DeviceRemoved     Kind = "device_removed"
 	NewDevice         Kind = "new_device"
@@ -90,6 +91,7 @@ const (
 	factEnds   // when it ends
 	factPartner
 	factBecause
+	factFault // why a key counts for less
 )
 
 // sheet says what a mail is made of. Titles and texts are keys of package lang.
@@ -178,6 +180,10 @@ var sheets = map[Kind]sheet{
 	KeyRemoved: {
 		title: "mail.key_removed.title", lead: "mail.key_removed.lead", facts: []fact{factKey, factDevice, factWhen, factWhere},
 		freeze: true, page: "nav.passkeys",
+	},
+	KeyFell: {
+		title: "mail.key_fell.title", lead: "mail.key_fell.lead", facts: []fact{factKey, factFault, factWhen},
+		page: "nav.passkeys",
 	},
 	KeyCounter: {
 		title: "mail.key_counter.title", lead: "mail.key_counter.lead", facts: []fact{factKey, factDevice, factWhen, factWhere},

@@ -204,6 +204,12 @@ func (l letter) fact(f fact) (line, bool) {
 		return line{Label: label("mail.fact.partner"), Value: oneLine(l.payload["partner"] + " " + l.payload["what"]), Names: true}, l.payload["partner"] != ""
 	case factBecause:
 		return line{Label: label("mail.fact.because"), Value: oneLine(l.payload["because"]), Names: true}, l.payload["because"] != ""
+	case factFault:
+		key := "evidence.fault." + l.payload["why"]
+		if !lang.Has(l.lang, key) {
+			return line{}, false
+		}
+		return line{Label: label("mail.fact.because"), Value: label(key)}, true
 	case factMay:
 		var may []string
 		given := strings.Fields(l.payload["scope"])
