@@ -60,7 +60,7 @@ func (st site) phone(a *Attestation, e *enrolling, apps Apps) error {
 		st.trust.lists.Rules.judge(&a.evidence, [16]byte{})
 		return err
 	}
-	return fmt.Errorf("no app for %s is configured (attestation.apps)", e.platform)
+	return fmt.Errorf("no app for %s is configured (apps)", e.platform)
 }
 
 // androidPhone: both keys were made in our app for this challenge, and the touch key

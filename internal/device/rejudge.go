@@ -138,6 +138,12 @@ func (st site) again(r *judged, apps Apps) (j Judged, differs bool, err error) {
 		return j, false, nil
 	}
 	now := st.trust.at
+	if st.trust.missing(r, &was) {
+		e := was
+		e.Faults = slices.DeleteFunc(slices.Clone(was.Faults), func(f attest.Fault) bool { return f == attest.FaultBlocked || f == attest.FaultNotAllowed })
+		st.trust.lists.Rules.judge(&e, [16]byte(r.aaguid))
+		return st.differs(r, was, e, now)
+	}
 	st.trust.now, st.trust.at = now, store.Time(r.made)
 	e, err := st.evidenceAgain(r, apps)
 	if err != nil {
@@ -147,9 +153,23 @@ func (st site) again(r *judged, apps Apps) (j Judged, differs bool, err error) {
 			e.Faults = []attest.Fault{attest.FaultOtherApp}
 		}
 	}
+	return st.differs(r, was, e, now)
+}
+
+func (st site) differs(r *judged, was, e Evidence, now time.Time) (Judged, bool, error) {
 	e.At = store.Micros(now)
-	j = Judged{Key: r.id, Account: r.account, Name: r.name, Was: r.grade, Is: e.grade(r.be), Now: e, was: r.evidence}
+	j := Judged{Key: r.id, Account: r.account, Name: r.name, Was: r.grade, Is: e.grade(r.be), Now: e, was: r.evidence}
 	return j, !same(was, e) || j.Was != j.Is, nil
+}
+
+// missing reports that the list by which a key was judged is not there. A file that could
+// not be read after a restart is no news about any key, and must not sign people out by
+// the thousand; new keys earn nothing meanwhile. The rules still count.
+func (t trust) missing(r *judged, was *Evidence) bool {
+	if was.Speaker == Google {
+		return t.lists.Revoked == nil
+	}
+	return r.kind == Passkey && r.format != "android-key" && t.lists.MDS == nil
 }
 
 // same leaves out when it was judged, and by which number of a list.

@@ -2,6 +2,7 @@ package device
 
 const (
 	sqlSpend       = `INSERT INTO device_spent (hash, expires_at) VALUES ($1, $2) ON CONFLICT (hash) DO NOTHING`
+	sqlIsSpent     = `SELECT 1 FROM device_spent WHERE hash = $1`
 	sqlSweepSpent  = `DELETE FROM device_spent WHERE expires_at < $1`
 	sqlSweepProofs = `DELETE FROM device_proof WHERE at < $1`
 
