@@ -3,6 +3,7 @@ package com.example.keyward
 import java.io.File
 import java.io.IOException
 import java.nio.file.Files
+import kotlin.concurrent.thread
 
 /** The network between the phone and the server, which loses what it is told to. */
 class LossyWire(private val real: Wire) : Wire {
@@ -11,7 +12,7 @@ class LossyWire(private val real: Wire) : Wire {
 
     override fun send(request: Request): Response {
         val answer = real.send(request)
-        answers += request to answer
+        synchronized(this) { answers += request to answer }
         if (lose?.invoke(request) == true && answer.status < 300) {
             lose = null
             throw IOException("the tunnel")
@@ -81,6 +82,13 @@ fun main(args: Array<String>) {
     val asked = phone.wire.answers.filter { it.first.url.endsWith("/session/refresh") }.takeLast(2)
     say("a lost refresh", if (asked[0].first.body == asked[1].first.body && asked[0].first.headers != asked[1].first.headers) "sent again with another proof" else "?")
     say("goes on", client.call("GET", "/session").member<Any>("session").member<Boolean>("current"))
+
+    // Eight parts of the app wake at once with the same tokens.
+    val held = phone.store.read()!!
+    val asking = phone.wire.answers.size
+    val eight = List(8) { thread { client.refresh(held) } }
+    eight.forEach(Thread::join)
+    say("eight at once", "${phone.wire.answers.size - asking} refresh")
 
     // Other lost answers.
     phone.wire.loseAnswerOf("/step-up/finish")

@@ -122,6 +122,7 @@ the act: true
 refreshed twice: the same child
 a lost refresh: sent again with another proof
 goes on: true
+eight at once: 1 refresh
 a lost step-up: 401 session_ended -> SIGN_IN
 tokens: forgotten
 a lost sign-in: 409 challenge_spent -> BEGIN_AGAIN

@@ -58,7 +58,7 @@ actor Client {
         if keys.current == nil { try keys.keep(await keys.make()) }
         guard let own = keys.current else { throw CocoaError(.fileReadUnknown) }
         let options = try object(object(await send("POST", "/sign-in"))["options"])
-        let finish: [String: Any] = ["credential": try await passkey?(options) ?? touch(own, options, .signIn), "remember": remember]
+        let finish: [String: Any] = ["credential": try await answer(own, options, .signIn, passkey), "remember": remember]
         try await inTurn { try await self.keep(self.twice { try await self.send("POST", "/sign-in/finish", finish, by: own) }) }
     }
 
@@ -68,7 +68,7 @@ actor Client {
         var named: [String: Any] = ["act": act.kind]
         if act.object != "" { named["object"] = act.object }
         let options = try object(object(await call("POST", "/step-up", named))["options"])
-        named["credential"] = try await passkey?(options) ?? touch(own, options, act)
+        named["credential"] = try await answer(own, options, act, passkey)
         let finish = named
         try await inTurn { try await self.keep(self.twice { try await self.call("POST", "/step-up/finish", finish, inTurn: true) }) }
     }
@@ -128,7 +128,8 @@ actor Client {
     }
 
     /// What is signed is what `words` showed, and for no other server.
-    private func touch(_ own: PhoneKeys, _ options: [String: Any], _ act: Act) async throws -> [String: Any] {
+    private func answer(_ own: PhoneKeys, _ options: [String: Any], _ act: Act, _ passkey: Passkey?) async throws -> [String: Any] {
+        if let passkey { return try await passkey(options) }
         let challenge = try text(options["challenge"])
         let statement = try await signed(own, rp: text(options["rpId"]), challenge, act)
         return Statement.touch(own, statement: statement, assertion: try await keys.assert(own, challenge: Jws.decode(challenge)))
@@ -168,6 +169,7 @@ actor Client {
     }
 
     /// One after the other. What runs in it must not ask for a turn again: `call` takes `inTurn` for that.
+    @discardableResult
     private func inTurn<T>(_ f: @escaping () async throws -> T) async throws -> T {
         let before = turn
         let mine = Task { () async throws -> T in
