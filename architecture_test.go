@@ -37,7 +37,7 @@ var beside = map[string][]string{
 	"internal/softkey":  {"internal/demo", "bench"},
 	"examples/exchange": {"cmd/keyward"},
 	"bench":             {}, "deploy": {}, "e2e": {}, "e2e/apps": {}, "e2e/modules": {}, "e2e/pictures": {}, "e2e/clients": {}, "e2e/ccxt": {}, "e2e/conformance": {},
-	"e2e/java": {}, "e2e/bots": {}, "examples/clients/go": {},
+	"e2e/java": {}, "e2e/bots": {}, "e2e/mobile": {}, "examples/clients/go": {},
 	"e2e/person": {"e2e/conformance", "e2e/e2etest"},
 }
 
