@@ -71,6 +71,10 @@ type Session struct {
 	ReachMS   int64 // ms until every gate refused it; -1 not measured
 	Version   int64
 
+	DeviceJKT string    // thumbprint of the device key that the browser bound it to (DBSC); "" when it did not
+	BoundAt   time.Time // when it did
+	LapsedAt  time.Time // its tokens came without that key, and the owner was told
+
 	epoch int64
 }
 
@@ -129,6 +133,10 @@ type Service struct {
 	life   Lifetimes
 	access *keyring.MAC
 	netMAC *keyring.MAC
+
+	bound   *keyring.MAC // bound cookies
+	sealMAC *keyring.MAC // what a device key signs, and who may register one
+
 	cache  cache
 	grants grantMemory
 	flight flight
@@ -139,6 +147,7 @@ type Service struct {
 // are not called.
 type Metrics struct {
 	Retry, Superseded, Mismatch func()
+	Device                      func(what string)  // bound | shown | asked | ended | refused | missing
 	Reuse                       func(class string) // unbound | snapshot
 }
 
@@ -146,7 +155,8 @@ type Metrics struct {
 // memory right now (audit.Watch.Valid); nil means it always may, which is right
 // for the one process on SQLite, whose cache is told in the same commit.
 func New(db *store.DB, ring *keyring.Ring, log *audit.Log, life Lifetimes, fresh func() bool, met Metrics) *Service {
-	s := &Service{db: db, ring: ring, log: log, life: life, access: ring.MAC("session/access"), netMAC: ring.MAC("session/network"), met: met}
+	s := &Service{db: db, ring: ring, log: log, life: life, access: ring.MAC("session/access"), netMAC: ring.MAC("session/network"),
+		bound: ring.MAC("session/bound"), sealMAC: ring.MAC("session/bound-challenge"), met: met}
 	s.cache.init(fresh)
 	s.flight.init()
 	return s

@@ -1,6 +1,7 @@
 package signin
 
 import (
+	"errors"
 	"net/netip"
 
 	"keyward/internal/account"
@@ -72,6 +73,8 @@ type From struct {
 	JKT, JTI string // verified binding proof; "" when none came
 	Kind     session.Kind
 	Remember bool
+
+	Instead session.Session // the one that came without its device's key; this sign-in ends it
 }
 
 // Entered is a finished sign-up or sign-in.
@@ -108,6 +111,15 @@ func (s *Service) enter(tx *store.Tx, acc account.ID, f From, proof *device.Proo
 	}
 	if isNew {
 		effects = append(effects, audit.Effect{Kind: "device", ID: string(dev.ID), Version: 1})
+	}
+	// Of the same account alone: whoever shows a copy and a passkey of their own must not
+	// end the owner's session.
+	if f.Instead.ID != "" && f.Instead.Account == acc {
+		old, err := s.sessions.End(tx, acc, f.Instead.ID, session.EndedReplaced)
+		if err != nil && !errors.Is(err, session.ErrUnknown) { // replaced already, on its own device
+			return Entered{}, nil, err
+		}
+		effects = append(effects, old...)
 	}
 	return Entered{Issued: iss, Device: dev, NewDevice: isNew}, effects, nil
 }
