@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/netip"
 	"strings"
 	"time"
@@ -55,6 +56,12 @@ type Shown struct {
 	Next    string        // the challenge to sign the next time
 	Over    bool          // the session has ended, or is not this browser's any more: nothing else is set
 }
+
+// String keeps the cookie out of logs, as with Issued.
+func (o Shown) String() string               { return "a bound cookie for " + string(o.Session) }
+func (o Shown) GoString() string             { return o.String() }
+func (o Shown) LogValue() slog.Value         { return slog.StringValue(o.String()) }
+func (o Shown) MarshalText() ([]byte, error) { return []byte(o.String()), nil }
 
 // BindDevice binds a session to the key of a registration. access is the cookie that
 // came along: whoever got hold of the invitation alone (a log of headers, a hostile
@@ -114,6 +121,12 @@ type Show struct {
 	Refresh string // the refresh cookie that came along, "" for none
 	Addr    netip.Addr
 }
+
+// String keeps the refresh token out of logs.
+func (w Show) String() string               { return "a device key for " + string(w.Session) }
+func (w Show) GoString() string             { return w.String() }
+func (w Show) LogValue() slog.Value         { return slog.StringValue(w.String()) }
+func (w Show) MarshalText() ([]byte, error) { return []byte(w.String()), nil }
 
 // ShowDevice gives a new bound cookie to whoever holds the device key. Without a proof,
 // or with a challenge that is not open, it is ErrBoundChallenge, for any session there

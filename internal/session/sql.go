@@ -93,7 +93,7 @@ const (
 )
 
 const (
-	sqlElevate = `UPDATE session_session SET family = $1, acr = $2, amr = $3, auth_time = $4, key_id = $5, jkt = $6, suspect_at = 0,
+	sqlElevate = `UPDATE session_session SET family = $1, acr = $2, amr = $3, auth_time = $4, key_id = $5, jkt = $6, suspect_at = 0, lapsed_at = 0,
  remember = $7, abs_exp = $8, version = version + 1 WHERE id = $9 AND ended_at = 0 AND abs_exp > $10 AND family = $11 RETURNING version`
 
 	sqlVouch = `UPDATE session_session SET vouched_at = $1, version = version + 1 WHERE ` + live + ` AND id = $3 RETURNING version`
