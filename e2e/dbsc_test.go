@@ -15,6 +15,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -55,8 +56,16 @@ func deviceBrowser(t *testing.T, s *server, door string) *browser {
 	return newBrowser(t, more...)
 }
 
-// elsewhere passes bytes on to the server from another network of this machine.
-func elsewhere(t *testing.T, s *server) string {
+// door passes bytes on to the server from a network of this machine.
+type door struct {
+	addr string
+
+	mu    sync.Mutex // guards the rest
+	from  net.IP
+	conns []net.Conn
+}
+
+func openDoor(t *testing.T, s *server, from net.IP) *door {
 	t.Helper()
 	u, _ := url.Parse(s.origin)
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
@@ -64,25 +73,42 @@ func elsewhere(t *testing.T, s *server) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.Close() })
+	d := &door{addr: l.Addr().String(), from: from}
 	go func() {
 		for {
 			in, err := l.Accept()
 			if err != nil {
 				return
 			}
-			d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 7, 7, 7)}}
-			out, err := d.Dial("tcp4", "127.0.0.1:"+u.Port())
+			d.mu.Lock()
+			dial := net.Dialer{LocalAddr: &net.TCPAddr{IP: d.from}}
+			out, err := dial.Dial("tcp4", "127.0.0.1:"+u.Port())
 			if err != nil {
 				in.Close()
+				d.mu.Unlock()
 				continue
 			}
+			d.conns = append(d.conns, in, out)
+			d.mu.Unlock()
 			pass := func(to, from net.Conn) { io.Copy(to, from); to.Close(); from.Close() }
 			go pass(out, in)
 			go pass(in, out)
 		}
 	}()
-	return l.Addr().String()
+	return d
 }
+
+// move changes the network: what was open breaks, as it does.
+func (d *door) move(to net.IP) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, c := range d.conns {
+		c.Close()
+	}
+	d.from, d.conns = to, nil
+}
+
+var here, elsewhere = net.IPv4(127, 0, 0, 1), net.IPv4(127, 7, 7, 7)
 
 // deviceKeys reads the server's own count.
 func (s *server) deviceKeys(t *testing.T, what string) int {
@@ -160,7 +186,7 @@ func TestACopiedJarOpensNothingElsewhereAndItsOwnerHears(t *testing.T) {
 
 	b.confirmMail(s) // an address that nobody confirmed hears nothing
 
-	thief := deviceBrowser(t, s, elsewhere(t, s))
+	thief := deviceBrowser(t, s, openDoor(t, s, elsewhere).addr)
 	thief.allow("401")
 	jar := call(b, network.GetCookies, network.GetCookiesParams{URLs: []string{s.origin}}).Cookies
 	for _, c := range jar {
@@ -177,6 +203,29 @@ func TestACopiedJarOpensNothingElsewhereAndItsOwnerHears(t *testing.T) {
 	b.shows("A copy of the session on")
 	b.open(s.origin + "/demo/mail")
 	b.until("the mail came", `document.body.innerText.includes('Someone may have a copy of your session') || (setTimeout(() => location.reload(), 300), false)`)
+}
+
+// The owner changes networks: the browser shows its key again, and they notice a blink.
+func TestAnOwnerWhoChangesNetworksGoesOn(t *testing.T) {
+	s := startDemo(t, "--tls")
+	d := openDoor(t, s, here)
+	b := deviceBrowser(t, s, d.addr)
+	b.allow("ERR_")
+	b.authenticator()
+	b.bindsItself(s, "mina@mail.example")
+	d.move(elsewhere)
+	b.open(s.origin + "/devices")
+	b.at("/devices")
+	if shown, missing := s.deviceKeys(t, "shown"), s.deviceKeys(t, "missing"); shown != 1 || missing != 0 {
+		t.Errorf("the key was shown %d times, and missing %d times", shown, missing)
+	}
+	d.move(here)
+	b.dropCookie(s.origin, "__Host-kw_at") // and its minutes were over as well
+	b.open(s.origin + "/devices")
+	b.at("/devices")
+	if missing := s.deviceKeys(t, "missing"); missing != 0 {
+		t.Errorf("the key was missing %d times", missing)
+	}
 }
 
 func TestABrowserThatSkipsItsKeyHasToTouch(t *testing.T) {

@@ -249,6 +249,13 @@ func (s *Service) vouches(cookie string, addr netip.Addr, now time.Time) (id ID,
 	return ID(t.session), t.jkt
 }
 
+// BoundLives reports whether a bound cookie would be accepted from this address now, for
+// whatever session it is.
+func (s *Service) BoundLives(cookie string, addr netip.Addr) bool {
+	id, _ := s.vouches(cookie, addr, s.db.Now())
+	return id != ""
+}
+
 // bears reports whether a request with this bound cookie may speak for the session. For
 // ten seconds after the binding it may without: what the browser had sent before it
 // knew of its cookie is still on the way then.

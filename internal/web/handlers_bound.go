@@ -141,10 +141,11 @@ func (s *Server) showDevice(w http.ResponseWriter, r *http.Request) {
 }
 
 // dropStaleBound takes a bound cookie away that is not accepted, after a change of network
-// for instance: a browser that has one would not show its key again. The answer goes to
-// whoever presented it and touches nobody else's.
-func (s *Server) dropStaleBound(w http.ResponseWriter, r *http.Request, err error) {
-	if _, there := edge.BoundCookie.Read(r); there && (errors.Is(err, session.ErrBoundMissing) || errors.Is(err, session.ErrProofMissing)) {
+// for instance: a browser that has one would not show its key, and the refresh that follows
+// would be refused. The answer goes to whoever presented it and touches nobody else's.
+func (s *Server) dropStaleBound(w http.ResponseWriter, r *http.Request) {
+	cookie, there := edge.BoundCookie.Read(r)
+	if there && !s.Sessions.BoundLives(cookie, edge.CauseFrom(r.Context()).Addr) {
 		edge.BoundCookie.Clear(w)
 	}
 }

@@ -26,6 +26,7 @@ type jarred struct {
 	device  *prooftest.Key
 	nonce   string
 	session string
+	addr    string
 }
 
 // browserOf signs a person in at the pages.
@@ -33,7 +34,7 @@ func browserOf(t *testing.T, w *signintest.World, p *signintest.Person, keys boo
 	t.Helper()
 	f := newFront(t, w)
 	f.s.set.DeviceKeys = keys
-	b := &jarred{f: f, p: p, jar: map[string]string{}, web: prooftest.NewKey(), device: prooftest.NewKey()}
+	b := &jarred{f: f, p: p, jar: map[string]string{}, addr: signintest.Home.String(), web: prooftest.NewKey(), device: prooftest.NewKey()}
 	res := b.passkey("/signin/finish", http.StatusOK, p)
 	return b, res.Header()
 }
@@ -53,7 +54,7 @@ func (b *jarred) passkey(to string, want int, p *signintest.Person) *httptest.Re
 func (b *jarred) send(method, path, body string, want int, header ...string) *httptest.ResponseRecorder {
 	b.f.t.Helper()
 	r := httptest.NewRequest(method, signintest.Origin+path, strings.NewReader(body))
-	r.RemoteAddr = signintest.Home.String() + ":1234"
+	r.RemoteAddr = b.addr + ":1234"
 	r.Header.Set("Sec-Fetch-Site", "same-origin")
 	r.Header.Set("Accept", "text/html")
 	if method == "POST" {
@@ -303,6 +304,33 @@ func TestTheTouchEndsTheSessionThatLapsed(t *testing.T) {
 		b.passkey("/session/touch", 200, b.p)
 		if why := b.ended(b.session); why != session.EndedReplaced {
 			t.Errorf("the session that lapsed: %q", why)
+		}
+	})
+}
+
+// An owner closes the laptop, goes elsewhere and opens it before the bound cookie ended:
+// the access cookie is gone, the bound one is of the other network. The page that renews
+// asks first how things stand, and that answer has the browser show its key.
+func TestWhoMovesWithALiveCookieIsAskedForTheKeyAndNotForATouch(t *testing.T) {
+	signintest.Each(t, func(t *testing.T, w *signintest.World) {
+		b, h := browserOf(t, w, w.Person(), true)
+		next := b.challenge(b.binds(h))
+		b.send("GET", "/session/state", "", 200)
+		if b.jar[bc] == "" {
+			t.Fatal("a good cookie was taken away")
+		}
+		w.Clock.Sleep(6 * time.Minute)
+		b.addr = "198.51.100.9"
+		delete(b.jar, "__Host-kw_at")
+		b.send("GET", "/session/state", "", 200)
+		if b.jar[bc] != "" {
+			t.Fatal("the cookie of another network stays, and the browser sees no reason to show its key")
+		}
+		b.shows(200, "Secure-Session-Response", b.device.Device(next))
+		b.send("POST", "/session/renew", "", 200)
+		b.send("GET", "/devices", "", 200)
+		if got := w.Events(b.p.Account); strings.Contains(got, "lapsed") || strings.Contains(got, "suspect") {
+			t.Errorf("the log says %q", got)
 		}
 	})
 }

@@ -250,7 +250,7 @@ func (s *Server) sessionState(w http.ResponseWriter, r *http.Request) {
 	live, err := s.current(r)
 	if err != nil {
 		_, can := edge.RefreshCookie.Read(r)
-		s.dropStaleBound(w, r, err)
+		s.dropStaleBound(w, r)
 		answer(w, http.StatusOK, map[string]any{"fresh": false, "renewable": can})
 		return
 	}
