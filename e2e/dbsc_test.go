@@ -159,9 +159,19 @@ func TestABrowserBindsItsSessionAndShowsItsKey(t *testing.T) {
 			t.Errorf("%d trips too many", n-asked)
 		}
 	}
-	// Doors and files do not wait for it.
+	// A link from another site is not held, and sent without the cookie: the page that
+	// renews asks again in the site's own name.
+	b.open(s.exchange)
 	b.dropCookie(s.origin, boundCookie)
 	was := s.deviceKeys(t, "shown")
+	eval[bool](b, fmt.Sprintf("setTimeout(() => { location.href = %q }, 50) > 0", s.origin+"/devices"))
+	b.at("/devices")
+	if shown, missing := s.deviceKeys(t, "shown")-was, s.deviceKeys(t, "missing"); shown != 1 || missing != 0 {
+		t.Errorf("after a link the key was shown %d times, and missing %d times", shown, missing)
+	}
+	// Doors and files do not wait for it.
+	b.dropCookie(s.origin, boundCookie)
+	was = s.deviceKeys(t, "shown")
 	eval[int](b, `fetch('/signin/code').then((r) => r.status)`)
 	if n := s.deviceKeys(t, "shown"); n != was {
 		t.Error("a page that needs no session waited for the key")
