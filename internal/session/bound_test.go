@@ -136,6 +136,18 @@ func TestABoundSessionNeedsItsCookie(t *testing.T) {
 		w.refused(l.checks(other.cookie), ErrBoundMissing)
 		w.refused(l.rotates(other.cookie, l.jkt), ErrBoundMissing)
 
+		// A touch gives the session new tokens and keeps its key. Copies of those would be
+		// news again.
+		iss, err := l.stepUp(l.jkt)
+		w.must(err)
+		l.iss = iss
+		w.must(l.checks(l.cookie))
+		w.refused(l.checks(""), ErrBoundMissing)
+		w.refused(l.rotates("", l.jkt), ErrBoundMissing)
+		if f := l.facts(); strings.Count(f.events, "session.lapsed") != 2 {
+			t.Errorf("after a touch a lapse leaves %q", f.events)
+		}
+
 		// It ends, and only the device key gets another one.
 		w.clock.sleep(boundLife + boundLate)
 		w.refused(l.rotates(l.cookie, l.jkt), ErrBoundMissing)

@@ -181,6 +181,7 @@ type Begin struct {
 	Remember bool
 	Addr     netip.Addr
 	Agent    device.UserAgent
+	Instead  ID // a session that this one replaces as well, wherever it is; one of another account stays
 }
 
 // Start writes a session with its first family and hands out the first tokens.
@@ -207,6 +208,15 @@ func (s *Service) Start(tx *store.Tx, b Begin) (Issued, []audit.Effect, error) {
 	effects, err := s.endWhere(tx, sqlEndOnDevice, b.Account, EndedReplaced, string(b.Device), string(b.Kind))
 	if err != nil {
 		return Issued{}, nil, err
+	}
+	if b.Instead != "" {
+		// Of this account alone: whoever shows a copy and a passkey of their own must not
+		// end the owner's session.
+		instead, err := s.endWhere(tx, sqlEndOne, b.Account, EndedReplaced, string(b.Instead))
+		if err != nil {
+			return Issued{}, nil, err
+		}
+		effects = append(effects, instead...)
 	}
 	life := s.life.Absolute
 	if b.Remember {

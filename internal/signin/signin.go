@@ -1,7 +1,6 @@
 package signin
 
 import (
-	"errors"
 	"net/netip"
 
 	"keyward/internal/account"
@@ -104,22 +103,13 @@ func (s *Service) enter(tx *store.Tx, acc account.ID, f From, proof *device.Proo
 	}
 	iss, effects, err := s.sessions.Start(tx, session.Begin{
 		Account: acc, Device: dev.ID, Kind: f.Kind, Proof: proof, Code: proof == nil,
-		JKT: f.JKT, Remember: f.Remember, Addr: f.Addr, Agent: f.Agent,
+		JKT: f.JKT, Remember: f.Remember, Addr: f.Addr, Agent: f.Agent, Instead: f.Instead.ID,
 	})
 	if err != nil {
 		return Entered{}, nil, err
 	}
 	if isNew {
 		effects = append(effects, audit.Effect{Kind: "device", ID: string(dev.ID), Version: 1})
-	}
-	// Of the same account alone: whoever shows a copy and a passkey of their own must not
-	// end the owner's session.
-	if f.Instead.ID != "" && f.Instead.Account == acc {
-		old, err := s.sessions.End(tx, acc, f.Instead.ID, session.EndedReplaced)
-		if err != nil && !errors.Is(err, session.ErrUnknown) { // replaced already, on its own device
-			return Entered{}, nil, err
-		}
-		effects = append(effects, old...)
 	}
 	return Entered{Issued: iss, Device: dev, NewDevice: isNew}, effects, nil
 }
