@@ -15,7 +15,7 @@ import (
 	"keyward/internal/store"
 )
 
-// Device Bound Session Credentials (docs/decisions/0031): the browser binds a session to
+// Device Bound Session Credentials (docs/decisions/0034): the browser binds a session to
 // a key of its device, and shows that key every few minutes. What it gets for it is the
 // bound cookie. From then on neither access nor refresh token of the session is worth
 // anything without one that lives, and only the device key gets a new one.
