@@ -235,6 +235,7 @@ func (c *core) build(ctx context.Context, logger *slog.Logger, x extras) (*app, 
 	}
 	a.domains, err = c.domains(session.Metrics{
 		Retry: a.metrics.RefreshRetry, Superseded: a.metrics.RefreshSuperseded, Mismatch: a.metrics.PoPMismatch, Reuse: a.metrics.Reuse,
+		Device: a.metrics.DeviceKey,
 	}, x.transport, botAlarms{logger, a.metrics.Honeytoken})
 	if err != nil {
 		return nil, err

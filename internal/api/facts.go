@@ -29,6 +29,7 @@ type Session struct {
 	AuthTime    time.Time `json:"auth_time" doc:"When the owner last proved presence."`
 	Remembered  bool      `json:"remembered"`
 	Bound       bool      `json:"bound" doc:"Its tokens need the key of its device."`
+	BoundBy     string    `json:"bound_by" enum:"none,key,device" doc:"none: to nothing; key: a key that the browser's pages or the app keep; device: the browser itself, by a key of the device (DBSC)."`
 	Browser     string    `json:"browser,omitempty"`
 	System      string    `json:"system,omitempty"`
 	Address     string    `json:"address,omitempty" doc:"Client address at sign-in."`
@@ -46,7 +47,7 @@ type Session struct {
 func sessionOf(x session.Session, here session.ID) Session {
 	v := Session{
 		ID: string(x.ID), Device: string(x.Device), Kind: string(x.Kind), Current: x.ID == here, ACR: x.ACR, AMR: orEmpty(x.AMR), AuthTime: x.AuthTime,
-		Remembered: x.Remember, Bound: x.JKT != "", Browser: x.Agent.Browser, System: x.Agent.System, Address: x.Addr,
+		Remembered: x.Remember, Bound: x.JKT != "" || x.DeviceJKT != "", BoundBy: boundBy(x), Browser: x.Agent.Browser, System: x.Agent.System, Address: x.Addr,
 		CreatedAt: x.CreatedAt, LastSeen: x.LastSeen, IdleExpires: x.IdleExp, Expires: x.AbsExp,
 		SuspectAt: x.SuspectAt, VouchedAt: x.VouchedAt, EndedAt: x.EndedAt, EndedWhy: x.EndedWhy,
 	}
@@ -54,6 +55,16 @@ func sessionOf(x session.Session, here session.ID) Session {
 		v.ReachMS = &x.ReachMS
 	}
 	return v
+}
+
+func boundBy(x session.Session) string {
+	switch {
+	case x.DeviceJKT != "":
+		return "device"
+	case x.JKT != "":
+		return "key"
+	}
+	return "none"
 }
 
 // Passkey is one key that signs the owner in.

@@ -26,6 +26,8 @@ import "slices"
 //	operator    the name of an operator
 //	roles       the roles an operator has from now on
 //	sub         the name of a sub-account
+//	skipped     why a browser said that it did not show its device's key: quota_exceeded | unreachable | server_error
+//	instead     "lapsed" when a sign-in took the place of a session whose device key was not shown
 //	kind, object  what a request of operators asks for, and for which object
 //
 // Korean sentences end in 해요 style, and a name stands in quotes before a noun
@@ -137,6 +139,7 @@ var actions = map[Action]Spec{
 			{"method", "code", text{"Someone signed in with a recovery code on {agent}.", "“{agent}” 기기에서 복구 코드로 로그인했어요."}},
 			{"signal", "counter_regressed", text{"You signed in on {agent}. The passkey “{key}” counted backwards: it may have been copied.", "“{agent}” 기기에서 로그인했어요. “{key}” 패스키의 사용 횟수가 거꾸로 갔어요. 복사됐을 수 있어요."}},
 			{"new_device", "yes", text{"You signed in on a device we had not seen before: {agent}.", "처음 보는 “{agent}” 기기에서 로그인했어요."}},
+			{"instead", "lapsed", text{"{agent} had not shown its device’s own key. You confirmed with the passkey “{key}”: a new session began, and the one before was ended.", "“{agent}” 브라우저가 기기의 키를 보여 주지 않아 “{key}” 패스키로 확인했어요. 새 로그인을 시작하고 이전 로그인은 끝냈어요."}},
 		},
 		plain: text{"Someone signed in.", "로그인했어요."},
 	},
@@ -170,6 +173,16 @@ var actions = map[Action]Spec{
 		Notice: Critical, Mail: "session_suspect", Shown: true, OCSF: OCSF{ocsfFinding, 1},
 		say:   text{"A copy of the session on {agent} was tried without its device and refused.", "“{agent}” 기기의 로그인 정보가 다른 곳에서 쓰이려다 거부됐어요."},
 		plain: text{"A copied session was tried without its device and refused.", "복사된 로그인 정보가 다른 곳에서 쓰이려다 거부됐어요."},
+	},
+	"session.bound": {
+		OCSF:  OCSF{ocsfAuthentication, ocsfOther},
+		say:   text{"The browser of {agent} bound this session to a key of the device.", "“{agent}” 브라우저가 이 로그인을 기기의 키에 묶었어요."},
+		plain: text{"A browser bound a session to a key of the device.", "브라우저가 로그인을 기기의 키에 묶었어요."},
+	},
+	"session.lapsed": {
+		Notice: Critical, Mail: "session_lapsed", Shown: true, OCSF: OCSF{ocsfFinding, 1},
+		say:   text{"The session on {agent} was used without its device’s own key and refused until a passkey confirms it.", "“{agent}” 기기의 로그인이 기기의 키 없이 쓰여서, 패스키로 확인할 때까지 거부했어요."},
+		plain: text{"A session was used without its device’s own key and refused.", "기기의 키 없이 쓰인 로그인을 거부했어요."},
 	},
 	"session.reuse": {
 		Notice: Critical, Mail: "session_reuse", Shown: true, OCSF: OCSF{ocsfFinding, 1},

@@ -134,6 +134,7 @@ type Sessions struct {
 	Idle     time.Duration `yaml:"idle"`
 	Absolute time.Duration `yaml:"absolute"`
 	Remember time.Duration `yaml:"remember"`
+	DBSC     string        `yaml:"dbsc"` // true | false: offer browsers to bind sessions to a key of the device
 }
 
 // Mail is the SMTP relay. Without a host no mail leaves, and doctor says so.

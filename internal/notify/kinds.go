@@ -27,6 +27,7 @@ const (
 	SessionsOthers    Kind = "sessions_ended_others"
 	SessionsAll       Kind = "sessions_ended_all"
 	SessionSuspect    Kind = "session_suspect"
+	SessionLapsed     Kind = "session_lapsed"
 	SessionReuse      Kind = "session_reuse"
 	SessionSuperseded Kind = "session_superseded"
 	SessionRemembered Kind = "session_remembered"
@@ -208,6 +209,10 @@ var sheets = map[Kind]sheet{
 	SessionSuspect: {
 		title: "mail.session_suspect.title", lead: "mail.session_suspect.lead", facts: []fact{factDevice, factWhen, factUsedFrom},
 		aside: "mail.session_suspect.do", asideText: "mail.session_suspect.how", freeze: true, page: "nav.devices",
+	},
+	SessionLapsed: {
+		title: "mail.session_lapsed.title", lead: "mail.session_lapsed.lead", facts: []fact{factDevice, factWhen, factUsedFrom},
+		aside: "mail.session_lapsed.do", asideText: "mail.session_lapsed.how", freeze: true, page: "nav.devices",
 	},
 	SessionReuse: {
 		title: "mail.session_reuse.title", lead: "mail.session_reuse.lead", facts: []fact{factDevice, factWhen, factUsedFrom},

@@ -15,6 +15,7 @@ type row struct {
 	s                                                 Session
 	amr, agent                                        string
 	auth, created, seen, abs, suspect, vouched, ended int64
+	bound, lapsed                                     int64
 }
 
 // dest lists the scan targets in the order of sessionCols.
@@ -23,6 +24,7 @@ func (r *row) dest() []any {
 		(*string)(&r.s.ID), (*string)(&r.s.Account), (*string)(&r.s.Device), (*string)(&r.s.Kind), &r.s.Family, &r.s.ACR, &r.amr,
 		&r.auth, (*string)(&r.s.Key), &r.s.JKT, &r.s.Remember, &r.created, &r.seen, &r.abs, &r.s.Addr, &r.agent,
 		&r.s.epoch, &r.suspect, &r.vouched, &r.ended, &r.s.EndedWhy, &r.s.ReachMS, &r.s.Version,
+		&r.s.DeviceJKT, &r.bound, &r.lapsed,
 	}
 }
 
@@ -30,6 +32,7 @@ func (r *row) session() (Session, error) {
 	s := r.s
 	s.AuthTime, s.CreatedAt, s.LastSeen, s.AbsExp = store.Time(r.auth), store.Time(r.created), store.Time(r.seen), store.Time(r.abs)
 	s.SuspectAt, s.VouchedAt, s.EndedAt = timeOrZero(r.suspect), timeOrZero(r.vouched), timeOrZero(r.ended)
+	s.BoundAt, s.LapsedAt = timeOrZero(r.bound), timeOrZero(r.lapsed)
 	s.Agent = decodeAgent(r.agent)
 	if err := json.Unmarshal([]byte(r.amr), &s.AMR); err != nil {
 		return Session{}, err

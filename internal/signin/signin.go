@@ -72,6 +72,8 @@ type From struct {
 	JKT, JTI string // verified binding proof; "" when none came
 	Kind     session.Kind
 	Remember bool
+
+	Instead session.Session // the one that came without its device's key; this sign-in ends it
 }
 
 // Entered is a finished sign-up or sign-in.
@@ -101,7 +103,7 @@ func (s *Service) enter(tx *store.Tx, acc account.ID, f From, proof *device.Proo
 	}
 	iss, effects, err := s.sessions.Start(tx, session.Begin{
 		Account: acc, Device: dev.ID, Kind: f.Kind, Proof: proof, Code: proof == nil,
-		JKT: f.JKT, Remember: f.Remember, Addr: f.Addr, Agent: f.Agent,
+		JKT: f.JKT, Remember: f.Remember, Addr: f.Addr, Agent: f.Agent, Instead: f.Instead.ID,
 	})
 	if err != nil {
 		return Entered{}, nil, err

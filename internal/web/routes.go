@@ -32,6 +32,11 @@ func (s *Server) Routes(mux *http.ServeMux, e *edge.Edge) {
 	limited("POST /session/renew", edge.ClassRefresh, s.renew)
 	limited("GET /session/state", edge.ClassRefresh, s.sessionState)
 
+	limited("POST /session/bound/new", edge.ClassRefresh, s.bindDevice)
+	limited("POST /session/bound", edge.ClassRefresh, s.showDevice)
+	open("GET /session/touch", s.touchPage)
+	limited("POST /session/touch", edge.ClassSignInFinish, s.touchFinish)
+
 	in("GET /stepup", s.stepUpPage)
 	in("POST /stepup", s.stepUpNoScript)
 	in("POST /stepup/begin", s.stepUpBegin)

@@ -20,6 +20,7 @@ type front struct {
 	t *testing.T
 	w *signintest.World
 	h http.Handler
+	s *Server
 }
 
 func newFront(t *testing.T, w *signintest.World) front {
@@ -34,7 +35,7 @@ func newFront(t *testing.T, w *signintest.World) front {
 	s.Limiter = e.Limiter
 	mux := http.NewServeMux()
 	s.Routes(mux, e)
-	return front{t, w, e.Handler(edge.Routes(mux))}
+	return front{t, w, e.Handler(edge.Routes(mux)), s}
 }
 
 func (f front) send(r *http.Request, addr string) *httptest.ResponseRecorder {

@@ -175,6 +175,7 @@ type Session struct {
 	Here     bool
 	Agent    Agent
 	How      How
+	Bound    bool // by its browser, to a key of the device
 	Weak     bool // a recovery code: may look, cannot change anything
 	SignedIn time.Time
 	LastSeen time.Time

@@ -166,6 +166,17 @@ type Renew struct {
 
 func (*Renew) page() (string, string) { return "renew", "" }
 
+// Touch is where a session waits whose browser did not show the key of its device.
+//
+//	GET  /session/touch?to=
+//	passkey.js: /signin/begin, POST /session/touch. Without script: a link to /signin?to=
+type Touch struct {
+	Base
+	To string
+}
+
+func (*Touch) page() (string, string) { return "session-touch", "" }
+
 // Leave asks whether to sign out here, because an app says so, and says that it is done.
 //
 //	GET  /oauth/logout?…        (also POST, from other sites)

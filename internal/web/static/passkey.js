@@ -176,7 +176,17 @@ async function sendCode(form) {
 
 // ---- forms
 
-const ceremonies = { 'sign-in': signIn, 'sign-up': signUp, add: addPasskey, 'step-up': stepUp };
+/** The touch after a session came without its device's key: a new session takes its place. */
+async function touchAnew(form) {
+  const begun = await post('/signin/begin', {});
+  say(form, 'waiting');
+  const credential = await navigator.credentials.get({ publicKey: requestOptions(begun) });
+  say(form, 'checked');
+  const { to } = await post('/session/touch', { credential: credential.toJSON(), to: new FormData(form).get('to') ?? '' }, { prove: true });
+  go(to);
+}
+
+const ceremonies = { 'sign-in': signIn, 'sign-up': signUp, add: addPasskey, 'step-up': stepUp, lapsed: touchAnew };
 
 async function busy(form, run) {
   if (form.ariaBusy === 'true') return;
