@@ -129,6 +129,18 @@ var table = map[string]row{
 		text{"Each answer of a passkey works once. Start again.", "패스키의 응답은 한 번만 쓸 수 있습니다. 다시 시작해 주세요."}},
 	"code_not_accepted": {401, "sign-in", text{"This code was not accepted", "코드를 확인하지 못했습니다"},
 		text{"Check it and try again. Codes that were used or replaced do not work any more.", "코드를 확인하고 다시 시도해 주세요. 사용했거나 교체한 코드는 쓸 수 없습니다."}},
+	// A new device. join_code_not_accepted is one answer for codes that never were, ran
+	// out, were typed before, here or elsewhere.
+	"join_code_not_accepted": {404, "new-device", text{"This code opens nothing", "쓸 수 없는 코드입니다"},
+		text{"Check it against the new device. A code is good for ten minutes and once; the new device can show another one.", "새 기기에 보이는 코드와 비교해 주세요. 코드는 10분 동안 한 번만 쓸 수 있으며, 새 기기에서 다시 받을 수 있습니다."}},
+	"join_open": {409, "new-device", text{"Another new device is waiting", "기다리는 새 기기가 있습니다"},
+		text{"Answer it first: say yes or no to the device whose code you typed before.", "먼저 입력한 코드의 기기에 예 또는 아니요로 답해 주세요."}},
+	"join_waiting": {409, "new-device", text{"Nobody has said yes yet", "아직 허용되지 않았습니다"},
+		text{"Type the code into a device that is signed in, and say yes there.", "로그인되어 있는 기기에 코드를 입력하고 그곳에서 허용해 주세요."}},
+	"join_gone": {410, "new-device", text{"This is over", "끝난 요청입니다"},
+		text{"The code ran out, was used, was refused, or belongs to another browser. Start again with a new code.", "코드가 만료되었거나, 이미 사용했거나, 거절되었거나, 다른 브라우저의 것입니다. 새 코드로 다시 시작해 주세요."}},
+	"new_device_untested": {409, "new-device", text{"Test the new device first", "새 기기를 먼저 시험해 주세요"},
+		text{"Sign in on it, or confirm there that it is you. The old device can be retired once that was seen.", "새 기기에서 로그인하거나 본인 확인을 해 주세요. 확인된 뒤에 이전 기기를 정리할 수 있습니다."}},
 	"codes_already_confirmed": {409, "sign-in", text{"These codes are already confirmed", "이미 확인한 코드입니다"},
 		text{"They were shown once and cannot be shown again. Make new ones if they are lost; the old ones then stop working.", "코드는 한 번만 보여 드리며 다시 볼 수 없습니다. 잃어버렸다면 새로 만들어 주세요. 이전 코드는 더 이상 쓸 수 없게 됩니다."}},
 	"credential_taken": {409, "keys", text{"This passkey is already registered", "이미 등록된 패스키입니다"},

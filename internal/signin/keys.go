@@ -87,15 +87,32 @@ func (s *Service) FinishAddKey(ctx context.Context, cause store.Cause, ses sessi
 		if err != nil {
 			return err
 		}
-		key, err = s.devices.Add(tx, ses.Account, att, ses.Device, name, proof)
+		on := ses.Device
+		if att.Elsewhere() {
+			on = ""
+		}
+		key, err = s.devices.Add(tx, ses.Account, att, on, name, proof)
 		if err != nil {
 			return err
 		}
-		_, err = s.log.Append(tx, audit.Event{
+		ev := audit.Event{
 			Action: "key.added", Account: string(ses.Account), Target: string(key.ID),
 			Effects: []audit.Effect{{Kind: "key", ID: string(key.ID), Version: 1}},
 			Payload: map[string]string{"key": key.Name, "agent": ses.Agent.String()},
-		})
+		}
+		strange, err := s.Strange(tx, ses)
+		if err != nil {
+			return err
+		}
+		if strange {
+			held, version, err := s.holdForKey(tx, ses.Account, "hold.strange")
+			if err != nil {
+				return err
+			}
+			ev.Effects = append(ev.Effects, audit.Effect{Kind: "account", ID: string(ses.Account), Version: version})
+			ev.Payload["held"], ev.Payload["strange"] = held, "yes"
+		}
+		_, err = s.log.Append(tx, ev)
 		return err
 	})
 	return key, err

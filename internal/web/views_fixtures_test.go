@@ -74,7 +74,7 @@ var (
 	}
 )
 
-var fixtures = slices.Concat(botKeyFixtures, subFixtures, leakFixtures, []fixture{
+var fixtures = slices.Concat(botKeyFixtures, subFixtures, leakFixtures, joinFixtures, []fixture{
 	{"signin", func(c string) View {
 		return &SignIn{Base: out(c, "/signin"), SessionFor: 12 * time.Hour, RememberFor: 30 * 24 * time.Hour}
 	}},
