@@ -129,6 +129,7 @@ async function showCode(form) {
 }
 
 async function joinKey(form) {
+  await get('/session/state');
   const begun = await post('/join/begin', {}, { prove: true });
   say(form, 'waiting');
   const credential = await navigator.credentials.create({ publicKey: creationOptions(begun) });
