@@ -36,7 +36,7 @@ func TestANewDeviceJoinsByACodeAndTheOldOneIsRetired(t *testing.T) {
 	mine.fill("#code", strings.ToLower(strings.ReplaceAll(code, "-", "")))
 	mine.press(`form[action="/devices/add"] button`, `location.pathname.startsWith('/joins/')`)
 	mine.shows("Is this device yours?")
-	mine.shows("The same network as this device")
+	mine.shows("The same network as yours")
 	mine.shows("Withdrawals pause for 24 hours")
 	other.shows("Now say yes on your other device") // by itself
 	if eval[bool](other, `document.body.innerText.includes('mina')`) {
@@ -44,6 +44,7 @@ func TestANewDeviceJoinsByACodeAndTheOldOneIsRetired(t *testing.T) {
 	}
 	mine.press(`form[action$="/admit"] button`, `document.body.innerText.includes('Now make the passkey on the new device')`)
 	other.shows("Make a passkey on this device")
+	other.shows("mina@mail.example")
 	other.press(`form[data-ceremony="join"] button`, `location.pathname === '/devices/change'`)
 	mine.shows("The new device is in")
 

@@ -38,16 +38,16 @@ func (s *Server) joins() {
 		summary: "Type the code of a new device", about: "Few tries, counted by account and address. Show the person what comes back beside their own device before you ask for a touch.",
 	}, s.joinClaim)
 	add(s, operation{
-		id: "joins-read", call: "GET /joins/{id}", tag: "joins", access: holder, limit: edge.ClassAPI, codes: "join_gone", summary: "A new device that waits, or was answered",
+		id: "joins-read", call: "GET /joins/{id}", tag: "joins", access: holder, limit: edge.ClassAPI, codes: "join_unknown", summary: "A new device that waits, or was answered",
 	}, s.joinRead)
 	add(s, operation{
 		id: "joins-admit", call: "POST /joins/{id}/admit", tag: "joins", access: holder, limit: edge.ClassAPI,
-		codes: "join_gone step_up_required insufficient_power account_frozen account_restricted held", summary: "Let it in",
+		codes: "join_unknown join_gone step_up_required insufficient_power account_frozen account_restricted held", summary: "Let it in",
 		about: "Needs a touch for devices.admit with this id, given on the session that typed the code. The device then has five minutes from the touch for one passkey.",
 	}, s.joinAdmit)
 	add(s, operation{
 		id: "joins-refuse", call: "DELETE /joins/{id}", tag: "joins", access: holder, limit: edge.ClassAPI,
-		codes: "join_gone", summary: "Refuse it, for good", about: "Also after a yes, until its passkey is there.",
+		codes: "join_unknown join_gone", summary: "Refuse it, for good", about: "Also after a yes, until its passkey is there.",
 	}, s.joinRefuse)
 	add(s, operation{
 		id: "devices-handover", call: "GET /devices/{id}/handover", tag: "devices", access: holder, limit: edge.ClassAPI,
@@ -80,16 +80,17 @@ func (s *Server) joinShow(ctx context.Context, _ *none) (*joinCodeOut, error) {
 type JoinState struct {
 	State   string    `json:"state" enum:"shown,claimed,admitted,expired" doc:"admitted: begin. expired: ran out, was used or was refused."`
 	Expires time.Time `json:"expires_at,omitzero"`
+	For     string    `json:"for,omitempty" doc:"After the yes: whose account. Show it before the passkey is made: somebody may have typed the code into theirs."`
 }
 
 type joinStateOut struct{ Body JoinState }
 
 func (s *Server) joinState(ctx context.Context, _ *none) (*joinStateOut, error) {
-	state, until, err := s.SignIn.JoinOf(ctx, s.from(ctx, false))
+	w, err := s.SignIn.JoinOf(ctx, s.from(ctx, false))
 	if err != nil {
 		return nil, err
 	}
-	return &joinStateOut{JoinState{string(state), until}}, nil
+	return &joinStateOut{JoinState{string(w.State), w.Until, w.For}}, nil
 }
 
 func (s *Server) joinBegin(ctx context.Context, _ *none) (*optionsOut, error) {

@@ -16,6 +16,14 @@ func (a *app) fresh(addr string) *app {
 	return b
 }
 
+// join is a new device that waits for the answer of who typed its code.
+func (w *world) join(by *app) (j api.Join) {
+	var code api.JoinCode
+	by.fresh("192.0.2.30").send("POST", "/api/v1/join", nil).want(201, &code)
+	by.send("POST", "/api/v1/joins", map[string]string{"code": code.Code}).want(201, &j)
+	return j
+}
+
 func TestANewPhoneComesInByTheAPI(t *testing.T) {
 	w := newWorld(t)
 	old := w.app().signUp("alice@example.org")
@@ -48,6 +56,8 @@ func TestANewPhoneComesInByTheAPI(t *testing.T) {
 	old.send("POST", "/api/v1/joins/"+j.ID+"/admit", nil).want(200, &j)
 	equal(t, "state", j.State, "admitted")
 
+	phone.get("/api/v1/join", &state)
+	equal(t, "whose account, after the yes", state.For, "alice@example.org")
 	thief := old.fresh("192.0.2.8") // knows the code, has not the key
 	thief.send("POST", "/api/v1/join/begin", nil).refused(410, "join_gone")
 
@@ -88,8 +98,9 @@ func TestANoEndsAJoin(t *testing.T) {
 	old.send("POST", "/api/v1/joins", map[string]string{"code": code.Code}).want(201, &j)
 	equal(t, "same network", j.SameNetwork, false)
 	old.send("POST", "/api/v1/joins", map[string]string{"code": code.Code}).refused(409, "join_open")
-	w.app().signUp("bob@example.org").send("DELETE", "/api/v1/joins/"+j.ID, nil).refused(410, "join_gone")
+	w.app().signUp("bob@example.org").send("DELETE", "/api/v1/joins/"+j.ID, nil).refused(404, "join_unknown")
 	old.send("DELETE", "/api/v1/joins/"+j.ID, nil).want(204)
+	old.send("DELETE", "/api/v1/joins/"+j.ID, nil).refused(410, "join_gone")
 	far.send("POST", "/api/v1/join/begin", nil).refused(410, "join_gone")
 	var state api.JoinState
 	far.get("/api/v1/join", &state)

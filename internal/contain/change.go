@@ -11,7 +11,7 @@ import (
 )
 
 // Changing phones with the old one in hand is a planned act: what moves by itself,
-// then enrol, test, retire (MISSION A6). Nothing remembers how far somebody is; each
+// then enrol, test, retire (docs/new-device.md). Nothing remembers how far somebody is; each
 // answer is read from the rows of keys, sessions and devices, so the page may be
 // left, reloaded and opened on either phone.
 

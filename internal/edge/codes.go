@@ -135,6 +135,8 @@ var table = map[string]row{
 		text{"Check it against the new device. A code is good for ten minutes and once; the new device can show another one.", "새 기기에 보이는 코드와 비교해 주세요. 코드는 10분 동안 한 번만 쓸 수 있으며, 새 기기에서 다시 받을 수 있습니다."}},
 	"join_open": {409, "new-device", text{"Another new device is waiting", "기다리는 새 기기가 있습니다"},
 		text{"Answer it first: say yes or no to the device whose code you typed before.", "먼저 입력한 코드의 기기에 예 또는 아니요로 답해 주세요."}},
+	"join_unknown": {404, "new-device", text{"There is no such new device", "그런 새 기기가 없습니다"},
+		text{"Your account has no new device with this id. What is over is forgotten within hours.", "계정에 이 ID의 새 기기가 없습니다. 끝난 요청은 몇 시간 안에 지워집니다."}},
 	"join_waiting": {409, "new-device", text{"Nobody has said yes yet", "아직 허용되지 않았습니다"},
 		text{"Type the code into a device that is signed in, and say yes there.", "로그인되어 있는 기기에 코드를 입력하고 그곳에서 허용해 주세요."}},
 	"join_gone": {410, "new-device", text{"This is over", "끝난 요청입니다"},

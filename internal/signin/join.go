@@ -18,7 +18,7 @@ import (
 // telephone ("read me the number you see"), and whoever got it would be in. Typed
 // this way round, what a caller can hand over is the code of the caller's own
 // browser, and then the owner's screen shows that browser and where it is, beside
-// their own, before a touch for exactly that (SP 800-63B-4 §4.1.2.2; MISSION A6).
+// their own, before a touch for exactly that (SP 800-63B-4 §4.1.2.2).
 //
 //	shown -> claimed -> admitted -> used
 //	             \----------\--> refused        and time ends each of them
@@ -87,20 +87,33 @@ func (s *Service) ShowCode(ctx context.Context, f From) (Code, error) {
 // hash of it would be a code; without the server's key this is none.
 func (s *Service) joinCode(normal string) [32]byte { return s.joinCodes.Sum(nil, []byte(normal)) }
 
-// JoinOf is how far the newest join of this browser is. It says nothing of the
-// account, and of all that is over only that it is over: who shows codes to see
-// what becomes of them learns nothing about anybody.
-func (s *Service) JoinOf(ctx context.Context, f From) (state JoinState, until time.Time, err error) {
+// Waiting is what a newcomer may know of its own join.
+type Waiting struct {
+	State JoinState // shown, claimed, admitted, expired
+	Until time.Time // zero when expired
+	For   string    // whose account it may come into, once its owner said yes; "" before
+}
+
+// JoinOf is how far the newest join of this browser is. Before the yes it says nothing
+// of the account, and of all that is over only that it is over: who shows codes to see
+// what becomes of them learns nothing about anybody. After the yes it says whose
+// account it is: somebody who read the code over a shoulder could have typed it into
+// theirs, and the newcomer must not put money there.
+func (s *Service) JoinOf(ctx context.Context, f From) (w Waiting, err error) {
 	j, err := s.joinOf(ctx, f)
 	switch {
 	case errors.Is(err, ErrJoinGone):
-		return JoinExpired, time.Time{}, nil
+		return Waiting{State: JoinExpired}, nil
 	case err != nil:
-		return "", time.Time{}, err
-	case j.State == JoinRefused || j.State == JoinUsed:
-		return JoinExpired, time.Time{}, nil
+		return w, err
+	case j.State == JoinRefused || j.State == JoinUsed || j.State == JoinExpired:
+		return Waiting{State: JoinExpired}, nil
 	}
-	return j.State, j.Expires, nil
+	w = Waiting{State: j.State, Until: j.Expires}
+	if j.State == JoinAdmitted {
+		w.For, err = s.displayName(ctx, j.Account)
+	}
+	return w, err
 }
 
 // joinOf finds the newest join of a browser: by the device cookie, which no script

@@ -60,7 +60,11 @@ func (s *Service) OpenJoin(tx *store.Tx, acc account.ID) (Join, error) {
 
 // JoinByID is one join of an account, in whatever state.
 func (s *Service) JoinByID(tx *store.Tx, acc account.ID, id string) (Join, error) {
-	return scanJoin(tx.Row(sqlJoin, id, string(acc)), tx.Now)
+	j, err := scanJoin(tx.Row(sqlJoin, id, string(acc)), tx.Now)
+	if errors.Is(err, ErrJoinGone) {
+		err = ErrJoinUnknown
+	}
+	return j, err
 }
 
 // AdmitJoin says yes. It needs a touch for exactly this join, given on the session
@@ -101,6 +105,9 @@ func (s *Service) AdmitJoin(ctx context.Context, cause store.Cause, ses session.
 // Any live session may: stopping needs no proof.
 func (s *Service) RefuseJoin(ctx context.Context, cause store.Cause, ses session.Session, id string) error {
 	return s.db.Update(ctx, cause, func(tx *store.Tx) error {
+		if _, err := s.JoinByID(tx, ses.Account, id); err != nil {
+			return err
+		}
 		j, err := scanJoin(tx.Row(sqlRefuseJoin, id, string(ses.Account), store.Micros(tx.Now)), tx.Now)
 		if err != nil {
 			return err

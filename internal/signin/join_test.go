@@ -45,9 +45,12 @@ func (n newcomer) code() string {
 
 func (n newcomer) state() signin.JoinState {
 	n.W.T.Helper()
-	s, _, err := n.W.SignIn.JoinOf(context.Background(), n.from())
+	s, err := n.W.SignIn.JoinOf(context.Background(), n.from())
 	n.W.Must(err)
-	return s
+	if (s.For != "") != (s.State == signin.JoinAdmitted) {
+		n.W.T.Errorf("%s, and the newcomer hears that it is %q's account", s.State, s.For)
+	}
+	return s.State
 }
 
 // comeIn makes a passkey in the newcomer's own browser.
@@ -118,6 +121,9 @@ func TestANewDeviceJoinsByItsCode(t *testing.T) {
 		p.Touch(device.ActDevicesAdmit, j.ID)
 		w.Must(yes(p, j.ID))
 		w.Refused(yes(p, j.ID), signin.ErrJoinGone)
+		if s := n.state(); s != signin.JoinAdmitted {
+			t.Errorf("the newcomer hears %q", s)
+		}
 
 		w.Must(n.comeIn())
 		w.Refused(n.comeIn(), signin.ErrJoinGone)
@@ -262,7 +268,7 @@ func TestWhatACodeDoesNotOpen(t *testing.T) {
 			q := w.Person()
 			q.Touch(device.ActDevicesAdmit, j.ID)
 			return yes(q, j.ID)
-		}, signin.ErrJoinGone},
+		}, signin.ErrJoinUnknown},
 		{"a yes from another session of the owner than the one that typed", func(w *signintest.World, p *signintest.Person, n newcomer) error {
 			j, err := typed(p, n.code())
 			w.Must(err)

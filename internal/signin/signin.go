@@ -38,6 +38,8 @@ var (
 	ErrJoinCode = edge.E("join_code_not_accepted")
 	// ErrJoinOpen: the account has a new device waiting already.
 	ErrJoinOpen = edge.E("join_open")
+	// ErrJoinUnknown: the account has no such join; another account's looks the same.
+	ErrJoinUnknown = edge.E("join_unknown")
 	// ErrJoinWaiting: nobody has said yes yet.
 	ErrJoinWaiting = edge.E("join_waiting")
 	// ErrJoinGone: refused, used, too old, or never there.

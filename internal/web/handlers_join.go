@@ -36,12 +36,13 @@ func (s *Server) joinPage(w http.ResponseWriter, r *http.Request) {
 		edge.Fail(w, r, err)
 		return
 	}
-	state, until, err := s.SignIn.JoinOf(r.Context(), f)
+	got, err := s.SignIn.JoinOf(r.Context(), f)
 	if err != nil {
 		edge.Fail(w, r, err)
 		return
 	}
-	view := &Join{Base: s.base(r), State: string(state), Until: until}
+	state := got.State
+	view := &Join{Base: s.base(r), State: string(state), Until: got.Until, For: got.For}
 	c, err := r.Cookie(joinCookie)
 	switch {
 	case state == signin.JoinShown && err == nil:
@@ -86,15 +87,15 @@ func (s *Server) joinState(w http.ResponseWriter, r *http.Request) {
 		edge.Fail(w, r, err)
 		return
 	}
-	state, _, err := s.SignIn.JoinOf(r.Context(), f)
+	got, err := s.SignIn.JoinOf(r.Context(), f)
 	if err != nil {
 		edge.Fail(w, r, err)
 		return
 	}
-	if state == signin.JoinExpired {
-		state = "over"
+	if got.State == signin.JoinExpired {
+		got.State = "over"
 	}
-	answer(w, http.StatusOK, map[string]string{"state": string(state)})
+	answer(w, http.StatusOK, map[string]string{"state": string(got.State)})
 }
 
 func (s *Server) joinBegin(w http.ResponseWriter, r *http.Request) {

@@ -54,9 +54,9 @@ func TestTheJoinPagesWithoutScript(t *testing.T) {
 		name, addr string
 		says, not  []string
 	}{
-		{"beside the owner", "203.0.113.99", []string{"The same network as this device", "Seoul, South Korea"}, []string{"somewhere else", "is on another network"}},
-		{"on mobile data in the same country", "192.0.2.4", []string{"This device is on another network", "Busan, South Korea"}, []string{"somewhere else"}},
-		{"in another country", "198.51.100.66", []string{"This device is somewhere else", "Lyon, France", "Seoul, South Korea"}, []string{"That is normal"}},
+		{"beside the owner", "203.0.113.99", []string{"The same network as yours", "Seoul, South Korea"}, []string{"somewhere else", "is on another network"}},
+		{"on mobile data in the same country", "192.0.2.4", []string{"The new device is on another network", "Busan, South Korea"}, []string{"somewhere else"}},
+		{"in another country", "198.51.100.66", []string{"The new device is somewhere else", "Lyon, France", "Seoul, South Korea"}, []string{"That is normal"}},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {

@@ -131,7 +131,7 @@ var fixtures = slices.Concat(botKeyFixtures, subFixtures, leakFixtures, joinFixt
 	}},
 	{"passkey-add", func(c string) View { return &PasskeyAdd{Base: in(c, "/passkeys/add")} }},
 	{"passkey-add-stick", func(c string) View {
-		return &PasskeyAdd{Base: in(c, "/passkeys/add?kind=security-key"), SecurityKey: true, NeedsScript: true}
+		return &PasskeyAdd{Base: in(c, "/passkeys/add?kind=security-key"), SecurityKey: true, NeedsScript: true, Strange: true}
 	}},
 	{"passkey-rename", func(c string) View { return &PasskeyRename{Base: in(c, "/passkeys"), Key: galaxy, BadName: true} }},
 	{"passkey-remove", func(c string) View {

@@ -12,6 +12,7 @@ type Join struct {
 	State string // "" (not begun), shown, claimed, admitted, over
 	Code  string // when shown; "" when this browser has lost it
 	Until time.Time
+	For   string // when admitted: whose account
 }
 
 func (*Join) page() (string, string) { return "join", "" }

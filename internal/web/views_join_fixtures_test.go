@@ -23,7 +23,9 @@ var joinFixtures = []fixture{
 		return &Join{Base: out(c, "/join"), State: "shown", Code: "7K2QD-XW4RT", Until: at(12, 14, 17)}
 	}},
 	{"join-claimed", func(c string) View { return &Join{Base: out(c, "/join"), State: "claimed", Until: at(12, 14, 17)} }},
-	{"join-admitted", func(c string) View { return &Join{Base: out(c, "/join"), State: "admitted", Until: at(12, 14, 12)} }},
+	{"join-admitted", func(c string) View {
+		return &Join{Base: out(c, "/join"), State: "admitted", Until: at(12, 14, 12), For: "owner@mail.example"}
+	}},
 	{"join-over", func(c string) View { return &Join{Base: out(c, "/join"), State: "over"} }},
 	{"newdevice", func(c string) View {
 		return &NewDevice{Base: in(c, "/devices/add"), Address: "login.exchange.example/join"}
@@ -40,6 +42,9 @@ var joinFixtures = []fixture{
 	}},
 	{"answer-far", func(c string) View {
 		return answerOf(c, "claimed", func(v *JoinAnswer) { v.Network, v.Far, v.New = "other", true, farSide })
+	}},
+	{"answer-elsewhere", func(c string) View {
+		return answerOf(c, "claimed", func(v *JoinAnswer) { v.Elsewhere = true })
 	}},
 	{"answer-admitted", func(c string) View { return answerOf(c, "admitted", nil) }},
 	{"answer-used", func(c string) View { return answerOf(c, "used", nil) }},
