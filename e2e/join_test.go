@@ -16,8 +16,8 @@ func TestANewDeviceJoinsByACodeAndTheOldOneIsRetired(t *testing.T) {
 
 	other.open(s.origin + "/signin")
 	other.presence(false) // autofill has nothing to offer here yet
-	other.click(`a[href="/join"]`)
-	other.at("/join")
+	other.click(`a[href="/new"]`)
+	other.at("/new")
 	other.shows("First try the passkey of your phone")
 	other.presence(true)
 	other.press(`form[data-code] button`, `document.querySelector('.joincode')`)
@@ -76,7 +76,7 @@ func TestTheOwnersNoEndsAJoinInTheBrowser(t *testing.T) {
 	mine.authenticator()
 	other.authenticator()
 	mine.signUp(s, "mina@mail.example")
-	other.open(s.origin + "/join")
+	other.open(s.origin + "/new")
 	other.press(`form[data-code] button`, `document.querySelector('.joincode')`)
 	code := eval[string](other, `document.querySelector('.joincode').innerText.trim()`)
 	mine.open(s.origin + "/devices/add")

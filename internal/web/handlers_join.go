@@ -75,10 +75,10 @@ func (s *Server) joinShow(w http.ResponseWriter, r *http.Request) {
 	}
 	keepJoinCode(w, code.Text, seconds(s.DB.Now(), code.Until)+time.Minute) // a little longer, so that the page can say that it is over
 	if wantsHTML(r) {
-		http.Redirect(w, r, "/join", http.StatusSeeOther)
+		http.Redirect(w, r, "/new", http.StatusSeeOther)
 		return
 	}
-	answer(w, http.StatusOK, map[string]string{"to": "/join"})
+	answer(w, http.StatusOK, map[string]string{"to": "/new"})
 }
 
 func (s *Server) joinState(w http.ResponseWriter, r *http.Request) {
@@ -142,7 +142,7 @@ func (s *Server) joinFinish(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) newDeviceView(v *visit, status int, change func(*NewDevice)) error {
-	view := &NewDevice{Base: v.base, Address: s.host + "/join"}
+	view := &NewDevice{Base: v.base, Address: s.host + "/new"}
 	if err := s.DB.View(v.r.Context(), func(tx *store.Tx) error {
 		switch j, err := s.SignIn.OpenJoin(tx, v.ses.Account); {
 		case err == nil:

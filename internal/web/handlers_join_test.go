@@ -71,13 +71,13 @@ func TestTheJoinPagesWithoutScript(t *testing.T) {
 				mine.jar["__Host-kw_at"] = p.Iss.Access
 				other := f.tab(row.addr, safari)
 
-				f.wants(other.send("GET", "/join", nil), 200, "This is a new device", "Show a code", "Nobody from us ever asks for this code")
-				if got := other.send("POST", "/join", nil); got.Code != 303 || strings.Contains(got.Header().Get("Location"), "-") {
+				f.wants(other.send("GET", "/new", nil), 200, "This is a new device", "Show a code", "Nobody from us ever asks for this code")
+				if got := other.send("POST", "/new", nil); got.Code != 303 || strings.Contains(got.Header().Get("Location"), "-") {
 					t.Fatalf("%d to %q", got.Code, got.Header().Get("Location"))
 				}
 				code := other.jar[joinCookie]
-				f.wants(other.send("GET", "/join", nil), 200, code, "Type this code into your other device")
-				f.wants(other.send("GET", "/join/state", nil), 200, `"shown"`)
+				f.wants(other.send("GET", "/new", nil), 200, code, "Type this code into your other device")
+				f.wants(other.send("GET", "/new/state", nil), 200, `"shown"`)
 
 				f.wants(mine.send("POST", "/devices/add", url.Values{"code": {"00000-00000"}}), 422, "This code opens nothing")
 				got := mine.send("POST", "/devices/add", url.Values{"code": {code}})
@@ -92,8 +92,8 @@ func TestTheJoinPagesWithoutScript(t *testing.T) {
 						t.Errorf("the page says %q", word)
 					}
 				}
-				f.wants(other.send("GET", "/join", nil), 200, "Now say yes on your other device")
-				if strings.Contains(other.send("GET", "/join", nil).Body.String(), p.Mail) {
+				f.wants(other.send("GET", "/new", nil), 200, "Now say yes on your other device")
+				if strings.Contains(other.send("GET", "/new", nil).Body.String(), p.Mail) {
 					t.Error("the newcomer learns whose account it is")
 				}
 				// A yes without a touch leads to the page that asks for one, which names the newcomer.
@@ -107,8 +107,8 @@ func TestTheJoinPagesWithoutScript(t *testing.T) {
 					t.Fatalf("%d: %s", got.Code, got.Body)
 				}
 				f.wants(mine.send("GET", path, nil), 200, "It was refused")
-				f.wants(other.send("GET", "/join", nil), 200, "This code is over")
-				f.wants(other.send("GET", "/join", nil), 200, "This is a new device")
+				f.wants(other.send("GET", "/new", nil), 200, "This code is over")
+				f.wants(other.send("GET", "/new", nil), 200, "This is a new device")
 				f.wants(mine.send("POST", "/devices/add", url.Values{"code": {code}}), 422, "This code opens nothing")
 				for range 2 {
 					mine.send("POST", "/devices/add", url.Values{"code": {code}})

@@ -48,11 +48,11 @@ func (s *Server) Routes(mux *http.ServeMux, e *edge.Edge) {
 	in("GET /passkeys/{id}/remove", s.passkeyRemovePage)
 	in("POST /passkeys/{id}/remove", s.passkeyRemove)
 
-	open("GET /join", s.joinPage)
-	limited("POST /join", edge.ClassJoin, s.joinShow)
-	open("GET /join/state", s.joinState)
-	limited("POST /join/begin", edge.ClassSignInBegin, s.joinBegin)
-	limited("POST /join/finish", edge.ClassSignInFinish, s.joinFinish)
+	open("GET /new", s.joinPage)
+	limited("POST /new", edge.ClassJoin, s.joinShow)
+	open("GET /new/state", s.joinState)
+	limited("POST /new/begin", edge.ClassSignInBegin, s.joinBegin)
+	limited("POST /new/finish", edge.ClassSignInFinish, s.joinFinish)
 
 	in("GET /devices/add", s.newDevicePage)
 	in("POST /devices/add", s.newDeviceCode)

@@ -4,9 +4,9 @@ import "time"
 
 // Join is a new device that wants in: the code it shows, what became of it, and the passkey it may make.
 //
-//	GET  /join
-//	POST /join  ()  a code: 303 /join, which shows it until it is over. passkey.js sends it with a proof of this browser's key
-//	passkey.js: /join/begin, /join/finish. join.js: GET /join/state
+//	GET  /new
+//	POST /new  ()  a code: 303 /new, which shows it until it is over. passkey.js sends it with a proof of this browser's key
+//	passkey.js: /new/begin, /new/finish. join.js: GET /new/state
 type Join struct {
 	Base
 	State string // "" (not begun), shown, claimed, admitted, over
@@ -24,7 +24,7 @@ func (*Join) page() (string, string) { return "join", "" }
 //	passkey.js: act keys.add, then /passkeys/begin, /passkeys/finish
 type NewDevice struct {
 	Base
-	Address string        // what is typed on the new device: login.exchange.example/join
+	Address string        // what is typed on the new device: login.exchange.example/new
 	Bad     bool          // the code opened nothing
 	RetryIn time.Duration // > 0: too many tries
 	Open    string        // a join that waits for an answer already, "" for none

@@ -18,23 +18,23 @@ func answerOf(c, state string, change func(*JoinAnswer)) View {
 }
 
 var joinFixtures = []fixture{
-	{"join", func(c string) View { return &Join{Base: out(c, "/join")} }},
+	{"join", func(c string) View { return &Join{Base: out(c, "/new")} }},
 	{"join-shown", func(c string) View {
-		return &Join{Base: out(c, "/join"), State: "shown", Code: "7K2QD-XW4RT", Until: at(12, 14, 17)}
+		return &Join{Base: out(c, "/new"), State: "shown", Code: "7K2QD-XW4RT", Until: at(12, 14, 17)}
 	}},
-	{"join-claimed", func(c string) View { return &Join{Base: out(c, "/join"), State: "claimed", Until: at(12, 14, 17)} }},
+	{"join-claimed", func(c string) View { return &Join{Base: out(c, "/new"), State: "claimed", Until: at(12, 14, 17)} }},
 	{"join-admitted", func(c string) View {
-		return &Join{Base: out(c, "/join"), State: "admitted", Until: at(12, 14, 12), For: "owner@mail.example"}
+		return &Join{Base: out(c, "/new"), State: "admitted", Until: at(12, 14, 12), For: "owner@mail.example"}
 	}},
-	{"join-over", func(c string) View { return &Join{Base: out(c, "/join"), State: "over"} }},
+	{"join-over", func(c string) View { return &Join{Base: out(c, "/new"), State: "over"} }},
 	{"newdevice", func(c string) View {
-		return &NewDevice{Base: in(c, "/devices/add"), Address: "login.exchange.example/join"}
+		return &NewDevice{Base: in(c, "/devices/add"), Address: "login.exchange.example/new"}
 	}},
 	{"newdevice-bad", func(c string) View {
-		return &NewDevice{Base: in(c, "/devices/add"), Address: "login.exchange.example/join", Bad: true, Strange: true}
+		return &NewDevice{Base: in(c, "/devices/add"), Address: "login.exchange.example/new", Bad: true, Strange: true}
 	}},
 	{"newdevice-wait", func(c string) View {
-		return &NewDevice{Base: in(c, "/devices/add"), Address: "login.exchange.example/join", RetryIn: 3 * time.Minute, Open: "joi_01jp5b0a3v8qk2m9x7c4d6e1f7"}
+		return &NewDevice{Base: in(c, "/devices/add"), Address: "login.exchange.example/new", RetryIn: 3 * time.Minute, Open: "joi_01jp5b0a3v8qk2m9x7c4d6e1f7"}
 	}},
 	{"answer-same", func(c string) View { return answerOf(c, "claimed", nil) }},
 	{"answer-apart", func(c string) View {

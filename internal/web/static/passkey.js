@@ -124,17 +124,17 @@ async function addPasskey(form, hint) {
 
 async function showCode(form) {
   await get('/session/state'); // brings the nonce the proof needs: the code is then bound to this browser's key too
-  const { to } = await post('/join', new URLSearchParams(new FormData(form)), { prove: true });
+  const { to } = await post('/new', new URLSearchParams(new FormData(form)), { prove: true });
   go(to);
 }
 
 async function joinKey(form) {
   await get('/session/state');
-  const begun = await post('/join/begin', {}, { prove: true });
+  const begun = await post('/new/begin', {}, { prove: true });
   say(form, 'waiting');
   const credential = await navigator.credentials.create({ publicKey: creationOptions(begun) });
   say(form, 'checked');
-  const { to } = await post('/join/finish', { credential: credential.toJSON(), name: new FormData(form).get('name') ?? '' }, { prove: true });
+  const { to } = await post('/new/finish', { credential: credential.toJSON(), name: new FormData(form).get('name') ?? '' }, { prove: true });
   go(to);
 }
 
