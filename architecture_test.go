@@ -55,7 +55,8 @@ var housekeeping = map[string][]string{
 	"device_proof":        {}, "device_spent": {}, "device_list": {},
 	"session_jti": {}, "session_session": {"last_seen", "reach_ms"},
 	"staff_spent": {}, "staff_session": {"last_used"},
-	"oauth_code": {}, "oauth_ask": {},
+	"signin_join": {}, // shown to strangers, swept; what an owner does with one is audited
+	"oauth_code":  {}, "oauth_ask": {},
 	"apikey_use": {}, "apikey_replay": {}, "apikey_nonce": {}, "apikey_sighting": {}, "apikey_spent": {}, "apikey_key": {"used_at"}, "apikey_version": {"lookup", "sealed"}, "apikey_meter": {},
 }
 

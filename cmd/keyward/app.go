@@ -388,7 +388,7 @@ func (a *app) sweep(ctx context.Context) error {
 		case <-t.C:
 		}
 		err := a.db.Housekeeping(ctx, func(tx *store.Tx) error {
-			err := errors.Join(a.devices.Sweep(tx), a.accounts.Sweep(tx), a.botKeys.Sweep(tx))
+			err := errors.Join(a.devices.Sweep(tx), a.signin.SweepJoins(tx), a.accounts.Sweep(tx), a.botKeys.Sweep(tx))
 			if a.operators != nil {
 				err = errors.Join(err, a.operators.staff.Sweep(tx))
 			}

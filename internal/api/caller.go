@@ -111,7 +111,7 @@ func (s *Server) from(ctx context.Context, remember bool) signin.From {
 	p := ctx.Value(proofKey{}).(proof.Proof)
 	return signin.From{
 		Cookie: s.deviceOf(p.JKT), Agent: device.Agent(request(ctx).UserAgent()), Addr: cause(ctx).Addr,
-		JKT: p.JKT, JTI: p.JTI, Kind: session.API, Remember: remember,
+		JKT: p.JKT, JTI: p.JTI, Kind: session.API, Remember: remember, Known: s.deviceOf,
 	}
 }
 

@@ -21,6 +21,7 @@ func (s *Server) passkeys() {
 	add(s, operation{
 		id: "passkeys-finish", call: "POST /passkeys/finish", tag: "passkeys", access: holder, limit: edge.ClassAPI, status: http.StatusCreated,
 		codes: "step_up_required insufficient_power passkey_not_accepted challenge_expired challenge_spent credential_taken account_unknown account_closed account_frozen account_restricted held", summary: "Add the passkey",
+		about: "Added from a device that the account has known for less than a day, it holds withdrawals for 24 hours; not in the first day of an account.",
 	}, s.passkeyFinish)
 	add(s, operation{
 		id: "passkeys-rename", call: "PATCH /passkeys/{id}", tag: "passkeys", access: holder, limit: edge.ClassAPI,

@@ -10,6 +10,9 @@ import "slices"
 //	mail        a mail address
 //	method      how somebody signed in: passkey | code
 //	new_device  "yes" on a device not seen before
+//	newcomer    browser and system, in words, of a device that asks to be let in; newcomer_addr is its address
+//	joined      "yes" when a key came in by the code of a new device; strange when its device was new to the account
+//	held        until when withdrawals are held because of it, RFC 3339
 //	signal      what was odd about a sign-in: counter_regressed
 //	why         why a session ended: sign_out (on itself) | owner (from elsewhere) | not_me | exchange | operator
 //	n, left, days  numbers
@@ -98,6 +101,10 @@ var actions = map[Action]Spec{
 	},
 	"key.added": {
 		Notice: Critical, Mail: "key_added", Shown: true, OCSF: OCSF{ocsfAccountChange, 10},
+		cases: []variant{
+			{"joined", "yes", text{"A new device, {agent}, came in with a code that you typed and added the passkey “{key}”. Withdrawals pause for 24 hours.", "입력하신 코드로 “{agent}” 기기가 새로 들어와 “{key}” 패스키를 추가했어요. 24시간 동안 출금이 멈춰요."}},
+			{"strange", "yes", text{"You added the passkey “{key}” on a device that was new here. Withdrawals pause for 24 hours.", "처음 쓰는 기기에서 “{key}” 패스키를 추가했어요. 24시간 동안 출금이 멈춰요."}},
+		},
 		say:   text{"You added the passkey “{key}”.", "“{key}” 패스키를 추가했어요."},
 		plain: text{"A passkey was added.", "패스키가 추가됐어요."},
 	},
@@ -121,6 +128,21 @@ var actions = map[Action]Spec{
 		say:   text{"What is known about the key “{key}” was looked at again.", "“{key}” 키에 대해 알려진 내용을 다시 확인했어요."},
 		plain: text{"What is known about a key was looked at again.", "키에 대해 알려진 내용을 다시 확인했어요."},
 	},
+	"device.join_asked": {
+		Shown: true, OCSF: OCSF{ocsfEntity, ocsfOther},
+		say:   text{"You typed the code of a new device: {newcomer}.", "“{newcomer}” 기기에 보이는 코드를 입력했어요."},
+		plain: text{"The code of a new device was typed.", "새 기기의 코드가 입력됐어요."},
+	},
+	"device.join_admitted": {
+		Shown: true, OCSF: OCSF{ocsfEntity, ocsfOther},
+		say:   text{"You let a new device in: {newcomer}. It may add one passkey within minutes.", "“{newcomer}” 기기를 새로 허용했어요. 몇 분 안에 패스키를 하나 추가할 수 있어요."},
+		plain: text{"A new device was let in.", "새 기기가 허용됐어요."},
+	},
+	"device.join_refused": {
+		Notice: Critical, Mail: "join_refused", Shown: true, OCSF: OCSF{ocsfEntity, ocsfOther},
+		say:   text{"You refused a new device: {newcomer}. It came no further.", "“{newcomer}” 기기의 요청을 거절했어요. 그 기기는 들어오지 못했어요."},
+		plain: text{"A new device was refused.", "새 기기가 거절됐어요."},
+	},
 	"device.named": {
 		Shown: true, OCSF: OCSF{ocsfEntity, 3},
 		say:   text{"You named a device “{device}”.", "기기에 “{device}” 이름을 붙였어요."},
@@ -128,6 +150,7 @@ var actions = map[Action]Spec{
 	},
 	"device.removed": {
 		Notice: Critical, Mail: "device_removed", Shown: true, OCSF: OCSF{ocsfEntity, 4},
+		cases: []variant{{"retired", "yes", text{"You changed to a new device and retired “{device}”. Its sessions and its own passkeys no longer work.", "새 기기로 바꾸고 “{device}” 기기를 정리했어요. 그 기기의 로그인과 그 기기에만 있던 패스키는 더 이상 쓸 수 없어요."}}},
 		say:   text{"You removed the device “{device}”. Its sessions and passkeys no longer work.", "“{device}” 기기를 삭제했어요. 이 기기의 로그인과 패스키는 더 이상 쓸 수 없어요."},
 		plain: text{"A device was removed. Its sessions and passkeys no longer work.", "기기가 삭제됐어요. 이 기기의 로그인과 패스키는 더 이상 쓸 수 없어요."},
 	},

@@ -107,6 +107,7 @@ type Attestation struct {
 	be, bs       bool
 	counter      uint32
 	transports   string
+	elsewhere    bool
 	object       []byte
 	clientHash   [32]byte
 	format       string
@@ -127,6 +128,12 @@ func (a *Attestation) SessionKey() string { return a.jkt }
 
 // Grade is the grade the key will have.
 func (a *Attestation) Grade() Grade { return a.grade() }
+
+// Elsewhere reports that the key was made in a phone that stood beside the browser
+// that asked (WebAuthn L3 §5.4.5 "cross-platform", over "hybrid"): it is not on the
+// device of that browser, and must not go when that one is removed. The browser's
+// own word; it decides in whose list the key stands and nothing else.
+func (a *Attestation) Elsewhere() bool { return a.elsewhere }
 
 // Provider is who keeps the key, in words; "" when unknown.
 func (a *Attestation) Provider() string { return providerName(a.aaguid) }
@@ -154,7 +161,7 @@ func (s *ceremonies) registered(ctx context.Context, f RegisterFor, p purpose, a
 	}
 	return &Attestation{
 		kind: Passkey, account: f.Account, handle: f.Handle, ticket: t, credentialID: c.credentialID, publicKey: c.publicKey, alg: c.alg, aaguid: c.aaguid,
-		be: c.has(flagBE), bs: c.has(flagBS), counter: c.counter, transports: r.transports,
+		be: c.has(flagBE), bs: c.has(flagBS), counter: c.counter, transports: r.transports, elsewhere: r.elsewhere,
 		object: r.attestation, clientHash: sha256.Sum256(r.clientData), format: c.format, evidence: c.evidence,
 	}, nil
 }

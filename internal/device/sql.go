@@ -47,6 +47,8 @@ ON CONFLICT DO NOTHING`
 	sqlRemoveKey = `UPDATE device_key SET removed_at = $3, removed_by = $4, version = version + 1 WHERE id = $1 AND account = $2 AND removed_at = 0
  AND EXISTS (SELECT 1 FROM device_key o WHERE o.account = $2 AND o.id <> $1 AND o.removed_at = 0)`
 
+	sqlDetachKey = `UPDATE device_key SET device = '', version = version + 1 WHERE id = $1 AND account = $2 AND device = $3 AND removed_at = 0`
+
 	// What an assertion is judged by, read outside any transaction.
 	sqlForAssert = `SELECT id, account, name, handle, public_key, be, kind, session_jkt, app_key, counter FROM device_key WHERE credential_id = $1`
 

@@ -210,6 +210,15 @@ func (l letter) fact(f fact) (line, bool) {
 			return line{}, false
 		}
 		return line{Label: label("mail.fact.because"), Value: label(key)}, true
+	case factHeld:
+		until, err := time.Parse(time.RFC3339, l.payload["held"])
+		return line{Label: label("mail.fact.held"), Value: lang.When(l.lang, until.UTC(), lang.Full)}, err == nil
+	case factNewcomer:
+		out := line{Label: label("mail.fact.newcomer"), Value: l.agent(l.payload["newcomer"])}
+		if addr := oneLine(l.payload["newcomer_addr"]); addr != "" {
+			out.Sub = l.say("mail.where.from", "addr", apart(addr))
+		}
+		return out, l.payload["newcomer"] != ""
 	case factMay:
 		var may []string
 		given := strings.Fields(l.payload["scope"])

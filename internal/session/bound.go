@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"keyward/internal/audit"
+	"keyward/internal/device"
 	"keyward/internal/edge"
 	"keyward/internal/keyring"
 	"keyward/internal/proof"
@@ -103,7 +104,7 @@ func (s *Service) bindDevice(ctx context.Context, cause store.Cause, access stri
 		_, err = s.log.Append(tx, audit.Event{
 			Action: "session.bound", Account: string(r.s.Account), Target: name,
 			Effects: []audit.Effect{{Kind: "session", ID: name, Version: version}},
-			Payload: map[string]string{"agent": decodeAgent(r.agent).String()},
+			Payload: map[string]string{"agent": device.AgentOfWords(r.agent).String()},
 		})
 		return err
 	})

@@ -2,7 +2,6 @@ package session
 
 import (
 	"encoding/json"
-	"strings"
 	"time"
 
 	"keyward/internal/account"
@@ -33,20 +32,11 @@ func (r *row) session() (Session, error) {
 	s.AuthTime, s.CreatedAt, s.LastSeen, s.AbsExp = store.Time(r.auth), store.Time(r.created), store.Time(r.seen), store.Time(r.abs)
 	s.SuspectAt, s.VouchedAt, s.EndedAt = timeOrZero(r.suspect), timeOrZero(r.vouched), timeOrZero(r.ended)
 	s.BoundAt, s.LapsedAt = timeOrZero(r.bound), timeOrZero(r.lapsed)
-	s.Agent = decodeAgent(r.agent)
+	s.Agent = device.AgentOfWords(r.agent)
 	if err := json.Unmarshal([]byte(r.amr), &s.AMR); err != nil {
 		return Session{}, err
 	}
 	return s, nil
-}
-
-// encodeAgent keeps browser and system apart, so that pages can say them in the
-// owner's language. Neither word can hold a bar: they come from our own table.
-func encodeAgent(u device.UserAgent) string { return u.Browser + "|" + u.System }
-
-func decodeAgent(words string) (u device.UserAgent) {
-	u.Browser, u.System, _ = strings.Cut(words, "|")
-	return u
 }
 
 func timeOrZero(micros int64) time.Time {

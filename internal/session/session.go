@@ -249,7 +249,7 @@ func (s *Service) Start(tx *store.Tx, b Begin) (Issued, []audit.Effect, error) {
 	amrJSON, _ := json.Marshal(ses.AMR)
 	if err := tx.Later(sqlInsertSession, string(ses.ID), string(ses.Account), string(ses.Device), string(ses.Kind), ses.Family,
 		ses.ACR, string(amrJSON), store.Micros(ses.AuthTime), string(ses.Key), ses.JKT, ses.Remember,
-		store.Micros(ses.CreatedAt), store.Micros(ses.LastSeen), store.Micros(ses.AbsExp), ses.Addr, encodeAgent(ses.Agent), ses.epoch); err != nil {
+		store.Micros(ses.CreatedAt), store.Micros(ses.LastSeen), store.Micros(ses.AbsExp), ses.Addr, ses.Agent.Words(), ses.epoch); err != nil {
 		return Issued{}, nil, err
 	}
 	return iss, append(effects, audit.Effect{Kind: "session", ID: string(ses.ID), Version: 1}), nil

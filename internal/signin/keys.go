@@ -59,8 +59,7 @@ func (s *Service) displayName(ctx context.Context, acc account.ID) (string, erro
 // code session never reaches the redeem: its powers are checked first, and no
 // touch exists that could lift them (DESIGN §5).
 //
-// known is the cookie of an app that has this session key. A phone enrols with keys of
-// its own, and is the same device when it comes in by them; nil where no app enrols.
+// known: see [Service.follow].
 func (s *Service) FinishAddKey(ctx context.Context, cause store.Cause, ses session.Session, name string, response []byte, known func(jkt string) string) (device.Key, error) {
 	if !session.Reaches(ses.ACR, session.ACRPhr) {
 		return device.Key{}, ErrPower
@@ -90,26 +89,53 @@ func (s *Service) FinishAddKey(ctx context.Context, cause store.Cause, ses sessi
 		if err != nil {
 			return err
 		}
-		key, err = s.devices.Add(tx, ses.Account, att, ses.Device, name, proof)
+		on := ses.Device
+		if att.Elsewhere() {
+			on = ""
+		}
+		key, err = s.devices.Add(tx, ses.Account, att, on, name, proof)
 		if err != nil {
 			return err
 		}
 		effects := []audit.Effect{{Kind: "key", ID: string(key.ID), Version: 1}}
-		if jkt := att.SessionKey(); jkt != "" && known != nil {
-			dev, err := s.devices.Rekey(tx, ses.Account, ses.Device, known(jkt))
-			if err != nil {
-				return err
-			}
+		if dev, moved, err := s.follow(tx, ses.Account, ses.Device, att, known); err != nil {
+			return err
+		} else if moved {
 			effects = append(effects, audit.Effect{Kind: "device", ID: string(dev.ID), Version: dev.Version})
 		}
-		_, err = s.log.Append(tx, audit.Event{
+		ev := audit.Event{
 			Action: "key.added", Account: string(ses.Account), Target: string(key.ID),
 			Effects: effects,
 			Payload: map[string]string{"key": key.Name, "agent": ses.Agent.String()},
-		})
+		}
+		strange, err := s.Strange(tx, ses)
+		if err != nil {
+			return err
+		}
+		if strange {
+			held, version, err := s.holdForKey(tx, ses.Account, "hold.strange")
+			if err != nil {
+				return err
+			}
+			ev.Effects = append(ev.Effects, audit.Effect{Kind: "account", ID: string(ses.Account), Version: version})
+			ev.Payload["held"], ev.Payload["strange"] = held, "yes"
+		}
+		_, err = s.log.Append(tx, ev)
 		return err
 	})
 	return key, err
+}
+
+// follow keeps a phone the same device when it enrols with a session key of its own:
+// from then on it comes in by that one. known is the cookie of an app that has this
+// session key; nil where no app speaks.
+func (s *Service) follow(tx *store.Tx, acc account.ID, on device.ID, att *device.Attestation, known func(jkt string) string) (dev device.Device, moved bool, err error) {
+	jkt := att.SessionKey()
+	if jkt == "" || known == nil {
+		return device.Device{}, false, nil
+	}
+	dev, err = s.devices.Rekey(tx, acc, on, known(jkt))
+	return dev, err == nil, err
 }
 
 // RenameKey changes what a passkey is called. It widens nothing, so it needs no

@@ -108,10 +108,21 @@ func (s *Server) signals(v *visit, keys []device.Key) *Signals {
 	return sig
 }
 
-func (s *Server) passkeyAdd(v *visit) error {
+func (s *Server) passkeyAddView(v *visit, kind string, noScript bool) error {
+	view := &PasskeyAdd{Base: v.base, SecurityKey: kind == "security-key", NeedsScript: noScript}
+	if err := s.DB.View(v.r.Context(), func(tx *store.Tx) (err error) {
+		view.Strange, err = s.SignIn.Strange(tx, v.ses)
+		return err
+	}); err != nil {
+		return err
+	}
 	s.offerNonce(v.w)
-	s.show(v.w, v.r, http.StatusOK, &PasskeyAdd{Base: v.base, SecurityKey: v.r.URL.Query().Get("kind") == "security-key"})
+	s.show(v.w, v.r, http.StatusOK, view)
 	return nil
+}
+
+func (s *Server) passkeyAdd(v *visit) error {
+	return s.passkeyAddView(v, v.r.URL.Query().Get("kind"), false)
 }
 
 func (s *Server) passkeyAddNoScript(v *visit) error {
@@ -119,8 +130,7 @@ func (s *Server) passkeyAddNoScript(v *visit) error {
 	if err != nil {
 		return err
 	}
-	s.show(v.w, v.r, http.StatusOK, &PasskeyAdd{Base: v.base, SecurityKey: kind == "security-key", NeedsScript: true})
-	return nil
+	return s.passkeyAddView(v, kind, true)
 }
 
 func (s *Server) passkeyBegin(v *visit) error {

@@ -23,7 +23,7 @@ type front struct {
 	s *Server
 }
 
-func newFront(t *testing.T, w *signintest.World) front {
+func newFront(t *testing.T, w *signintest.World, with ...func(*Server)) front {
 	t.Helper()
 	set := Settings{PublicURL: signintest.Origin, Product: "Exchange"}
 	s := NewServer(Parts{
@@ -33,6 +33,9 @@ func newFront(t *testing.T, w *signintest.World) front {
 	e, err := edge.New(edge.Options{Now: w.DB.Now, PublicURL: set.PublicURL, Pages: s.Problem, Logger: slog.New(slog.DiscardHandler)})
 	w.Must(err)
 	s.Limiter = e.Limiter
+	for _, change := range with {
+		change(s)
+	}
 	mux := http.NewServeMux()
 	s.Routes(mux, e)
 	return front{t, w, e.Handler(edge.Routes(mux)), s}

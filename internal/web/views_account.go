@@ -108,6 +108,7 @@ const (
 type PasskeyAdd struct {
 	Base
 	SecurityKey bool
+	Strange     bool // a key added from here would hold withdrawals
 	NeedsScript bool
 }
 

@@ -144,6 +144,7 @@ type StepUp struct {
 	Base
 	Act, Object string // device.Act
 	Name        string // of the object, as its owner calls it
+	Addr        string // of a new device that would be let in
 	To          string // where the act goes on
 	Cancel      string // where "Cancel" leads; "" is /
 	Lasts       time.Duration

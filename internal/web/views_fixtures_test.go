@@ -74,7 +74,7 @@ var (
 	}
 )
 
-var fixtures = slices.Concat(botKeyFixtures, subFixtures, leakFixtures, []fixture{
+var fixtures = slices.Concat(botKeyFixtures, subFixtures, leakFixtures, joinFixtures, []fixture{
 	{"session-touch", func(c string) View { return &Touch{Base: out(c, "/session/touch"), To: "/devices"} }},
 	{"signin", func(c string) View {
 		return &SignIn{Base: out(c, "/signin"), SessionFor: 12 * time.Hour, RememberFor: 30 * 24 * time.Hour}
@@ -132,7 +132,7 @@ var fixtures = slices.Concat(botKeyFixtures, subFixtures, leakFixtures, []fixtur
 	}},
 	{"passkey-add", func(c string) View { return &PasskeyAdd{Base: in(c, "/passkeys/add")} }},
 	{"passkey-add-stick", func(c string) View {
-		return &PasskeyAdd{Base: in(c, "/passkeys/add?kind=security-key"), SecurityKey: true, NeedsScript: true}
+		return &PasskeyAdd{Base: in(c, "/passkeys/add?kind=security-key"), SecurityKey: true, NeedsScript: true, Strange: true}
 	}},
 	{"passkey-rename", func(c string) View { return &PasskeyRename{Base: in(c, "/passkeys"), Key: galaxy, BadName: true} }},
 	{"passkey-remove", func(c string) View {
