@@ -2,7 +2,9 @@ package api_test
 
 import (
 	"encoding/json"
+	"slices"
 	"testing"
+	"time"
 
 	"keyward/internal/api"
 	"keyward/internal/softkey"
@@ -110,8 +112,8 @@ func TestAnAccountIsMadeAndKeptByAPhoneAlone(t *testing.T) {
 	}
 }
 
-// The owner has a passkey in the app and gives the phone keys of its own; from then on it
-// is the same device, with another binding.
+// The owner has a passkey in the app and gives a phone keys of its own. It is a device that
+// is new when it comes in, because nobody can tell which phone the app that asked was on.
 func TestAnAppWithAPasskeyEnrolsItsPhone(t *testing.T) {
 	w := newWorld(t)
 	for _, p := range []*phone{w.android(), w.iphone()} {
@@ -126,12 +128,22 @@ func TestAnAppWithAPasskeyEnrolsItsPhone(t *testing.T) {
 		equal(t, "kind", key.Kind, "phone")
 
 		p.signIn().want(200)
-		before.send("GET", "/api/v1/session", nil).refused(401, "session_ended")
+		before.send("GET", "/api/v1/session", nil).want(200) // nobody is signed out by it
 		var devices api.List[api.Device]
 		p.get("/api/v1/devices", &devices)
-		equal(t, "devices", len(devices.Items), 1)
-		equal(t, "its keys", len(devices.Items[0].Passkeys), 2)
-		equal(t, "its sessions", len(devices.Items[0].Sessions), 1)
+		equal(t, "devices", len(devices.Items), 2)
+		here := slices.IndexFunc(devices.Items, func(d api.Device) bool { return d.Current })
+		equal(t, "its keys", len(devices.Items[here].Passkeys), 1)
+		equal(t, "its sessions", len(devices.Items[here].Sessions), 1)
+		var me api.WhoAmI
+		p.get("/api/v1/session", &me)
+		recs, err := w.log.ForAccount(t.Context(), w.db, me.Account.ID, "", 200)
+		ok(t, err)
+		equal(t, "said to be new", recs[0].Action == "session.started" && recs[0].Payload["new_device"] == "yes", true)
+		p.signIn().want(200)
+		recs, err = w.log.ForAccount(t.Context(), w.db, me.Account.ID, "", 200)
+		ok(t, err)
+		equal(t, "said so once", recs[0].Payload["new_device"], "")
 	}
 }
 
@@ -147,6 +159,44 @@ func TestATouchThatIsCarriedToAnotherMachineOpensNothing(t *testing.T) {
 	// Nothing was spent, and the same touch in the owner's own hand is good.
 	owner.tokens = api.Tokens{}
 	owner.send("POST", "/api/v1/sign-in/finish", map[string]any{"credential": json.RawMessage(answer)}).want(200)
+}
+
+// A thief who has the owner's session and a touch for it adds a phone: it gets nothing of
+// what the owner's device is known for, and a name makes it no older.
+func TestAPhoneInheritsNothingFromTheOneThatLetItIn(t *testing.T) {
+	w := newWorld(t)
+	first := w.android().signUp("kim@example.org")
+	w.clock.pass(30 * 24 * time.Hour)
+	first.signIn().want(200)
+	second := w.android()
+	first.touch("keys.add", "", "").want(200)
+	var o api.Options
+	first.send("POST", "/api/v1/passkeys", nil).want(200, &o)
+	answer, err := second.keys.Enrol(o.Options)
+	ok(t, err)
+	first.send("POST", "/api/v1/passkeys/finish", map[string]any{"credential": json.RawMessage(answer)}).want(201)
+	var devices api.List[api.Device]
+	first.get("/api/v1/devices", &devices)
+	for _, d := range devices.Items {
+		if !d.Current {
+			first.send("PATCH", "/api/v1/devices/"+d.ID, map[string]string{"name": "My phone"}).want(200)
+		}
+	}
+	w.clock.pass(48 * time.Hour)
+	first.signIn().want(200)
+	second.signIn().want(200)
+	second.get("/api/v1/devices", &devices)
+	for _, d := range devices.Items {
+		if age := w.clock.now().Sub(d.FirstSeen); d.Current != (age < time.Minute) {
+			t.Errorf("%s was first seen %v ago", d.Name, age)
+		}
+	}
+	// Whoever removes one of them removes its key, and the other's stays.
+	lost := slices.IndexFunc(devices.Items, func(d api.Device) bool { return !d.Current })
+	second.touch("devices.remove", devices.Items[lost].ID, devices.Items[lost].ID).want(200)
+	second.send("DELETE", "/api/v1/devices/"+devices.Items[lost].ID, nil).want(200)
+	first.signIn().refused(404, "key_unknown")
+	second.signIn().want(200)
 }
 
 func TestARemovedPhoneIsOutAtOnce(t *testing.T) {

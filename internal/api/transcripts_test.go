@@ -154,7 +154,7 @@ func (tp *tape) text(member, v string) string {
 		return "${time}"
 	case strings.HasSuffix(member, "_chain"):
 		return "${DER}"
-	case member == "statement":
+	case member == "statement" || member == "session_statement":
 		return "${JWS}"
 	case (member == "id" || member == "credentials") && longToken.MatchString(v):
 		return tp.call(v, "credential_id")
@@ -231,9 +231,17 @@ func (tp *tape) note(name string, q request, r *response) {
 	if p := q.header.Get("DPoP"); p != "" {
 		signed["DPoP"] = tp.jws(p)
 	}
-	var in struct{ Credential struct{ Statement string } }
+	var in struct {
+		Credential struct {
+			Statement string
+			Beside    string `json:"session_statement"`
+		}
+	}
 	if len(body) > 0 && json.Unmarshal(body, &in) == nil && in.Credential.Statement != "" {
 		signed["statement"] = tp.jws(in.Credential.Statement)
+		if in.Credential.Beside != "" {
+			signed["session_statement"] = tp.jws(in.Credential.Beside)
+		}
 	}
 	e.Request.Signed = signed
 	e.Response = received{r.status, tp.headers(r.header, "Content-Type", "DPoP-Nonce", "WWW-Authenticate", "Retry-After"), tp.json(r.body)}

@@ -78,6 +78,10 @@ const (
 	originGenerated = 0
 )
 
+// ErrChallenge: the chain holds and ends in a root of ours, and the key was made for
+// something else.
+var ErrChallenge = errors.New("the key was made for another challenge")
+
 // VerifyAndroid judges a chain of DER certificates, the key's own first. at is when
 // the chain was made: the certificates of remotely provisioned phones live for weeks.
 func VerifyAndroid(ders [][]byte, p AndroidPolicy, at time.Time) (AndroidVerdict, error) {
@@ -93,7 +97,7 @@ func VerifyAndroid(ders [][]byte, p AndroidPolicy, at time.Time) (AndroidVerdict
 		return AndroidVerdict{}, err
 	}
 	if len(p.Challenge) == 0 || subtle.ConstantTimeCompare(d.Challenge, p.Challenge) != 1 {
-		return AndroidVerdict{}, errors.New("the key was made for another challenge")
+		return AndroidVerdict{}, ErrChallenge
 	}
 	v := AndroidVerdict{Key: chain[0].PublicKey, Level: d.Level(), Description: d, ListKnown: p.Revoked != nil}
 	_, v.Provisioned = extension(chain[1], oidProvisioning)

@@ -75,7 +75,9 @@ type enrolling struct {
 	key          *ecdsa.PublicKey // touch key
 	thumb        [32]byte         // its RFC 7638 thumbprint
 	session      [32]byte         // that of the session key
+	own          *ecdsa.PublicKey // session key
 	statement    *proof.Touch
+	beside       *proof.Beside
 	challenge    []byte
 	sessionChain [][]byte // Android
 	touchChain   [][]byte
@@ -92,17 +94,27 @@ func parseEnrolling(b []byte) (*enrolling, error) {
 	if e.platform, err = m.text("platform"); err != nil {
 		return nil, err
 	}
+	// It is stored as it came, to be judged again: only what is read is let in.
+	if err := m.only(enrolNames[e.platform]); err != nil {
+		return nil, err
+	}
 	if e.key, err = m.jwk("touch_key"); err != nil {
 		return nil, err
 	}
-	own, err := m.jwk("session_key")
-	if err != nil {
+	if e.own, err = m.jwk("session_key"); err != nil {
 		return nil, err
 	}
-	if e.thumb, e.session = thumbprint(e.key), thumbprint(own); e.thumb == e.session {
+	if e.thumb, e.session = thumbprint(e.key), thumbprint(e.own); e.thumb == e.session {
 		return nil, errors.New("one key for both")
 	}
 	if e.statement, e.challenge, err = m.touch(); err != nil {
+		return nil, err
+	}
+	text, err := m.text("session_statement")
+	if err != nil {
+		return nil, err
+	}
+	if e.beside, err = proof.ParseBeside(text); err != nil {
 		return nil, err
 	}
 	switch e.platform {
@@ -125,6 +137,22 @@ func parseEnrolling(b []byte) (*enrolling, error) {
 		err = errors.New("a platform that is not known")
 	}
 	return e, err
+}
+
+// enrolNames are the members of an answer, by platform.
+var enrolNames = map[string][]string{
+	platformAndroid: {"type", "platform", "touch_key", "session_key", "statement", "session_statement", "session_chain", "touch_chain"},
+	platformIOS:     {"type", "platform", "touch_key", "session_key", "statement", "session_statement", "app_key_id", "app_attestation"},
+}
+
+// only refuses members that nobody reads.
+func (m object) only(names []string) error {
+	for name := range m {
+		if !slices.Contains(names, name) {
+			return fmt.Errorf("member %q is not known", name)
+		}
+	}
+	return nil
 }
 
 // touching is the answer of a phone to request options.
@@ -199,7 +227,10 @@ func (o object) jwk(name string) (*ecdsa.PublicKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	if kty != "EC" || crv != "P-256" || len(x) != 32 || len(y) != 32 || m["d"] != nil {
+	if err := m.only([]string{"kty", "crv", "x", "y"}); err != nil {
+		return nil, err
+	}
+	if kty != "EC" || crv != "P-256" || len(x) != 32 || len(y) != 32 {
 		return nil, errors.New("not a public P-256 key")
 	}
 	return ecdsa.ParseUncompressedPublicKey(elliptic.P256(), slices.Concat([]byte{4}, x, y))
@@ -258,6 +289,17 @@ func (t touchFor) says(s *proof.Touch, key *ecdsa.PublicKey, thumb []byte) error
 		return errors.New("the statement is about another act")
 	}
 	return s.SignedBy(key)
+}
+
+// goesWith checks that the session key is there, and says which touch key it goes with.
+func (t touchFor) goesWith(e *enrolling) error {
+	switch s := e.beside; {
+	case s.Key != encode(e.session[:]) || s.Touch != encode(e.thumb[:]):
+		return errors.New("the session key's statement names other keys")
+	case s.Audience != t.rpID || s.Challenge != e.statement.Challenge:
+		return errors.New("the session key's statement is for another server or challenge")
+	}
+	return e.beside.SignedBy(e.own)
 }
 
 // touchFor is what a statement has to be about.

@@ -22,11 +22,18 @@ func (s *Service) enrolled(ctx context.Context, f RegisterFor, p purpose, answer
 	if err != nil {
 		return nil, err
 	}
-	if jkt := encode(e.session[:]); f.JKT != "" && f.JKT != jkt {
+	switch jkt := encode(e.session[:]); {
+	case !f.App:
+		return nil, ErrNotAccepted.Because(errors.New("a phone enrols by the door for apps, where each request is proved"))
+	case f.JKT != "" && f.JKT != jkt:
 		return nil, ErrNotAccepted.Because(errors.New("the session that begins is bound to another key than the phone's session key"))
 	}
+	want := touchFor{s.cfg.RPID, Act{Kind: ActKeysAdd}, e.session[:]}
 	err = s.judges.sit(ctx, func() error {
-		return touchFor{s.cfg.RPID, Act{Kind: ActKeysAdd}, e.session[:]}.says(e.statement, e.key, e.thumb[:])
+		if err := want.says(e.statement, e.key, e.thumb[:]); err != nil {
+			return err
+		}
+		return want.goesWith(e)
 	})
 	a := &Attestation{
 		kind: Phone, account: f.Account, handle: f.Handle, ticket: t, credentialID: e.thumb[:], publicKey: cose(e.key), alg: algES256,
@@ -81,12 +88,16 @@ func (t trust) androidPhone(ev *Evidence, e *enrolling, apps Apps) error {
 		return errors.New("the touch chain is about another key than the one that signed")
 	}
 	policy := attest.AndroidPolicy{Roots: t.google, Revoked: t.lists.Revoked, Challenge: e.challenge, Apps: apps.Android, OldestPatch: t.lists.Rules.oldestPatch(t.asked())}
-	if err := t.chain(ev, e.sessionChain, policy); err != nil {
+	var beside Evidence
+	if err := t.chain(&beside, e.sessionChain, policy); err != nil {
 		return fmt.Errorf("session key: %w", err)
 	}
 	policy.AuthPerUse = true
-	if err := t.chain(ev, e.touchChain, policy); err != nil { // last: what is said of the key is said of this one
+	if err := t.chain(ev, e.touchChain, policy); err != nil {
 		return fmt.Errorf("touch key: %w", err)
+	}
+	for _, f := range beside.Faults { // what is said of the key is said of the touch key alone
+		ev.fault(f)
 	}
 	return nil
 }
@@ -99,6 +110,8 @@ func (t trust) chain(ev *Evidence, chain [][]byte, p attest.AndroidPolicy) error
 	case errors.Is(err, attest.ErrNoRoot):
 		ev.fault(attest.FaultUnknownMaker)
 		return nil
+	case errors.Is(err, attest.ErrChallenge):
+		return err // the makers' word for another enrolment: no honest phone sends it
 	case err != nil:
 		ev.fault(attest.FaultUnchecked)
 		return nil

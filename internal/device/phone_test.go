@@ -37,7 +37,7 @@ func (p *person) enrolled(app *softkey.App, change func(map[string]any)) (*devic
 	answer, err := app.Enrol(options)
 	p.w.must(err)
 	f := p.registerFor()
-	f.JKT = app.Session.Thumbprint()
+	f.App, f.JKT = true, app.Session.Thumbprint()
 	return p.w.devices.ParseRegister(context.Background(), f, "browser", p.changed(answer, change))
 }
 
@@ -120,8 +120,8 @@ func TestAPhoneIsWorthWhatItsMakerSays(t *testing.T) {
 				return a.With(softkey.TagRootOfTrust, softkey.Boot(false, 2))
 			}), all, w.devices, device.Claimed, "strongbox", []attest.Fault{attest.FaultUnlocked, attest.FaultBoot}},
 			{"a phone whose maker nobody knows", stranger, all, w.devices, device.Claimed, "", []attest.Fault{attest.FaultUnknownMaker}},
-			{"keys made for another challenge", android(func(a softkey.Android, _ bool) softkey.Android { a.Challenge = []byte("another"); return a }),
-				all, w.devices, device.Claimed, "", []attest.Fault{attest.FaultUnchecked}},
+			{"a touch key that nobody vouches for beside a session key of Google's", half(w, true), all, w.devices, device.Claimed, "", []attest.Fault{attest.FaultUnknownMaker}},
+			{"a session key that nobody vouches for beside a touch key of Google's", half(w, false), all, w.devices, device.Claimed, "strongbox", []attest.Fault{attest.FaultUnknownMaker}},
 			{"an iPhone, whose maker speaks for the app alone", w.iphone(), all, w.devices, device.Claimed, "secure_enclave", []attest.Fault{attest.FaultAppOnly}},
 			{"an iPhone where that is enough", w.iphone(), all, believing, device.Hardware, "secure_enclave", nil},
 		} {
@@ -132,6 +132,9 @@ func TestAPhoneIsWorthWhatItsMakerSays(t *testing.T) {
 			w.devices = tc.by
 			key := p.carries(tc.app)
 			w.devices = svc
+			if vouched := key.Evidence.Speaker != device.Nobody; vouched != (tc.kept != "") {
+				t.Errorf("%s: %q vouches for a key that is kept in %q", tc.name, key.Evidence.Speaker, tc.kept)
+			}
 			if e := key.Evidence; key.Grade != tc.grade || e.Kept != tc.kept || !slices.Equal(e.Faults, tc.faults) || key.Kind != device.Phone || e.App != (tc.app.Apple != nil) {
 				t.Errorf("%s: %s, kept in %q, faults %v, evidence %+v", tc.name, key.Grade, e.Kept, e.Faults, e)
 			}
@@ -185,6 +188,7 @@ func TestAPhoneThatIsNotOursEnrolsNothing(t *testing.T) {
 		same, other := w.android(), w.android()
 		same.Session = same.Touch
 		one, two, three := w.android(), w.android(), w.android()
+		four, five, six := w.android(), w.android(), w.android()
 		for _, tc := range []struct {
 			name   string
 			app    *softkey.App
@@ -202,6 +206,20 @@ func TestAPhoneThatIsNotOursEnrolsNothing(t *testing.T) {
 					return d.With(softkey.TagAuthTimeout, softkey.Int(60))
 				}
 			}), nil},
+			{"keys made for another challenge", android(func(a *softkey.App) {
+				a.Phone = func(d softkey.Android, _ bool) softkey.Android { d.Challenge = []byte("another"); return d }
+			}), nil},
+			{"a member that nobody reads", w.android(), func(m map[string]any) { m["more"] = "bytes to store" }},
+			{"a session key that says nothing", w.android(), func(m map[string]any) { delete(m, "session_statement") }},
+			{"a session key that goes with another touch key", w.android(), func(m map[string]any) { m["session_statement"] = m2(other, m)["session_statement"] }},
+			{"a session key that speaks to another server", four, func(m map[string]any) {
+				m["session_statement"] = four.Beside("evil.example", challengeOf(m["statement"].(string)))
+			}},
+			{"a session key that the touch key speaks for", five, func(m map[string]any) {
+				m["session_statement"] = five.Touch.Sign(`{"alg":"ES256","typ":"kw-session+jwt","kid":"`+five.Session.Thumbprint()+`"}`,
+					map[string]any{"aud": rpID, "challenge": challengeOf(m["statement"].(string)), "touch": five.Touch.Thumbprint()})
+			}},
+			{"an old challenge by the session key", six, func(m map[string]any) { m["session_statement"] = six.Beside(rpID, "AAAA") }},
 			{"one key for both", same, nil},
 			{"a session chain of another phone", w.android(), func(m map[string]any) { m["session_chain"] = m2(other, m)["session_chain"] }},
 			{"a touch key beside its chain", w.android(), func(m map[string]any) { m["touch_chain"] = m["session_chain"] }},
@@ -234,7 +252,7 @@ func TestAPhoneThatIsNotOursEnrolsNothing(t *testing.T) {
 		w.must(err)
 		for name, jkt := range map[string]string{"another key": w.android().Session.Thumbprint(), "the touch key": app.Touch.Thumbprint()} {
 			f := p.registerFor()
-			f.JKT = jkt
+			f.App, f.JKT = true, jkt
 			if _, err := w.devices.ParseRegister(context.Background(), f, "browser", answer); !errors.Is(err, device.ErrNotAccepted) {
 				t.Errorf("a request that is proved by %s: %v", name, err)
 			}
@@ -245,10 +263,26 @@ func TestAPhoneThatIsNotOursEnrolsNothing(t *testing.T) {
 		w.must(err)
 		f := p.registerFor()
 		f.JKT = app.Session.Thumbprint()
+		if _, err := w.devices.ParseRegister(context.Background(), f, "browser", answer); !errors.Is(err, device.ErrNotAccepted) {
+			t.Errorf("at the pages' door: %v", err)
+		}
+		f.App = true
 		if _, err := without.ParseRegister(context.Background(), f, "browser", answer); !errors.Is(err, device.ErrNotAccepted) {
 			t.Errorf("where no app is configured: %v", err)
 		}
 	})
+}
+
+// half is a phone one of whose keys is attested by a maker that nobody knows.
+func half(w *world, touch bool) *softkey.App {
+	app := w.android()
+	app.Another = func(is bool) *softkey.Maker {
+		if is == touch {
+			return softkey.NewMaker()
+		}
+		return nil
+	}
+	return app
 }
 
 // m2 is the answer of another phone to the same challenge.
@@ -314,6 +348,12 @@ func TestATouchOfAPhoneThatProvesNothing(t *testing.T) {
 			if _, err := p.touchedBy(tc.app, tc.act, tc.shown, tc.jkt, tc.change); !errors.Is(err, device.ErrNotAccepted) {
 				t.Errorf("%s: %v", tc.name, err)
 			}
+		}
+		// Without a break in their text, two spellings of one thing are one too many.
+		if _, err := p.touchedBy(android, signIn, signIn, android.Session.Thumbprint(), func(m map[string]any) {
+			m["statement"] = strings.Replace(m["statement"].(string), ".", "\n.", 1)
+		}); !errors.Is(err, device.ErrNotAccepted) {
+			t.Errorf("a statement with a line break: %v", err)
 		}
 		// A passkey's answer that claims the id of a touch key.
 		options, err := w.devices.BeginAssert(signIn, "", "browser")
@@ -382,7 +422,7 @@ func TestTheCounterOfAnIPhoneGrows(t *testing.T) {
 			})
 		}
 		w.must(use(second))
-		if err := use(first); !errors.Is(err, device.ErrNotAccepted) {
+		if err := use(first); !errors.Is(err, device.ErrChallengeSpent) {
 			t.Errorf("a lower counter after a higher one: %v", err)
 		}
 	})

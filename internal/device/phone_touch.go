@@ -54,15 +54,11 @@ func (s *Service) touched(ctx context.Context, db *store.DB, act Act, acc, bind,
 		return a, nil
 	}
 	if err := s.vouchedAgain(a, t, k, session); err != nil {
-		// The same answer once more, after one that was lost, has an old counter. Its touch was
-		// good, so this is its owner and may know that it was taken; an app that heard
-		// "not accepted" would throw good keys away.
-		var one int64
-		switch spent := db.Get(ctx, sqlIsSpent, a.ticket.hash[:]).Scan(&one); {
-		case spent == nil:
+		if errors.Is(err, attest.ErrCounter) {
+			// The same answer once more, or one that another was faster than. Its touch was good,
+			// so this is its owner and may know; an app that heard "not accepted" would throw
+			// good keys away.
 			return nil, ErrChallengeSpent
-		case !errors.Is(spent, store.ErrNoRows):
-			return nil, spent
 		}
 		return nil, refused.Because(err)
 	}

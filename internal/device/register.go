@@ -17,6 +17,7 @@ type RegisterFor struct {
 	UserName    string     // shown by passkey managers to tell accounts apart
 	DisplayName string     // shown next to it, may be empty
 	Exclude     [][]byte   // credential ids the account has: no two in one manager
+	App         bool       // an app asks, by a door at which each request is proved; only there a phone may answer
 	JKT         string     // the key that the session which begins with it is bound to; "" when none begins
 }
 

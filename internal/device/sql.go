@@ -2,7 +2,6 @@ package device
 
 const (
 	sqlSpend       = `INSERT INTO device_spent (hash, expires_at) VALUES ($1, $2) ON CONFLICT (hash) DO NOTHING`
-	sqlIsSpent     = `SELECT 1 FROM device_spent WHERE hash = $1`
 	sqlSweepSpent  = `DELETE FROM device_spent WHERE expires_at < $1`
 	sqlSweepProofs = `DELETE FROM device_proof WHERE at < $1`
 
@@ -87,19 +86,22 @@ RETURNING number`
 const deviceCols = `id, account, name, platform, browser, first_seen, last_seen, version`
 
 const (
+	sqlExpectDevice = `INSERT INTO device_device (id, account, cookie_hash, name, platform, browser, first_seen, last_seen, version)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $7, 0) ON CONFLICT (account, cookie_hash) DO NOTHING`
+
 	sqlMeetDevice = `INSERT INTO device_device (id, account, cookie_hash, name, platform, browser, first_seen, last_seen, version)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $7, 1)
 ON CONFLICT (account, cookie_hash) DO UPDATE SET platform = excluded.platform, browser = excluded.browser,
- last_seen = excluded.last_seen, version = device_device.version + 1
+ last_seen = excluded.last_seen, first_seen = CASE WHEN device_device.version = 0 THEN excluded.first_seen ELSE device_device.first_seen END,
+ version = device_device.version + 1
 RETURNING ` + deviceCols
 
 	sqlDevice         = `SELECT ` + deviceCols + ` FROM device_device WHERE id = $1 AND account = $2`
 	sqlDeviceByCookie = `SELECT ` + deviceCols + ` FROM device_device WHERE account = $1 AND cookie_hash = $2`
 	sqlDevices        = `SELECT ` + deviceCols + ` FROM device_device WHERE account = $1 ORDER BY last_seen DESC, id LIMIT 200`
-	sqlRenameDevice   = `UPDATE device_device SET name = $3, version = version + 1 WHERE id = $1 AND account = $2 RETURNING ` + deviceCols
-	sqlRekeyDevice    = `UPDATE device_device SET cookie_hash = $3, version = version + 1 WHERE id = $1 AND account = $2
- AND NOT EXISTS (SELECT 1 FROM device_device o WHERE o.account = $2 AND o.cookie_hash = $3) RETURNING ` + deviceCols
-	sqlSeenDevice = `UPDATE device_device SET last_seen = $2 WHERE id = $1 AND last_seen < $2`
+	// A name makes no device that was never seen a known one.
+	sqlRenameDevice = `UPDATE device_device SET name = $3, version = CASE WHEN version = 0 THEN 0 ELSE version + 1 END WHERE id = $1 AND account = $2 RETURNING ` + deviceCols
+	sqlSeenDevice   = `UPDATE device_device SET last_seen = $2 WHERE id = $1 AND last_seen < $2`
 
 	sqlEraseDevices = `UPDATE device_device SET name = '', platform = '', browser = '', cookie_hash = NULL, version = version + 1 WHERE account = $1`
 	sqlEraseProofs  = `DELETE FROM device_proof WHERE account = $1`

@@ -75,6 +75,13 @@ func TestTouchStatementsThatAreNone(t *testing.T) {
 		"no algorithm":              statement(t, key, strings.Replace(touchHead, "ES256", "none", 1), touchBody),
 		"another algorithm":         statement(t, key, strings.Replace(touchHead, "ES256", "HS256", 1), touchBody),
 		"a key from elsewhere":      statement(t, key, `{"alg":"ES256","typ":"kw-touch+jwt","kid":"k","jku":"https://evil.example"}`, touchBody),
+		"a certificate on the side": statement(t, key, `{"alg":"ES256","typ":"kw-touch+jwt","kid":"k","x5c":[]}`, touchBody),
+		"a nonce on the side":       statement(t, key, `{"alg":"ES256","typ":"kw-touch+jwt","kid":"k","nonce":"n"}`, touchBody),
+		"a type that is said twice": statement(t, key, `{"alg":"ES256","typ":"dpop+jwt","typ":"kw-touch+jwt","kid":"k"}`, touchBody),
+		"a key id that is a number": statement(t, key, `{"alg":"ES256","typ":"kw-touch+jwt","kid":1}`, touchBody),
+		"what a session key signs":  statement(t, key, strings.Replace(touchHead, "kw-touch+jwt", "kw-session+jwt", 1), touchBody),
+		"a line break":              strings.Replace(good, ".", "\n.", 1),
+		"claims that are nothing":   statement(t, key, touchHead, `null`),
 		"a critical extension":      statement(t, key, `{"alg":"ES256","typ":"kw-touch+jwt","kid":"k","crit":["b64"],"b64":false}`, touchBody),
 		"an act that is said twice": statement(t, key, touchHead, `{"act":"sign-in","act":"keys.remove"}`),
 		"claims that are a list":    statement(t, key, touchHead, `[]`),
@@ -93,6 +100,27 @@ func TestTouchStatementsThatAreNone(t *testing.T) {
 	}
 }
 
+func TestASessionKeySaysWhichTouchKeyItGoesWith(t *testing.T) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const head = `{"alg":"ES256","typ":"kw-session+jwt","kid":"s"}`
+	s, err := proof.ParseBeside(statement(t, key, head, `{"aud":"example.com","challenge":"c","touch":"k"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Key != "s" || s.Touch != "k" || s.Audience != "example.com" || s.Challenge != "c" {
+		t.Errorf("read %+v", s)
+	}
+	if err := s.SignedBy(&key.PublicKey); err != nil {
+		t.Error(err)
+	}
+	if _, err := proof.ParseBeside(statement(t, key, touchHead, touchBody)); err == nil {
+		t.Error("a touch passes for it")
+	}
+}
+
 func FuzzTouch(f *testing.F) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -103,6 +131,9 @@ func FuzzTouch(f *testing.F) {
 	f.Add("a.b.c")
 	f.Add("")
 	f.Fuzz(func(t *testing.T, text string) {
+		if b, err := proof.ParseBeside(text); err == nil && b.Key == "" {
+			t.Fatalf("without a key id: %q", text)
+		}
 		s, err := proof.ParseTouch(text)
 		if err != nil {
 			return

@@ -9,6 +9,7 @@ import (
 	"keyward/internal/audit"
 	"keyward/internal/device"
 	"keyward/internal/keyring"
+	"keyward/internal/session"
 	"keyward/internal/store"
 )
 
@@ -190,7 +191,7 @@ func (s *Service) FinishJoin(ctx context.Context, cause store.Cause, f From, nam
 	}); err != nil {
 		return Entered{}, err
 	}
-	att, err := s.devices.ParseRegister(ctx, device.RegisterFor{Account: acc.ID, Handle: acc.Handle}, j.ID, response)
+	att, err := s.devices.ParseRegister(ctx, device.RegisterFor{Account: acc.ID, Handle: acc.Handle, App: f.Kind == session.API}, j.ID, response)
 	if err != nil {
 		return Entered{}, err
 	}
@@ -209,7 +210,14 @@ func (s *Service) FinishJoin(ctx context.Context, cause store.Cause, f From, nam
 		if err != nil {
 			return err
 		}
-		key, proof, err := s.devices.AddJoined(tx, acc.ID, att, dev.ID, name, j.ID)
+		on, expected, err := s.expect(tx, acc.ID, att, f.Agent, f.Known)
+		if err != nil {
+			return err
+		}
+		if on == "" {
+			on = dev.ID
+		}
+		key, proof, err := s.devices.AddJoined(tx, acc.ID, att, on, name, j.ID)
 		if errors.Is(err, device.ErrStepUp) {
 			return ErrJoinGone.Because(err) // the touch is too old or used, or its key was removed
 		}
@@ -232,12 +240,7 @@ func (s *Service) FinishJoin(ctx context.Context, cause store.Cause, f From, nam
 		if in, effects, err = s.enter(tx, acc.ID, f, &proof); err != nil {
 			return err
 		}
-		if moved, ok, err := s.follow(tx, acc.ID, dev.ID, att, f.Known); err != nil {
-			return err
-		} else if ok {
-			in.Device = moved
-		}
-		effects = append(effects,
+		effects = append(append(effects, expected...),
 			audit.Effect{Kind: "key", ID: string(key.ID), Version: key.Version},
 			audit.Effect{Kind: "device", ID: string(dev.ID), Version: in.Device.Version},
 			audit.Effect{Kind: "join", ID: j.ID, Version: version},

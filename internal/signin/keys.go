@@ -59,7 +59,7 @@ func (s *Service) displayName(ctx context.Context, acc account.ID) (string, erro
 // code session never reaches the redeem: its powers are checked first, and no
 // touch exists that could lift them (DESIGN §5).
 //
-// known: see [Service.follow].
+// known: see [Service.expect].
 func (s *Service) FinishAddKey(ctx context.Context, cause store.Cause, ses session.Session, name string, response []byte, known func(jkt string) string) (device.Key, error) {
 	if !session.Reaches(ses.ACR, session.ACRPhr) {
 		return device.Key{}, ErrPower
@@ -76,7 +76,7 @@ func (s *Service) FinishAddKey(ctx context.Context, cause store.Cause, ses sessi
 	}); err != nil {
 		return device.Key{}, err
 	}
-	att, err := s.devices.ParseRegister(ctx, device.RegisterFor{Account: ses.Account, Handle: acc.Handle}, string(ses.ID), response)
+	att, err := s.devices.ParseRegister(ctx, device.RegisterFor{Account: ses.Account, Handle: acc.Handle, App: ses.Kind == session.API}, string(ses.ID), response)
 	if err != nil {
 		return device.Key{}, err
 	}
@@ -93,16 +93,18 @@ func (s *Service) FinishAddKey(ctx context.Context, cause store.Cause, ses sessi
 		if att.Elsewhere() {
 			on = ""
 		}
+		expected, effects, err := s.expect(tx, ses.Account, att, ses.Agent, known)
+		if err != nil {
+			return err
+		}
+		if expected != "" {
+			on = expected
+		}
 		key, err = s.devices.Add(tx, ses.Account, att, on, name, proof)
 		if err != nil {
 			return err
 		}
-		effects := []audit.Effect{{Kind: "key", ID: string(key.ID), Version: 1}}
-		if dev, moved, err := s.follow(tx, ses.Account, ses.Device, att, known); err != nil {
-			return err
-		} else if moved {
-			effects = append(effects, audit.Effect{Kind: "device", ID: string(dev.ID), Version: dev.Version})
-		}
+		effects = append(effects, audit.Effect{Kind: "key", ID: string(key.ID), Version: 1})
 		ev := audit.Event{
 			Action: "key.added", Account: string(ses.Account), Target: string(key.ID),
 			Effects: effects,
@@ -126,16 +128,21 @@ func (s *Service) FinishAddKey(ctx context.Context, cause store.Cause, ses sessi
 	return key, err
 }
 
-// follow keeps a phone the same device when it enrols with a session key of its own:
-// from then on it comes in by that one. known is the cookie of an app that has this
-// session key; nil where no app speaks.
-func (s *Service) follow(tx *store.Tx, acc account.ID, on device.ID, att *device.Attestation, known func(jkt string) string) (dev device.Device, moved bool, err error) {
+// expect makes the device of a phone that enrols with a session key of its own, and says
+// which it is; "" for a passkey. known is the cookie of an app that has this session key.
+//
+// The app that asks may be on that phone or on another one: who it is cannot be told. So
+// the phone is a device of its own, which is new when it first comes in.
+func (s *Service) expect(tx *store.Tx, acc account.ID, att *device.Attestation, agent device.UserAgent, known func(jkt string) string) (device.ID, []audit.Effect, error) {
 	jkt := att.SessionKey()
 	if jkt == "" || known == nil {
-		return device.Device{}, false, nil
+		return "", nil, nil
 	}
-	dev, err = s.devices.Rekey(tx, acc, on, known(jkt))
-	return dev, err == nil, err
+	dev, err := s.devices.Expect(tx, acc, known(jkt), agent)
+	if err != nil {
+		return "", nil, err
+	}
+	return dev.ID, []audit.Effect{{Kind: "device", ID: string(dev.ID), Version: dev.Version}}, nil
 }
 
 // RenameKey changes what a passkey is called. It widens nothing, so it needs no

@@ -19,7 +19,7 @@ func (s *Service) BeginSignIn(ctx context.Context) ([]byte, error) {
 
 // FinishSignIn verifies the touch and starts a session.
 func (s *Service) FinishSignIn(ctx context.Context, cause store.Cause, response []byte, f From) (Entered, error) {
-	as, err := s.devices.ParseAssert(ctx, s.db, device.Act{Kind: device.ActSignIn}, "", "", f.JKT, response)
+	as, err := s.devices.ParseAssert(ctx, s.db, device.Act{Kind: device.ActSignIn}, "", "", f.proved(), response)
 	if err != nil {
 		return Entered{}, err
 	}

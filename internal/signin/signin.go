@@ -89,6 +89,24 @@ type From struct {
 	Instead session.Session // the one that came without its device's key; this sign-in ends it
 }
 
+// proved is the key by which the request itself was proved. At the pages a proof may be
+// left out, so that a copied cookie beside a touch that somebody was talked into would be
+// enough; the touch of a phone counts at the door for apps alone.
+func (f From) proved() string {
+	if f.Kind != session.API {
+		return ""
+	}
+	return f.JKT
+}
+
+// proved is the same for a request of a session: that of an app is held to its key.
+func proved(ses session.Session) string {
+	if ses.Kind != session.API {
+		return ""
+	}
+	return ses.JKT
+}
+
 // Entered is a finished sign-up or sign-in.
 type Entered struct {
 	session.Issued

@@ -18,6 +18,7 @@ type App struct {
 	Package string
 	Digest  [32]byte
 	Phone   func(a Android, touch bool) Android // changes what is said of a key
+	Another func(touch bool) *Maker             // attests one of the keys in place of Maker, unless nil
 
 	// Of an iPhone.
 	AppID       string
@@ -47,7 +48,8 @@ func (a *App) Enrol(options []byte) ([]byte, error) {
 		return nil, err
 	}
 	out := map[string]any{
-		"type": "phone", "touch_key": json.RawMessage(a.Touch.jwk), "session_key": json.RawMessage(a.Session.jwk),
+		"type": "phone", "session_statement": a.Beside(o.RP.ID, o.Challenge),
+		"touch_key": json.RawMessage(a.Touch.jwk), "session_key": json.RawMessage(a.Session.jwk),
 		"statement": a.Statement(o.RP.ID, o.Challenge, "keys.add", ""),
 	}
 	if a.Apple != nil {
@@ -83,6 +85,12 @@ func (a *App) Statement(rpID, challenge, act, object string) string {
 		map[string]any{"aud": rpID, "session": a.Session.Thumbprint(), "challenge": challenge, "act": act, "object": object})
 }
 
+// Beside is what the session key signs at enrolment.
+func (a *App) Beside(rpID, challenge string) string {
+	return a.Session.Sign(`{"alg":"ES256","typ":"kw-session+jwt","kid":"`+a.Session.Thumbprint()+`"}`,
+		map[string]any{"aud": rpID, "challenge": challenge, "touch": a.Touch.Thumbprint()})
+}
+
 func (a *App) chain(challenge []byte, key *BindingKey, touch bool) (out []string) {
 	d := Phone(challenge, a.Package, a.Digest)
 	if !touch { // it signs without the person
@@ -91,7 +99,13 @@ func (a *App) chain(challenge []byte, key *BindingKey, touch bool) (out []string
 	if a.Phone != nil {
 		d = a.Phone(d, touch)
 	}
-	for _, der := range a.Maker.Android(key.key.Public(), d) {
+	by := a.Maker
+	if a.Another != nil {
+		if other := a.Another(touch); other != nil {
+			by = other
+		}
+	}
+	for _, der := range by.Android(key.key.Public(), d) {
 		out = append(out, encode(der))
 	}
 	return out

@@ -130,7 +130,8 @@ class Client(
     private fun made(options: Map<String, Any?>): Pair<PhoneKeys, Any?> {
         val challenge = options.member<String>("challenge")
         val fresh = keys.make(Jws.decode(challenge))
-        return fresh to Statement.enrolment(fresh, state(fresh, options.member<Any>("rp").member("id"), challenge, Act.ADD_KEYS))
+        val rp = options.member<Any>("rp").member<String>("id")
+        return fresh to Statement.enrolment(fresh, state(fresh, rp, challenge, Act.ADD_KEYS), Statement.beside(fresh, rp, challenge))
     }
 
     private fun enter(path: String, body: Map<String, Any?>) {

@@ -10,10 +10,16 @@ internal object Statement {
         ),
     ) { keys.touch.sign(it, shown) }
 
+    /** What the session key signs at enrolment: that it is there, and which touch key it goes with. */
+    fun beside(keys: PhoneKeys, rpId: String, challenge: String): String = Jws.sign(
+        mapOf("alg" to "ES256", "typ" to "kw-session+jwt", "kid" to Jws.thumbprint(keys.session.public)),
+        mapOf("aud" to rpId, "challenge" to challenge, "touch" to Jws.thumbprint(keys.touch.public)),
+    ) { keys.session.sign(it) }
+
     /** The answer to creation options. */
-    fun enrolment(keys: PhoneKeys, statement: String): Map<String, Any?> = mapOf(
+    fun enrolment(keys: PhoneKeys, statement: String, beside: String): Map<String, Any?> = mapOf(
         "type" to "phone", "platform" to "android", "touch_key" to Jws.jwk(keys.touch.public), "session_key" to Jws.jwk(keys.session.public),
-        "statement" to statement, "session_chain" to keys.sessionChain.map(Jws::encode), "touch_chain" to keys.touchChain.map(Jws::encode),
+        "statement" to statement, "session_statement" to beside, "session_chain" to keys.sessionChain.map(Jws::encode), "touch_chain" to keys.touchChain.map(Jws::encode),
     )
 
     /** The answer to request options. */

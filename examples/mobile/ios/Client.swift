@@ -138,8 +138,10 @@ actor Client {
     private func made(_ options: [String: Any]) async throws -> (PhoneKeys, [String: Any]) {
         let challenge = try text(options["challenge"])
         let fresh = try await keys.make()
-        let statement = try await signed(fresh, rp: text(object(options["rp"])["id"]), challenge, .addKeys)
-        return (fresh, try Statement.enrolment(fresh, statement: statement, attestation: await keys.attest(fresh, challenge: Jws.decode(challenge))))
+        let rp = try text(object(options["rp"])["id"])
+        let statement = try await signed(fresh, rp: rp, challenge, .addKeys)
+        let beside = try Statement.beside(fresh, rpID: rp, challenge: challenge)
+        return (fresh, try Statement.enrolment(fresh, statement: statement, beside: beside, attestation: await keys.attest(fresh, challenge: Jws.decode(challenge))))
     }
 
     private func signed(_ own: PhoneKeys, rp: String, _ challenge: String, _ act: Act) async throws -> String {

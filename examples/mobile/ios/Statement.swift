@@ -43,11 +43,19 @@ enum Statement {
         ) { try k.touch($0, text: shown) }
     }
 
+    /// What the session key signs at enrolment: that it is there, and which touch key it goes with.
+    static func beside(_ k: PhoneKeys, rpID: String, challenge: String) throws -> String {
+        try Jws.sign(
+            header: ["alg": "ES256", "typ": "kw-session+jwt", "kid": Jws.encode(Jws.thumbprint(k.sessionPublic))],
+            claims: ["aud": rpID, "challenge": challenge, "touch": Jws.encode(Jws.thumbprint(k.touchPublic))]
+        ) { try k.session.signature(for: $0).rawRepresentation }
+    }
+
     /// The answer to creation options.
-    static func enrolment(_ k: PhoneKeys, statement: String, attestation: Data) throws -> [String: Any] {
+    static func enrolment(_ k: PhoneKeys, statement: String, beside: String, attestation: Data) throws -> [String: Any] {
         guard let id = Data(base64Encoded: k.appKeyID) else { throw CocoaError(.coderInvalidValue) }
         return ["type": "phone", "platform": "ios", "touch_key": Jws.jwk(k.touchPublic), "session_key": Jws.jwk(k.sessionPublic),
-                "statement": statement, "app_key_id": Jws.encode(id), "app_attestation": Jws.encode(attestation)]
+                "statement": statement, "session_statement": beside, "app_key_id": Jws.encode(id), "app_attestation": Jws.encode(attestation)]
     }
 
     /// The answer to request options.
