@@ -76,6 +76,8 @@ class Client(
         } catch (e: Refused) {
             if (sent < 2 || e.then != Then.TOUCH) throw e // else the touch was used: the keys are there
         }
+        // This session is another entry in the owner's list than the phone with its new keys.
+        try { call("DELETE", "/session") } catch (_: Exception) { } // it ends by itself otherwise
         keys.keep(fresh)
         signIn()
     }

@@ -83,6 +83,8 @@ actor Client {
                 return try await self.call("POST", "/passkeys/finish", ["credential": credential, "name": name])
             }
         } catch let e as Refused where sent == 2 && e.then == .touch {} // the touch was used: the keys are there
+        // This session is another entry in the owner's list than the phone with its new keys.
+        _ = try? await call("DELETE", "/session") // it ends by itself otherwise
         try keys.keep(fresh)
         try await signIn()
     }
