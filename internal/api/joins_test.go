@@ -128,3 +128,34 @@ func TestCodesOfNewDevicesAreNotGuessed(t *testing.T) {
 	bob.addr = "203.0.113.40"
 	bob.send("POST", "/api/v1/joins", guess).refused(404, "join_code_not_accepted")
 }
+
+// The exchange's app on a new phone: it waits under a key of its own, and the keys that it
+// makes once it was let in are the phone's.
+func TestANewPhoneJoinsWithKeysOfItsOwn(t *testing.T) {
+	w := newWorld(t)
+	for _, keys := range []*phone{w.android(), w.iphone()} {
+		old := w.app().signUp(keys.keys.Session.Thumbprint()[:6] + "@example.org")
+		waiting := old.fresh("192.0.2.8")
+		var code api.JoinCode
+		waiting.send("POST", "/api/v1/join", nil).want(201, &code)
+		var j api.Join
+		old.send("POST", "/api/v1/joins", map[string]string{"code": code.Code}).want(201, &j)
+		old.touch("devices.admit", j.ID)
+		old.send("POST", "/api/v1/joins/"+j.ID+"/admit", nil).want(200, &j)
+		var o api.Options
+		waiting.send("POST", "/api/v1/join/begin", nil).want(200, &o)
+		answer, err := keys.keys.Enrol(o.Options)
+		ok(t, err)
+		waiting.send("POST", "/api/v1/join/finish", map[string]any{"credential": json.RawMessage(answer), "name": "New phone"}).want(201, &waiting.tokens)
+
+		keys.signIn().want(200)
+		var all api.Passkeys
+		keys.get("/api/v1/passkeys", &all)
+		equal(t, "keys", len(all.Items), 2)
+		var me api.WhoAmI
+		keys.get("/api/v1/session", &me)
+		for _, k := range all.Items {
+			equal(t, "the phone's key is on the phone", k.Kind == "phone", k.Device == me.Session.Device)
+		}
+	}
+}
