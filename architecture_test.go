@@ -37,7 +37,7 @@ var beside = map[string][]string{
 	"internal/softkey":  {"internal/demo", "bench"},
 	"examples/exchange": {"cmd/keyward"},
 	"bench":             {}, "deploy": {}, "e2e": {}, "e2e/apps": {}, "e2e/modules": {}, "e2e/pictures": {}, "e2e/clients": {}, "e2e/ccxt": {}, "e2e/conformance": {},
-	"e2e/java": {}, "e2e/bots": {}, "examples/clients/go": {},
+	"e2e/java": {}, "e2e/bots": {}, "e2e/mobile": {}, "examples/clients/go": {},
 	"e2e/person": {"e2e/conformance", "e2e/e2etest"},
 }
 
@@ -55,7 +55,8 @@ var housekeeping = map[string][]string{
 	"device_proof":        {}, "device_spent": {}, "device_list": {},
 	"session_jti": {}, "session_session": {"last_seen", "reach_ms"},
 	"staff_spent": {}, "staff_session": {"last_used"},
-	"oauth_code": {}, "oauth_ask": {},
+	"signin_join": {}, // shown to strangers, swept; what an owner does with one is audited
+	"oauth_code":  {}, "oauth_ask": {},
 	"apikey_use": {}, "apikey_replay": {}, "apikey_nonce": {}, "apikey_sighting": {}, "apikey_spent": {}, "apikey_key": {"used_at"}, "apikey_version": {"lookup", "sealed"}, "apikey_meter": {},
 }
 

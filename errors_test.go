@@ -30,6 +30,7 @@ var chapters = []struct{ anchor, title string }{
 	{"step-up", "Acts that need a touch"},
 	{"accounts", "Accounts"},
 	{"keys", "Passkeys and devices"},
+	{"new-device", "A new device"},
 	{"links", "Links in mails"},
 	{"operators", "Operators"},
 	{"clients", "Back ends"},

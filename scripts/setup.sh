@@ -3,7 +3,8 @@
 # asking: PostgreSQL, nginx, Chromium with fonts, systemd's unit checker, a C
 # compiler for the race detector, npm with the clients of e2e/clients and e2e/ccxt, a
 # JDK, Python's cryptography and curl for the bots of examples/clients, SoftHSM and
-# OpenBao for the keys that wrap keys, Caddy, and staticcheck.
+# OpenBao for the keys that wrap keys, Caddy, Maven and with it the Kotlin compiler for
+# examples/mobile, and staticcheck.
 # What is there stays as it is, and nothing that comes with a package is started.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -27,6 +28,7 @@ have npm || need+=(npm)
 have softhsm2-util || need+=(softhsm2)
 have pip3 || need+=(python3-pip)
 have javac || need+=(openjdk-17-jdk-headless)
+have mvn || need+=(maven)
 have curl || need+=(curl)
 have openssl || need+=(openssl)
 cryptography || need+=(python3 python3-cryptography)
@@ -97,3 +99,22 @@ caddy() (
   cp go.sum ../../../bin/caddy.sum
 )
 caddy
+
+# The Kotlin compiler, for tests alone: jars from where Maven is set up to fetch them, held to the
+# hashes in e2e/mobile. They lie outside the repository, beside other versions of them.
+kotlin() (
+  cd e2e/mobile
+  pins=$(echo kotlin-*.sha256)
+  to=${XDG_CACHE_HOME:-$HOME/.cache}/keyward/${pins%.sha256}
+  cmp -s "$pins" "$to/.installed" && return
+  echo "setup: ${pins%.sha256} in $to"
+  mkdir -p "${to%/*}"
+  work=$(mktemp -d "$to.XXXXXX")
+  trap 'rm -rf "$work"' EXIT
+  mvn -q -B -C -Dstyle.color=never -f pom.xml org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies -DoutputDirectory="$work"
+  (cd "$work" && sha256sum --quiet -c -) <"$pins"
+  cp "$pins" "$work/.installed"
+  rm -rf "$to"
+  mv "$work" "$to"
+)
+kotlin

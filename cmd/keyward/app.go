@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -38,6 +39,8 @@ type core struct {
 	ring *keyring.Ring // nil at a gate of its own that has only a safe
 	safe *keyring.Safe // nil: that of the ring
 	log  *audit.Log
+
+	maker *x509.Certificate // nil: the makers' own roots; a demo's phones have another
 }
 
 // openCore opens database and keys. It creates the root key file only for a
@@ -121,8 +124,15 @@ type domains struct {
 func (c *core) domains(met session.Metrics, transport http.RoundTripper, bots botAlarms) (*domains, error) {
 	host, _ := os.Hostname()
 	d := &domains{accounts: account.New(c.log, c.ring)}
-	var err error
-	d.devices, err = device.New(device.Config{RPID: c.cfg.RP.ID, RPName: c.cfg.RP.Name, Origins: c.cfg.RP.Origins, Now: c.db.Now, Ask: c.cfg.Attestation.Ask}, c.ring, c.log)
+	apps, err := phoneApps(c.cfg.Apps)
+	if err != nil {
+		return nil, err
+	}
+	known := device.Config{RPID: c.cfg.RP.ID, RPName: c.cfg.RP.Name, Origins: c.cfg.RP.Origins, Now: c.db.Now, Ask: c.cfg.Attestation.Ask, Apps: apps}
+	if c.maker != nil {
+		known.AndroidRoots, known.AppleRoot = []*x509.Certificate{c.maker}, c.maker
+	}
+	d.devices, err = device.New(known, c.ring, c.log)
 	if err != nil {
 		return nil, err
 	}
@@ -195,6 +205,7 @@ type extras struct {
 	demo      bool
 	routes    func(*http.ServeMux, *app) // more pages
 	transport http.RoundTripper          // to apps
+	maker     *x509.Certificate          // root of the demo's phones
 }
 
 func newApp(ctx context.Context, cfg config.Config, logger *slog.Logger, x extras) (*app, error) {
@@ -202,6 +213,7 @@ func newApp(ctx context.Context, cfg config.Config, logger *slog.Logger, x extra
 	if err != nil {
 		return nil, err
 	}
+	c.maker = x.maker
 	a, err := c.build(ctx, logger, x)
 	if err != nil {
 		return nil, errors.Join(err, c.db.Close())
@@ -223,6 +235,7 @@ func (c *core) build(ctx context.Context, logger *slog.Logger, x extras) (*app, 
 	}
 	a.domains, err = c.domains(session.Metrics{
 		Retry: a.metrics.RefreshRetry, Superseded: a.metrics.RefreshSuperseded, Mismatch: a.metrics.PoPMismatch, Reuse: a.metrics.Reuse,
+		Device: a.metrics.DeviceKey,
 	}, x.transport, botAlarms{logger, a.metrics.Honeytoken})
 	if err != nil {
 		return nil, err
@@ -375,7 +388,7 @@ func (a *app) sweep(ctx context.Context) error {
 		case <-t.C:
 		}
 		err := a.db.Housekeeping(ctx, func(tx *store.Tx) error {
-			err := errors.Join(a.devices.Sweep(tx), a.accounts.Sweep(tx), a.botKeys.Sweep(tx))
+			err := errors.Join(a.devices.Sweep(tx), a.signin.SweepJoins(tx), a.accounts.Sweep(tx), a.botKeys.Sweep(tx))
 			if a.operators != nil {
 				err = errors.Join(err, a.operators.staff.Sweep(tx))
 			}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net"
@@ -87,10 +88,11 @@ type demoRun struct {
 	across          *http.Transport
 	catcher         *notify.Catcher
 	tls             *demo.Certificate
+	phones          demo.Phones
 }
 
 func (cmd demoCmd) open(e *env) (_ *demoRun, err error) {
-	d := &demoRun{env: e, dir: cmd.Dir, catcher: notify.NewCatcher()}
+	d := &demoRun{env: e, dir: cmd.Dir, catcher: notify.NewCatcher(), phones: demo.NewPhones()}
 	defer func() {
 		if err != nil {
 			d.close()
@@ -154,7 +156,7 @@ func (cmd demoCmd) open(e *env) (_ *demoRun, err error) {
 	}
 	logger := e.logger(config.Log{Level: "warn", Format: "text"})
 	d.app, err = newApp(e.ctx, cfg, logger, extras{
-		mailer: d.catcher, templates: cmd.Templates, demo: true, transport: d.across,
+		mailer: d.catcher, templates: cmd.Templates, demo: true, transport: d.across, maker: d.phones.Root(),
 		routes: func(mux *http.ServeMux, a *app) {
 			demo.Mailbox{Pages: a.web, Catcher: d.catcher, Origin: d.origin}.Routes(mux)
 			demo.NewStage(demo.StageParts{
@@ -224,13 +226,18 @@ func (d *demoRun) config(cmd demoCmd, upstreamKey string) (config.Config, error)
 		},
 		Limits: config.Limits{RateFactor: 20, RequestTimeout: 25 * time.Second}, // one machine plays many people
 	}
+	cfg.Apps = config.Apps{Android: []config.AndroidApp{{Package: demo.PhonePackage, SHA256: []string{hex.EncodeToString(demo.PhoneDigest[:])}}}, IOS: []string{demo.PhoneAppID}}
+	var err error
+	if cfg.Attestation.AndroidStatusFile, err = demo.NoneRevoked(d.dir); err != nil {
+		return cfg, err
+	}
 	if cmd.Database != "" {
 		cfg.Database.URL = cmd.Database
 	}
 	if d.tls != nil {
 		cfg.TLS = config.TLS{CertFile: d.tls.CertFile, KeyFile: d.tls.KeyFile}
 	}
-	cfg, err := cfg.Complete()
+	cfg, err = cfg.Complete()
 	// After the rules, which rightly refuse it where nothing stands in front: the
 	// stage's thief speaks from another address, which only a trusted proxy may
 	// claim, and the demo hears this machine alone.
@@ -279,7 +286,8 @@ func (d *demoRun) tour(e *env, curl bool) error {
 		return errors.Join(err, <-stopped)
 	}
 	err = demo.Tour(ctx, demo.TourParts{
-		Out: e.stdout, Origin: d.origin, Exchange: d.exchangeOrigin, Gate: d.gateOrigin, GateName: gate.PublicURL(fmt.Sprintf("localhost:%d", port(d.gateL))), ExchangeAddr: d.exchangeL.Addr().String(),
+		Phones: d.phones,
+		Out:    e.stdout, Origin: d.origin, Exchange: d.exchangeOrigin, Gate: d.gateOrigin, GateName: gate.PublicURL(fmt.Sprintf("localhost:%d", port(d.gateL))), ExchangeAddr: d.exchangeL.Addr().String(),
 		App: string(app.ID), AppBack: appBack, Catcher: d.catcher, Transport: d.across, Curl: curl, Now: d.app.db.Now,
 		Verify: func(ctx context.Context) (demo.Proof, error) { return d.proof(ctx) },
 	})

@@ -45,6 +45,7 @@ type cli struct {
 	Account accountCmd `cmd:"" help:"Look up, freeze, close or erase an account."`
 	Session sessionCmd `cmd:"" help:"List and end sessions."`
 	Client  clientCmd  `cmd:"" help:"Register apps, list them, switch them off."`
+	Passkey passkeyCmd `cmd:"" help:"Try lists and rules on the keys that people sign in with."`
 	Key     keyCmd     `cmd:"" help:"Look at API keys, end them, bring them in, lay out traps."`
 	KEK     kekCmd     `cmd:"" name:"kek" help:"Look at the key that wraps the server's keys, and move to another one."`
 	Keys    keysCmd    `cmd:"" help:"Rotate the server's own keys."`

@@ -10,7 +10,7 @@ import (
 // pageSettings translates the configuration into what the pages say.
 func pageSettings(cfg config.Config, demo bool) web.Settings {
 	s := web.Settings{
-		PublicURL: cfg.PublicURL, Product: cfg.BrandName, Demo: demo, SecurityContact: cfg.SecurityContact,
+		PublicURL: cfg.PublicURL, Product: cfg.BrandName, Demo: demo, DeviceKeys: cfg.Sessions.DBSC == "true", SecurityContact: cfg.SecurityContact,
 		Lifetimes: session.Lifetimes{Access: cfg.Sessions.Access, Idle: cfg.Sessions.Idle, Absolute: cfg.Sessions.Absolute, Remember: cfg.Sessions.Remember},
 	}
 	for _, d := range cfg.RP.OfficialDomains {

@@ -54,8 +54,8 @@ type Keyward struct {
 	ops    string
 }
 
-// NewKeyward configures and migrates; nothing runs yet.
-func NewKeyward(t *testing.T) *Keyward {
+// NewKeyward configures and migrates; nothing runs yet. more are lines of the configuration.
+func NewKeyward(t *testing.T, more ...string) *Keyward {
 	t.Helper()
 	bin, err := binary()
 	if err != nil {
@@ -75,7 +75,7 @@ anchor_file: %q
 limits: {rate_factor: 100}
 log: {level: warn}
 `, s.Origin, public, ops, "sqlite:"+filepath.Join(dir, "keyward.db"), filepath.Join(dir, "root.key"), filepath.Join(dir, "anchor"))
-	if err := os.WriteFile(s.conf, []byte(conf), 0o600); err != nil {
+	if err := os.WriteFile(s.conf, []byte(conf+strings.Join(more, "\n")), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	s.Run("migrate", "apply")

@@ -31,6 +31,7 @@ func TestAnothersObjectsLookLikeNone(t *testing.T) {
 		"apps":        {w.grant(bob, "openid read").ID, "grt_" + never, ""},
 		"keys":        {w.botKey(bob, "read.account").ID, "kwk_live_0000000000000000000000000000", ""},
 		"subaccounts": {bob.subaccount("Bob's").ID, "sub_" + never, ""},
+		"joins":       {w.join(bob).ID, "joi_" + never, "devices.admit"},
 		"contacts":    {contacts.Items[0].ID, "cnt_" + never, "contacts.change"},
 	}
 	bodies := map[string]any{"PATCH": map[string]string{"name": "Mine now"}, "PATCH apps": map[string][]string{"scopes": {"read"}},
@@ -102,7 +103,7 @@ func TestAnothersObjectsLookLikeNone(t *testing.T) {
 			})
 		}
 	}
-	equal(t, "routes with an object", tried, 30)
+	equal(t, "routes with an object", tried, 35)
 	equal(t, "what Bob has", holdings(), before)
 	equal(t, "what Bob was told", len(w.actions(bob.tokens.Account)), history)
 }

@@ -109,9 +109,14 @@ func (s *Server) proved(r *http.Request, token string) (proof.Proof, error) {
 // only the holder of the key can make us compute it.
 func (s *Server) from(ctx context.Context, remember bool) signin.From {
 	p := ctx.Value(proofKey{}).(proof.Proof)
-	id := s.device.Sum(nil, []byte(p.JKT))
 	return signin.From{
-		Cookie: base64.RawURLEncoding.EncodeToString(id[:]), Agent: device.Agent(request(ctx).UserAgent()), Addr: cause(ctx).Addr,
-		JKT: p.JKT, JTI: p.JTI, Kind: session.API, Remember: remember,
+		Cookie: s.deviceOf(p.JKT), Agent: device.Agent(request(ctx).UserAgent()), Addr: cause(ctx).Addr,
+		JKT: p.JKT, JTI: p.JTI, Kind: session.API, Remember: remember, Known: s.deviceOf,
 	}
+}
+
+// deviceOf is the cookie of the app that has this session key.
+func (s *Server) deviceOf(jkt string) string {
+	id := s.device.Sum(nil, []byte(jkt))
+	return base64.RawURLEncoding.EncodeToString(id[:])
 }

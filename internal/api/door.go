@@ -42,7 +42,8 @@ func (s *Server) issuedOf(iss session.Issued, err error) (*tokensOut, error) {
 	return &tokensOut{tokensOf(iss, s.DB.Now())}, nil
 }
 
-// Credential is what the authenticator answered, as toJSON() writes it.
+// Credential is what the authenticator answered, as toJSON() writes it, or the answer of
+// an app on a phone (docs/mobile.md).
 type Credential = json.RawMessage
 
 // door registers how people come in and stay in.

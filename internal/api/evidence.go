@@ -16,8 +16,9 @@ type Evidence struct {
 	Certified   string    `json:"certified,omitempty" doc:"FIDO certification, such as FIDO_CERTIFIED_L2."`
 	Biometric   int       `json:"biometric_level" doc:"Level at which the face or finger check is certified; 0: unknown."`
 	Patch       uint64    `json:"security_patch,omitempty" doc:"Of the phone, YYYYMM."`
+	App         bool      `json:"vouched_for_app" doc:"Who vouches speaks for the app that made the key, and not for the key: that it wants the person is the app's word."`
 	AuthPerUse  bool      `json:"auth_per_use" doc:"The phone's secure part wants the person for each use. False also when nothing is known."`
-	Faults      []string  `json:"faults" nullable:"false" doc:"What keeps it from being hardware: software, imported, purpose, shared, unlocked, boot, old_patch, revoked, model_compromised, unknown_root, no_status_list, unchecked."`
+	Faults      []string  `json:"faults" nullable:"false" doc:"What keeps it from being hardware: software, imported, purpose, shared, unlocked, boot, old_patch, app_only, blocked, not_allowed, other_app, revoked, model_compromised, unknown_root, no_status_list, unchecked."`
 	StaleByList bool      `json:"list_was_stale" doc:"It was judged by FIDO metadata past its day."`
 	JudgedAt    time.Time `json:"judged_at,omitzero"`
 }
@@ -29,7 +30,7 @@ func evidenceOf(k device.Key) Evidence {
 		by = "nobody"
 	}
 	out := Evidence{
-		Format: e.Format, VouchedBy: by, Kept: e.Kept, Model: e.Model, Certified: e.Certified, Biometric: e.Biometric,
+		Format: e.Format, VouchedBy: by, Kept: e.Kept, Model: e.Model, Certified: e.Certified, Biometric: e.Biometric, App: e.App,
 		Patch: e.Patch, AuthPerUse: e.AuthPerUse, Faults: []string{}, StaleByList: e.Stale,
 	}
 	for _, f := range e.Faults {

@@ -29,6 +29,7 @@ type Session struct {
 	AuthTime    time.Time `json:"auth_time" doc:"When the owner last proved presence."`
 	Remembered  bool      `json:"remembered"`
 	Bound       bool      `json:"bound" doc:"Its tokens need the key of its device."`
+	BoundBy     string    `json:"bound_by" enum:"none,key,device" doc:"none: to nothing; key: a key that the browser's pages or the app keep; device: the browser itself, by a key of the device (DBSC)."`
 	Browser     string    `json:"browser,omitempty"`
 	System      string    `json:"system,omitempty"`
 	Address     string    `json:"address,omitempty" doc:"Client address at sign-in."`
@@ -46,7 +47,7 @@ type Session struct {
 func sessionOf(x session.Session, here session.ID) Session {
 	v := Session{
 		ID: string(x.ID), Device: string(x.Device), Kind: string(x.Kind), Current: x.ID == here, ACR: x.ACR, AMR: orEmpty(x.AMR), AuthTime: x.AuthTime,
-		Remembered: x.Remember, Bound: x.JKT != "", Browser: x.Agent.Browser, System: x.Agent.System, Address: x.Addr,
+		Remembered: x.Remember, Bound: x.JKT != "" || x.DeviceJKT != "", BoundBy: boundBy(x), Browser: x.Agent.Browser, System: x.Agent.System, Address: x.Addr,
 		CreatedAt: x.CreatedAt, LastSeen: x.LastSeen, IdleExpires: x.IdleExp, Expires: x.AbsExp,
 		SuspectAt: x.SuspectAt, VouchedAt: x.VouchedAt, EndedAt: x.EndedAt, EndedWhy: x.EndedWhy,
 	}
@@ -56,9 +57,20 @@ func sessionOf(x session.Session, here session.ID) Session {
 	return v
 }
 
+func boundBy(x session.Session) string {
+	switch {
+	case x.DeviceJKT != "":
+		return "device"
+	case x.JKT != "":
+		return "key"
+	}
+	return "none"
+}
+
 // Passkey is one key that signs the owner in.
 type Passkey struct {
 	ID        string    `json:"id" example:"key_01jd8f00000000000000000000"`
+	Kind      string    `json:"kind" enum:"passkey,phone" doc:"phone: the touch key of an app."`
 	Name      string    `json:"name"`
 	Provider  string    `json:"provider,omitempty" doc:"Who keeps it, where known."`
 	Grade     string    `json:"grade" enum:"synced,claimed,hardware" doc:"What is known about where the key lives. claimed: it says it stays on one device, without evidence."`
@@ -74,7 +86,7 @@ type Passkey struct {
 func passkeyOf(k device.Key) Passkey {
 	return Passkey{
 		Evidence: evidenceOf(k),
-		ID:       string(k.ID), Name: k.Name, Provider: k.Provider, Grade: string(k.Grade), Roaming: k.Roaming(), BackedUp: k.BS,
+		ID:       string(k.ID), Kind: string(k.Kind), Name: k.Name, Provider: k.Provider, Grade: string(k.Grade), Roaming: k.Roaming(), BackedUp: k.BS,
 		Device: string(k.Device), CreatedAt: k.CreatedAt, LastUsed: ever(k.LastUsed), RemovedAt: ever(k.RemovedAt),
 	}
 }

@@ -21,6 +21,7 @@ func (s *Server) passkeys() {
 	add(s, operation{
 		id: "passkeys-finish", call: "POST /passkeys/finish", tag: "passkeys", access: holder, limit: edge.ClassAPI, status: http.StatusCreated,
 		codes: "step_up_required insufficient_power passkey_not_accepted challenge_expired challenge_spent credential_taken account_unknown account_closed account_frozen account_restricted held", summary: "Add the passkey",
+		about: "Added from a device that the account has known for less than a day, it holds withdrawals for 24 hours; not in the first day of an account.",
 	}, s.passkeyFinish)
 	add(s, operation{
 		id: "passkeys-rename", call: "PATCH /passkeys/{id}", tag: "passkeys", access: holder, limit: edge.ClassAPI,
@@ -54,6 +55,7 @@ func (s *Server) passkeyList(ctx context.Context, _ *none) (*passkeysOut, error)
 	var (
 		acc           account.Account
 		keys, removed []device.Key
+		accepted      [][]byte
 	)
 	if err := s.DB.View(ctx, func(tx *store.Tx) (err error) {
 		if acc, err = s.Accounts.ByID(tx, caller(ctx).Account); err != nil {
@@ -62,15 +64,16 @@ func (s *Server) passkeyList(ctx context.Context, _ *none) (*passkeysOut, error)
 		if keys, err = s.Devices.Keys(tx, acc.ID); err != nil {
 			return err
 		}
+		if accepted, err = s.Devices.AcceptedCredentialIDs(tx, acc.ID); err != nil {
+			return err
+		}
 		removed, err = s.Devices.RemovedKeys(tx, acc.ID)
 		return err
 	}); err != nil {
 		return nil, err
 	}
 	out := Passkeys{Items: each(keys, passkeyOf), Removed: each(removed, passkeyOf)}
-	out.Signals = Signals{RPID: s.Devices.RPID(), UserHandle: base64.RawURLEncoding.EncodeToString(acc.Handle), Credentials: each(keys, func(k device.Key) string {
-		return base64.RawURLEncoding.EncodeToString(k.CredentialID)
-	})}
+	out.Signals = Signals{RPID: s.Devices.RPID(), UserHandle: base64.RawURLEncoding.EncodeToString(acc.Handle), Credentials: each(accepted, base64.RawURLEncoding.EncodeToString)}
 	return &passkeysOut{out}, nil
 }
 
@@ -88,7 +91,7 @@ type passkeyFinishIn struct {
 type passkeyOut struct{ Body Passkey }
 
 func (s *Server) passkeyFinish(ctx context.Context, in *passkeyFinishIn) (*passkeyOut, error) {
-	k, err := s.SignIn.FinishAddKey(ctx, cause(ctx), caller(ctx).Session, in.Body.Name, in.Body.Credential)
+	k, err := s.SignIn.FinishAddKey(ctx, cause(ctx), caller(ctx).Session, in.Body.Name, in.Body.Credential, s.deviceOf)
 	if err != nil {
 		return nil, err
 	}

@@ -92,7 +92,7 @@ func (s *Server) signOut(ctx context.Context, _ *none) (*effectOut, error) {
 
 // ActBody names an act.
 type ActBody struct {
-	Act    string `json:"act" enum:"keys.add,keys.remove,sessions.end_all,codes.new,contacts.change,botkeys.add,botkeys.change,botkeys.keep,botkeys.release,botkeys.rotate,botkeys.undo,botkeys.unlock,botkeys.wake,devices.remove,subs.make,subs.change,freeze.lift,confirm.me"`
+	Act    string `json:"act" enum:"keys.add,keys.remove,sessions.end_all,codes.new,contacts.change,botkeys.add,botkeys.change,botkeys.keep,botkeys.release,botkeys.rotate,botkeys.undo,botkeys.unlock,botkeys.wake,devices.remove,devices.admit,subs.make,subs.change,freeze.lift,confirm.me"`
 	Object string `json:"object,omitempty" maxLength:"172" doc:"The key or device, where the act has one."`
 }
 

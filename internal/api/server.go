@@ -79,6 +79,7 @@ func (s *Server) Routes(mux *http.ServeMux, _ *edge.Edge) {
 	s.self()
 	s.passkeys()
 	s.devices()
+	s.joins()
 	s.sessions()
 	s.apps()
 	s.keys()

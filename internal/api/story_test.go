@@ -34,6 +34,7 @@ func TestStory(t *testing.T) {
 		equal(t, "acr", me.Session.ACR, "phr")
 		equal(t, "kind", me.Session.Kind, "api")
 		equal(t, "bound", me.Session.Bound, true)
+		equal(t, "bound by", me.Session.BoundBy, "key")
 		equal(t, "token type", phone.tokens.TokenType, "DPoP")
 		equal(t, "about five minutes of access", phone.tokens.ExpiresIn > 290 && phone.tokens.ExpiresIn <= 300, true)
 	})

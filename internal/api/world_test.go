@@ -3,6 +3,7 @@ package api_test
 import (
 	"bytes"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/hex"
 	"encoding/json"
 	"io"
@@ -19,6 +20,7 @@ import (
 	"keyward/internal/account"
 	"keyward/internal/api"
 	"keyward/internal/apikey"
+	"keyward/internal/attest"
 	"keyward/internal/audit"
 	"keyward/internal/config"
 	"keyward/internal/contain"
@@ -100,12 +102,18 @@ func (w *world) serve(options ...option) {
 	w.ring = keyringtest.Open(t, keyringtest.KEK(t), w.db, w.clock.now)
 	w.log = audit.New(w.ring)
 	w.accounts = account.New(w.log, w.ring)
-	devices, err := device.New(device.Config{RPID: rpID, RPName: "Example", Origins: []string{origin}, Now: w.clock.now}, w.ring, w.log)
+	devices, err := device.New(device.Config{
+		RPID: rpID, RPName: "Example", Origins: []string{origin}, Now: w.clock.now, AndroidRoots: []*x509.Certificate{phoneMaker.Root}, AppleRoot: phoneMaker.Root,
+		Apps: device.Apps{Android: []attest.App{{Package: phonePackage}}, IOS: []string{phoneAppID}},
+	}, w.ring, w.log)
 	ok(t, err)
 	watch := audit.NewWatch(w.db, w.log, "test", w.clock.now)
 	watch.OfflineFor = 5 * time.Minute
 	w.sessions = session.New(w.db, w.ring, w.log, session.DefaultLifetimes(), watch.Valid, session.Metrics{})
 	watch.OnEffect(w.sessions.Heard)
+	none, err := attest.ParseRevoked([]byte(`{"entries":{}}`))
+	ok(t, err)
+	devices.UseLists(device.Lists{Revoked: none})
 	parts := signin.Parts{DB: w.db, Ring: w.ring, Log: w.log, Accounts: w.accounts, Devices: devices, Sessions: w.sessions, SelfSignUp: true}
 
 	w.logged = &syncBuffer{}

@@ -28,7 +28,10 @@ const (
 	FaultNoAuth       Fault = "no_auth_per_use"   // it signs without the person
 	FaultRevoked      Fault = "revoked"           // the maker took a certificate of the chain back
 	FaultUnknownMaker Fault = "unknown_root"      // nobody we trust speaks for it
+	FaultAppOnly      Fault = "app_only"          // the maker speaks for the app, and not for the key
 	FaultModel        Fault = "model_compromised" // FIDO lists the model as broken
+	FaultBlocked      Fault = "blocked"           // the operator does not rely on it
+	FaultNotAllowed   Fault = "not_allowed"       // the operator relies on others only
 	FaultUnchecked    Fault = "unchecked"         // a form that nothing here can check
 )
 
@@ -75,6 +78,10 @@ const (
 	originGenerated = 0
 )
 
+// ErrChallenge: the chain holds and ends in a root of ours, and the key was made for
+// something else.
+var ErrChallenge = errors.New("the key was made for another challenge")
+
 // VerifyAndroid judges a chain of DER certificates, the key's own first. at is when
 // the chain was made: the certificates of remotely provisioned phones live for weeks.
 func VerifyAndroid(ders [][]byte, p AndroidPolicy, at time.Time) (AndroidVerdict, error) {
@@ -90,7 +97,7 @@ func VerifyAndroid(ders [][]byte, p AndroidPolicy, at time.Time) (AndroidVerdict
 		return AndroidVerdict{}, err
 	}
 	if len(p.Challenge) == 0 || subtle.ConstantTimeCompare(d.Challenge, p.Challenge) != 1 {
-		return AndroidVerdict{}, errors.New("the key was made for another challenge")
+		return AndroidVerdict{}, ErrChallenge
 	}
 	v := AndroidVerdict{Key: chain[0].PublicKey, Level: d.Level(), Description: d, ListKnown: p.Revoked != nil}
 	_, v.Provisioned = extension(chain[1], oidProvisioning)

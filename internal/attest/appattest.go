@@ -140,6 +140,9 @@ func VerifyAppAttest(object []byte, keyID [32]byte, clientDataHash [32]byte, p A
 	return AppKey{ID: keyID, Key: key, AppID: appID, Environment: p.Environment, Receipt: o.Statement.Receipt}, nil
 }
 
+// ErrCounter: the signature holds, and a later one was seen before it.
+var ErrCounter = errors.New("app attest: the counter has not grown")
+
 // VerifyAppAssertion judges an assertion by an attested key. last is the counter of
 // the one before, 0 at first; the counter it returns is larger and must be stored in
 // the statement that acts, or a copy of the assertion is good for another one.
@@ -164,7 +167,7 @@ func VerifyAppAssertion(object []byte, key *ecdsa.PublicKey, clientDataHash [32]
 	case len(rest) != 0:
 		return 0, fmt.Errorf("app attest: %d bytes too many in an assertion", len(rest))
 	case a.counter <= last:
-		return 0, fmt.Errorf("app attest: counter %d after %d", a.counter, last)
+		return 0, ErrCounter
 	}
 	if _, err := p.app(a.app); err != nil {
 		return 0, err

@@ -10,6 +10,9 @@ import "slices"
 //	mail        a mail address
 //	method      how somebody signed in: passkey | code
 //	new_device  "yes" on a device not seen before
+//	newcomer    browser and system, in words, of a device that asks to be let in; newcomer_addr is its address
+//	joined      "yes" when a key came in by the code of a new device; strange when its device was new to the account
+//	held        until when withdrawals are held because of it, RFC 3339
 //	signal      what was odd about a sign-in: counter_regressed
 //	why         why a session ended: sign_out (on itself) | owner (from elsewhere) | not_me | exchange | operator
 //	n, left, days  numbers
@@ -26,6 +29,8 @@ import "slices"
 //	operator    the name of an operator
 //	roles       the roles an operator has from now on
 //	sub         the name of a sub-account
+//	skipped     why a browser said that it did not show its device's key: quota_exceeded | unreachable | server_error
+//	instead     "lapsed" when a sign-in took the place of a session whose device key was not shown
 //	kind, object  what a request of operators asks for, and for which object
 //
 // Korean sentences end in 해요 style, and a name stands in quotes before a noun
@@ -96,6 +101,10 @@ var actions = map[Action]Spec{
 	},
 	"key.added": {
 		Notice: Critical, Mail: "key_added", Shown: true, OCSF: OCSF{ocsfAccountChange, 10},
+		cases: []variant{
+			{"joined", "yes", text{"A new device, {agent}, came in with a code that you typed and added the passkey “{key}”. Withdrawals pause for 24 hours.", "입력하신 코드로 “{agent}” 기기가 새로 들어와 “{key}” 패스키를 추가했어요. 24시간 동안 출금이 멈춰요."}},
+			{"strange", "yes", text{"You added the passkey “{key}” on a device that was new here. Withdrawals pause for 24 hours.", "처음 쓰는 기기에서 “{key}” 패스키를 추가했어요. 24시간 동안 출금이 멈춰요."}},
+		},
 		say:   text{"You added the passkey “{key}”.", "“{key}” 패스키를 추가했어요."},
 		plain: text{"A passkey was added.", "패스키가 추가됐어요."},
 	},
@@ -109,6 +118,31 @@ var actions = map[Action]Spec{
 		say:   text{"You removed the passkey “{key}”.", "“{key}” 패스키를 삭제했어요."},
 		plain: text{"A passkey was removed.", "패스키가 삭제됐어요."},
 	},
+	"key.fell": {
+		Notice: Critical, Mail: "key_fell", Shown: true, OCSF: OCSF{ocsfAccountChange, ocsfOther},
+		say:   text{"The key “{key}” counts for less than before. What was signed in with it was signed out.", "“{key}” 키의 신뢰 등급이 낮아졌어요. 이 키로 한 로그인은 모두 로그아웃됐어요."},
+		plain: text{"A key counts for less than before. What was signed in with it was signed out.", "키의 신뢰 등급이 낮아졌어요. 그 키로 한 로그인은 모두 로그아웃됐어요."},
+	},
+	"key.judged": {
+		Shown: true, OCSF: OCSF{ocsfEntity, 3},
+		say:   text{"What is known about the key “{key}” was looked at again.", "“{key}” 키에 대해 알려진 내용을 다시 확인했어요."},
+		plain: text{"What is known about a key was looked at again.", "키에 대해 알려진 내용을 다시 확인했어요."},
+	},
+	"device.join_asked": {
+		Shown: true, OCSF: OCSF{ocsfEntity, ocsfOther},
+		say:   text{"You typed the code of a new device: {newcomer}.", "“{newcomer}” 기기에 보이는 코드를 입력했어요."},
+		plain: text{"The code of a new device was typed.", "새 기기의 코드가 입력됐어요."},
+	},
+	"device.join_admitted": {
+		Shown: true, OCSF: OCSF{ocsfEntity, ocsfOther},
+		say:   text{"You let a new device in: {newcomer}. It may add one passkey within minutes.", "“{newcomer}” 기기를 새로 허용했어요. 몇 분 안에 패스키를 하나 추가할 수 있어요."},
+		plain: text{"A new device was let in.", "새 기기가 허용됐어요."},
+	},
+	"device.join_refused": {
+		Notice: Critical, Mail: "join_refused", Shown: true, OCSF: OCSF{ocsfEntity, ocsfOther},
+		say:   text{"You refused a new device: {newcomer}. It came no further.", "“{newcomer}” 기기의 요청을 거절했어요. 그 기기는 들어오지 못했어요."},
+		plain: text{"A new device was refused.", "새 기기가 거절됐어요."},
+	},
 	"device.named": {
 		Shown: true, OCSF: OCSF{ocsfEntity, 3},
 		say:   text{"You named a device “{device}”.", "기기에 “{device}” 이름을 붙였어요."},
@@ -116,6 +150,7 @@ var actions = map[Action]Spec{
 	},
 	"device.removed": {
 		Notice: Critical, Mail: "device_removed", Shown: true, OCSF: OCSF{ocsfEntity, 4},
+		cases: []variant{{"retired", "yes", text{"You changed to a new device and retired “{device}”. Its sessions and its own passkeys no longer work.", "새 기기로 바꾸고 “{device}” 기기를 정리했어요. 그 기기의 로그인과 그 기기에만 있던 패스키는 더 이상 쓸 수 없어요."}}},
 		say:   text{"You removed the device “{device}”. Its sessions and passkeys no longer work.", "“{device}” 기기를 삭제했어요. 이 기기의 로그인과 패스키는 더 이상 쓸 수 없어요."},
 		plain: text{"A device was removed. Its sessions and passkeys no longer work.", "기기가 삭제됐어요. 이 기기의 로그인과 패스키는 더 이상 쓸 수 없어요."},
 	},
@@ -127,6 +162,7 @@ var actions = map[Action]Spec{
 			{"method", "code", text{"Someone signed in with a recovery code on {agent}.", "“{agent}” 기기에서 복구 코드로 로그인했어요."}},
 			{"signal", "counter_regressed", text{"You signed in on {agent}. The passkey “{key}” counted backwards: it may have been copied.", "“{agent}” 기기에서 로그인했어요. “{key}” 패스키의 사용 횟수가 거꾸로 갔어요. 복사됐을 수 있어요."}},
 			{"new_device", "yes", text{"You signed in on a device we had not seen before: {agent}.", "처음 보는 “{agent}” 기기에서 로그인했어요."}},
+			{"instead", "lapsed", text{"{agent} had not shown its device’s own key. You confirmed with the passkey “{key}”: a new session began, and the one before was ended.", "“{agent}” 브라우저가 기기의 키를 보여 주지 않아 “{key}” 패스키로 확인했어요. 새 로그인을 시작하고 이전 로그인은 끝냈어요."}},
 		},
 		plain: text{"Someone signed in.", "로그인했어요."},
 	},
@@ -160,6 +196,16 @@ var actions = map[Action]Spec{
 		Notice: Critical, Mail: "session_suspect", Shown: true, OCSF: OCSF{ocsfFinding, 1},
 		say:   text{"A copy of the session on {agent} was tried without its device and refused.", "“{agent}” 기기의 로그인 정보가 다른 곳에서 쓰이려다 거부됐어요."},
 		plain: text{"A copied session was tried without its device and refused.", "복사된 로그인 정보가 다른 곳에서 쓰이려다 거부됐어요."},
+	},
+	"session.bound": {
+		OCSF:  OCSF{ocsfAuthentication, ocsfOther},
+		say:   text{"The browser of {agent} bound this session to a key of the device.", "“{agent}” 브라우저가 이 로그인을 기기의 키에 묶었어요."},
+		plain: text{"A browser bound a session to a key of the device.", "브라우저가 로그인을 기기의 키에 묶었어요."},
+	},
+	"session.lapsed": {
+		Notice: Critical, Mail: "session_lapsed", Shown: true, OCSF: OCSF{ocsfFinding, 1},
+		say:   text{"The session on {agent} was used without its device’s own key and refused until a passkey confirms it.", "“{agent}” 기기의 로그인이 기기의 키 없이 쓰여서, 패스키로 확인할 때까지 거부했어요."},
+		plain: text{"A session was used without its device’s own key and refused.", "기기의 키 없이 쓰인 로그인을 거부했어요."},
 	},
 	"session.reuse": {
 		Notice: Critical, Mail: "session_reuse", Shown: true, OCSF: OCSF{ocsfFinding, 1},

@@ -33,11 +33,12 @@ func (c Config) check() Faults {
 	k.operators(c, public)
 	k.database(c.Database)
 	k.kek(c)
-	k.sessions(c.Sessions)
+	k.sessions(c.Sessions, c.PublicURL)
 	k.mail(c, public)
 	k.backends(c.Backends)
 	k.gate(c)
 	k.oneOf("attestation.ask", c.Attestation.Ask, "none", "indirect", "direct")
+	k.apps(c.Apps)
 	k.oneOf("languages.default", c.Languages.Default, "en", "ko")
 	k.limits(c.Limits)
 	k.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
@@ -260,7 +261,13 @@ func (k *checker) database(d Database) {
 	}
 }
 
-func (k *checker) sessions(s Sessions) {
+func (k *checker) sessions(s Sessions, public string) {
+	switch {
+	case s.DBSC != "true" && s.DBSC != "false":
+		k.fault("sessions.dbsc", fmt.Sprintf("is true or false, not %q", s.DBSC), "", "sessions.dbsc: true")
+	case s.DBSC == "true" && !strings.HasPrefix(public, "https://"):
+		k.fault("sessions.dbsc", "needs a public_url with https", "browsers bind no session to a key of the device over http", "leave sessions.dbsc out, or serve https")
+	}
 	k.between("sessions.access", s.Access, time.Minute, time.Hour, "an access token lives minutes, so that a copy is soon worthless")
 	k.between("sessions.idle", s.Idle, s.Access, 7*24*time.Hour, "a session must outlive one access token; NIST SP 800-63B-4 §2.2.3 advises 1 h at most")
 	k.between("sessions.absolute", s.Absolute, s.Idle, 7*24*time.Hour, "NIST SP 800-63B-4 §2.2.3 advises 24 h at most")

@@ -105,6 +105,7 @@ func TestUnsafeOrContradictoryValuesAreRefused(t *testing.T) {
 		{"access for half a minute", func(c *Config) { c.Sessions.Access = 30 * time.Second }, "sessions.access"},
 		{"idle shorter than one access token", func(c *Config) { c.Sessions.Access, c.Sessions.Idle = 30*time.Minute, 10*time.Minute }, "sessions.idle"},
 		{"a session of a year", func(c *Config) { c.Sessions.Absolute, c.Sessions.Remember = 365*24*time.Hour, 90*24*time.Hour }, "sessions.absolute"},
+		{"device keys by half", func(c *Config) { c.Sessions.DBSC = "yes" }, "sessions.dbsc"},
 		{"remembered for a year", func(c *Config) { c.Sessions.Remember = 365 * 24 * time.Hour }, "sessions.remember"},
 		{"mail without a host", func(c *Config) { c.Mail.Host = "" }, "mail.host"},
 		{"sign-up without mail", func(c *Config) { c.Mail, c.SelfSignUp = Mail{}, true }, "self_sign_up"},

@@ -35,6 +35,7 @@ type Config struct {
 	Leaks       Leaks       `yaml:"leaks"`
 	Languages   Languages   `yaml:"languages"`
 	Attestation Attestation `yaml:"attestation"`
+	Apps        Apps        `yaml:"apps"`
 	PlaceFile   string      `yaml:"place_file"` // MaxMind DB; a place is a hint for people and decides nothing
 	Limits      Limits      `yaml:"limits"`
 	Log         Log         `yaml:"log"`
@@ -53,6 +54,21 @@ type Attestation struct {
 	Ask               string `yaml:"ask"`                 // none | indirect | direct
 	MDSFile           string `yaml:"mds_file"`            // the FIDO Alliance's list of models, as downloaded
 	AndroidStatusFile string `yaml:"android_status_file"` // Google's list of revoked certificates, as downloaded
+	RulesFile         string `yaml:"rules_file"`          // what the operator relies on (KeyRules)
+}
+
+// Apps are the exchange's own apps on phones. A phone enrols with one of them or not at all.
+type Apps struct {
+	Android        []AndroidApp `yaml:"android"`
+	IOS            []string     `yaml:"ios"`              // "TEAMID1234.com.example.app"
+	AppAttest      string       `yaml:"app_attest"`       // production | development
+	AppAttestEarns string       `yaml:"app_attest_earns"` // claimed | hardware
+}
+
+// AndroidApp is one app and who may have signed it.
+type AndroidApp struct {
+	Package string   `yaml:"package"`
+	SHA256  []string `yaml:"sha256"` // of signing certificates, in hexadecimal; colons as keytool prints them are fine
 }
 
 // Listen has two doors: one for the world, one for operators' machines.
@@ -118,6 +134,7 @@ type Sessions struct {
 	Idle     time.Duration `yaml:"idle"`
 	Absolute time.Duration `yaml:"absolute"`
 	Remember time.Duration `yaml:"remember"`
+	DBSC     string        `yaml:"dbsc"` // true | false: offer browsers to bind sessions to a key of the device
 }
 
 // Mail is the SMTP relay. Without a host no mail leaves, and doctor says so.

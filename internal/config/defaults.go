@@ -2,6 +2,7 @@ package config
 
 import (
 	"net/url"
+	"strconv"
 	"time"
 )
 
@@ -41,6 +42,7 @@ func (c Config) withDefaults() Config {
 	or(&c.Sessions.Idle, time.Hour)
 	or(&c.Sessions.Absolute, 24*time.Hour)
 	or(&c.Sessions.Remember, 30*24*time.Hour)
+	or(&c.Sessions.DBSC, strconv.FormatBool(u.Scheme == "https"))
 
 	if c.Mail.Host != "" {
 		or(&c.Mail.TLS, "required")
@@ -48,6 +50,8 @@ func (c Config) withDefaults() Config {
 	}
 
 	or(&c.Attestation.Ask, "direct")
+	or(&c.Apps.AppAttest, "production")
+	or(&c.Apps.AppAttestEarns, "claimed")
 	or(&c.Gate.Streams.Total, 10_000)
 	or(&c.Gate.Streams.PerKey, 100)
 	or(&c.Languages.Default, "en")

@@ -97,7 +97,7 @@ func TestTheExampleShowsTheTrueDefaults(t *testing.T) {
 		}
 		value, _, _ := strings.Cut(found[lf.path], " #")
 		switch lf.path {
-		case "rp.name", "mail.host", "mail.from":
+		case "rp.name", "mail.host", "mail.from", "sessions.dbsc":
 			continue // explained in words: they depend on other keys
 		}
 		if lf.value.Kind() == reflect.Slice {

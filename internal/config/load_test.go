@@ -34,7 +34,7 @@ func TestTheShortestFileGivesEveryDefault(t *testing.T) {
 	if !slices.Equal(l.RP.Origins, []string{"http://localhost:7480"}) {
 		t.Errorf("rp.origins = %q", l.RP.Origins)
 	}
-	want := Sessions{Access: 5 * time.Minute, Idle: time.Hour, Absolute: 24 * time.Hour, Remember: 30 * 24 * time.Hour}
+	want := Sessions{Access: 5 * time.Minute, Idle: time.Hour, Absolute: 24 * time.Hour, Remember: 30 * 24 * time.Hour, DBSC: "false"}
 	if l.Sessions != want {
 		t.Errorf("sessions = %+v, want %+v", l.Sessions, want)
 	}

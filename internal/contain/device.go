@@ -59,6 +59,30 @@ func (s *Service) impact(tx *store.Tx, by session.Session, id device.ID) (im Imp
 // RemoveDevice ends the sessions on a device and removes the passkeys enrolled
 // there, in one act. Never the last way in.
 func (s *Service) RemoveDevice(ctx context.Context, cause store.Cause, by session.Session, id device.ID) (Effect, error) {
+	return s.removeDevice(ctx, cause, by, id, false)
+}
+
+// RetireDevice removes a device whose owner has changed to another one: only after
+// the new one was seen to work (Handover), and passkeys that are on both stay. That it
+// was seen is read before the transaction, as everything about sessions is that an end
+// must not wait for; what protects the owner from themselves, the last key, is not.
+func (s *Service) RetireDevice(ctx context.Context, cause store.Cause, by session.Session, id device.ID) (Effect, error) {
+	if !session.Reaches(by.ACR, session.ACRPhr) {
+		return Effect{}, ErrPower
+	}
+	if err := s.db.View(ctx, func(tx *store.Tx) error {
+		h, err := s.PlanHandover(tx, by, id)
+		if err == nil && !h.Tested() {
+			err = ErrUntested
+		}
+		return err
+	}); err != nil {
+		return Effect{}, err
+	}
+	return s.removeDevice(ctx, cause, by, id, true)
+}
+
+func (s *Service) removeDevice(ctx context.Context, cause store.Cause, by session.Session, id device.ID, retire bool) (Effect, error) {
 	if !session.Reaches(by.ACR, session.ACRPhr) {
 		return Effect{}, ErrPower
 	}
@@ -81,7 +105,17 @@ func (s *Service) RemoveDevice(ctx context.Context, cause store.Cause, by sessio
 			return nil, err
 		}
 		ended, _ := session.Ended(eff)
+		removedKeys := 0
 		for _, k := range im.Keys {
+			if retire && k.Grade == device.Synced {
+				kept, err := s.devices.Detach(tx, by.Account, k.ID, id)
+				if err != nil {
+					return nil, err
+				}
+				eff = append(eff, audit.Effect{Kind: "key", ID: string(k.ID), Version: kept.Version})
+				continue
+			}
+			removedKeys++
 			removed, err := s.devices.RemoveWith(tx, by.Account, k.ID, id, proof)
 			if err != nil {
 				return nil, err
@@ -96,10 +130,11 @@ func (s *Service) RemoveDevice(ctx context.Context, cause store.Cause, by sessio
 			return nil, err
 		}
 		eff = append(eff, audit.Effect{Kind: "device", ID: string(id), Version: im.Device.Version + 1})
-		_, err = s.log.Append(tx, audit.Event{
-			Action: "device.removed", Account: string(by.Account), Target: string(id), Effects: eff,
-			Payload: map[string]string{"device": im.Device.Name, "sessions": strconv.Itoa(ended), "keys": strconv.Itoa(len(im.Keys))},
-		})
+		p := map[string]string{"device": im.Device.Name, "sessions": strconv.Itoa(ended), "keys": strconv.Itoa(removedKeys)}
+		if retire {
+			p["retired"] = "yes"
+		}
+		_, err = s.log.Append(tx, audit.Event{Action: "device.removed", Account: string(by.Account), Target: string(id), Effects: eff, Payload: p})
 		return eff, err
 	})
 }

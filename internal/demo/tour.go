@@ -28,6 +28,7 @@ type TourParts struct {
 	AppBack      string          // the address it registered
 	Catcher      *notify.Catcher // stands for Mina's mailbox
 	Transport    *http.Transport // trusts the demo's certificate, if it has one
+	Phones       Phones          // whose word the demo takes
 	Curl         bool            // print each request as curl would send it
 	Now          func() time.Time
 	Verify       func(context.Context) (Proof, error) // the whole log
@@ -92,6 +93,7 @@ type story struct {
 
 	laptop, tablet, phone, library, borrowed, thief *visitor
 	thiefThere, tabletThere                         *visitor // the same browsers at the exchange
+	newPhone, relay                                 *visitor // a phone that wants in, and a thief's
 	app                                             *visitor // a wallet app on the tablet: no cookies, its own key
 	wallet                                          wallet
 
@@ -108,8 +110,12 @@ type story struct {
 	order    string       // id of an order in it
 	mover    *softkey.Bot // that moves money into it
 
+	android *softkey.App // Mina's phone
+
 	way string // where Keyward sent the tablet back to
 	key string // id of a passkey
+
+	code, join string // of a new device
 
 	names  names
 	proofs map[string]string // who made a proof
@@ -123,7 +129,7 @@ func Tour(ctx context.Context, p TourParts) error { return play(ctx, p, steps())
 // steps of the story, in order. It grows with every capability.
 func steps() []step {
 	var all []step
-	for _, chapter := range [][]step{signUp(), rotation(), theft(), unbound(), exchanges(), apps(), connected(), codes(), passkeys(), bots(), subAccounts(), forgeries(), freeze()} {
+	for _, chapter := range [][]step{signUp(), rotation(), theft(), unbound(), exchanges(), apps(), connected(), codes(), passkeys(), phones(), bots(), subAccounts(), newDevices(), forgeries(), freeze()} {
 		all = append(all, chapter...)
 	}
 	return all
@@ -199,6 +205,8 @@ func newStory(p TourParts) *story {
 	s.library = at(p.Origin, "LIBRARY", "Mozilla/5.0 (X11; Linux x86_64; rv:150.0) Gecko/20100101 Firefox/150.0", library, s.passkey, nil)
 	s.borrowed = at(p.Origin, "BORROWED", "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 Version/26.0 Safari/605.1.15", library, &softkey.Authenticator{}, softkey.NewBindingKey())
 	s.thief = at(p.Origin, "THIEF", thiefAgent, farAddr, &softkey.Authenticator{}, nil)
+	s.newPhone = at(p.Origin, "NEW_PHONE", "okhttp/5.3.2 (Android 16)", "203.0.113.181", &softkey.Authenticator{Local: true}, softkey.NewBindingKey())
+	s.relay = at(p.Origin, "RELAY", "okhttp/5.3.2 (Android 16)", farAddr, &softkey.Authenticator{Local: true}, softkey.NewBindingKey())
 	s.app = at(p.Origin, "APP", "Wallet/1.0 (iPad)", home, nil, softkey.NewBindingKey())
 	s.thiefThere = at(p.Exchange, "THIEF", s.thief.agent, "", nil, nil)
 	s.tabletThere = at(p.Exchange, "TABLET", s.tablet.agent, "", nil, nil)

@@ -54,6 +54,19 @@ func (s *Service) RemoveWith(tx *store.Tx, acc account.ID, id KeyID, dev ID, pro
 	return s.remove(tx, acc, id, "with:"+string(dev))
 }
 
+// Detach lets a key stay when the device it was enrolled on goes: it is a shared
+// one, which its owner has on another device by now. It opens nothing new. Rows only.
+func (s *Service) Detach(tx *store.Tx, acc account.ID, id KeyID, dev ID) (Key, error) {
+	n, err := tx.Exec(sqlDetachKey, id, acc, dev)
+	if err != nil {
+		return Key{}, err
+	}
+	if n == 0 {
+		return Key{}, ErrKeyUnknown
+	}
+	return s.Key(tx, acc, id)
+}
+
 // Forget takes a device out of the list. Its browser keeps its cookie and would
 // be met as a new device. Rows only.
 func (s *Service) Forget(tx *store.Tx, acc account.ID, id ID) error {

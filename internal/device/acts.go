@@ -13,6 +13,7 @@ const (
 	ActCodesNew       = "codes.new"
 	ActContactsChange = "contacts.change"
 	ActDevicesRemove  = "devices.remove" // object: the device
+	ActDevicesAdmit   = "devices.admit"  // object: the join, which is one browser that showed one code
 	ActFreezeLift     = "freeze.lift"
 	ActApp            = "app.authorize"   // object: the app that asks
 	ActBotKeyAdd      = "botkeys.add"     // object: hash of all the key could do
@@ -32,7 +33,7 @@ const (
 // belongs to it. Sign-in is not among them: it has no session yet.
 var acts = map[string]bool{
 	ActKeysAdd: false, ActKeysRemove: true, ActSessionsEndAll: false, ActCodesNew: false,
-	ActContactsChange: false, ActDevicesRemove: true, ActFreezeLift: false, ActApp: true, ActConfirmMe: false,
+	ActContactsChange: false, ActDevicesRemove: true, ActDevicesAdmit: true, ActFreezeLift: false, ActApp: true, ActConfirmMe: false,
 	ActBotKeyAdd: true, ActBotKeyChange: true, ActBotKeyUnlock: true, ActBotKeyRelease: true, ActBotKeyWake: true,
 	ActSubMake: true, ActSubChange: true,
 	ActBotKeyRotate: true, ActBotKeyKeep: true, ActBotKeyUndo: true,

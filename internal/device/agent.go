@@ -62,6 +62,16 @@ func (u UserAgent) String() string {
 	return u.Browser + " on " + u.System
 }
 
+// Words keep browser and system apart in a row, so that pages can say them in the
+// owner's language. Neither can hold a bar: they come from the tables above.
+func (u UserAgent) Words() string { return u.Browser + "|" + u.System }
+
+// AgentOfWords reads them.
+func AgentOfWords(words string) (u UserAgent) {
+	u.Browser, u.System, _ = strings.Cut(words, "|")
+	return u
+}
+
 func first(marks []mark, in string) string {
 	for _, m := range marks {
 		if strings.Contains(in, m.word) {

@@ -49,6 +49,7 @@ type Assertion struct {
 	name     string
 	backedUp bool
 	counter  uint32
+	counted  bool // the counter must grow, or it is a copy
 }
 
 // Account is whose key signed. It is for telling a frozen account from an open
@@ -58,18 +59,24 @@ func (a *Assertion) Account() account.ID { return a.account }
 // KeyName is what the owner calls the key that signed.
 func (a *Assertion) KeyName() string { return a.name }
 
-// ParseAssert verifies what the browser answered to BeginAssert for the same
-// act, account and bind. The key is read with one statement outside any
-// transaction, because a signature takes longer than a commit may wait.
+// ParseAssert verifies what the browser or the phone answered to BeginAssert for the
+// same act, account and bind. jkt is the key that the request itself proves, "" when
+// none does: the touch of a phone is good beside its own session key only.
 //
 // Whatever is wrong before the signature is known to be good, the answer is
 // ErrNotAccepted; the reason is for the log.
-func (s *Service) ParseAssert(ctx context.Context, db *store.DB, act Act, acc account.ID, bind string, answer []byte) (*Assertion, error) {
+func (s *Service) ParseAssert(ctx context.Context, db *store.DB, act Act, acc account.ID, bind, jkt string, answer []byte) (*Assertion, error) {
+	if fromPhone(answer) {
+		return s.touched(ctx, db, act, string(acc), bind, jkt, answer)
+	}
 	a := Assertion{act: act}
-	ad, t, err := s.asserted(ctx, asserting(act, acc, bind), answer, func(ctx context.Context, id []byte) (k Stored, err error) {
-		err = db.Get(ctx, sqlForAssert, id).Scan(&a.key, &a.account, &a.name, &k.Handle, &k.PublicKey, &k.BE)
-		k.Name = string(a.key)
-		return k, err
+	ad, t, err := s.asserted(ctx, asserting(act, acc, bind), answer, func(ctx context.Context, id []byte) (Stored, error) {
+		var k forAssert
+		err := k.read(ctx, db, id, &a)
+		if err == nil && k.kind != Passkey {
+			err = store.ErrNoRows // a touch key speaks for itself
+		}
+		return k.Stored, err
 	})
 	switch {
 	case err != nil:

@@ -40,6 +40,15 @@ var loose = must(cbor.DecOptions{
 	MaxNestedLevels: 8, MaxArrayElements: 64, MaxMapPairs: 64, UTF8: cbor.UTF8RejectInvalid, FieldNameMatching: cbor.FieldNameMatchingCaseSensitive,
 }.DecMode())
 
+// canonical writes what we store as authenticators would.
+var canonical = func() cbor.EncMode {
+	m, err := cbor.CoreDetEncOptions().EncMode()
+	if err != nil {
+		panic(err) // the options are constants
+	}
+	return m
+}()
+
 func must(m cbor.DecMode, err error) cbor.DecMode {
 	if err != nil {
 		panic(err) // the options are constants

@@ -32,7 +32,7 @@ func BenchmarkAssertion(b *testing.B) {
 			}
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := devices.ParseAssert(context.Background(), db, signIn, "", "browser", answer); err != nil {
+				if _, err := devices.ParseAssert(context.Background(), db, signIn, "", "browser", "", answer); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -291,7 +291,7 @@ func TestSeveralAccountsInOneAuthenticator(t *testing.T) {
 		w.must(err)
 		answer, err := ann.browser.Get(options, softkey.As(ben.acc.Handle))
 		w.must(err)
-		_, err = w.devices.ParseAssert(context.Background(), w.db, device.Act{Kind: device.ActKeysAdd}, ann.acc.ID, "browser", answer)
+		_, err = w.devices.ParseAssert(context.Background(), w.db, device.Act{Kind: device.ActKeysAdd}, ann.acc.ID, "browser", "", answer)
 		wantRefusal(t, err, "another account")
 	})
 }

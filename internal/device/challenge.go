@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
+	"strings"
 	"time"
 
 	"keyward/internal/keyring"
@@ -87,6 +88,11 @@ func (s *Service) spend(tx *store.Tx, t ticket) error {
 // decode reads base64url without padding, in its one canonical spelling: two
 // spellings of one challenge or credential id are how a "seen before" check is
 // walked around.
-func decode(s string) ([]byte, error) { return base64.RawURLEncoding.Strict().DecodeString(s) }
+func decode(s string) ([]byte, error) {
+	if strings.ContainsAny(s, "\r\n") { // which Strict skips
+		return nil, errors.New("a line break in base64url")
+	}
+	return base64.RawURLEncoding.Strict().DecodeString(s)
+}
 
 func encode(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }

@@ -40,9 +40,9 @@ func TestAChallengeIsGoodForOnePurpose(t *testing.T) {
 				w.must(err)
 				answer, err := p.browser.Get(options)
 				w.must(err)
-				_, err = w.devices.ParseAssert(context.Background(), w.db, tc.act, tc.acc(p, other), tc.bind, answer)
+				_, err = w.devices.ParseAssert(context.Background(), w.db, tc.act, tc.acc(p, other), tc.bind, "", answer)
 				wantRefusal(t, err, "another act, account or browser")
-				if _, err := w.devices.ParseAssert(context.Background(), w.db, act, p.acc.ID, "browser", answer); err != nil {
+				if _, err := w.devices.ParseAssert(context.Background(), w.db, act, p.acc.ID, "browser", "", answer); err != nil {
 					t.Errorf("for its own purpose it is refused: %v", err)
 				}
 			})
@@ -85,7 +85,7 @@ func TestAChallengeLivesFiveMinutes(t *testing.T) {
 			answer, err := p.browser.Get(options)
 			w.must(err)
 			w.sleep(d)
-			_, err = w.devices.ParseAssert(context.Background(), w.db, signIn, "", "browser", answer)
+			_, err = w.devices.ParseAssert(context.Background(), w.db, signIn, "", "browser", "", answer)
 			return err
 		}
 		if err := answerAfter(5*time.Minute - time.Second); err != nil {
@@ -119,7 +119,7 @@ func TestOneChallengePresented32TimesAtOnceIsAcceptedOnce(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 32 {
 			wg.Go(func() {
-				a, err := w.devices.ParseAssert(context.Background(), w.db, signIn, "", "browser", answer)
+				a, err := w.devices.ParseAssert(context.Background(), w.db, signIn, "", "browser", "", answer)
 				if err != nil {
 					t.Error(err)
 					return
@@ -139,7 +139,7 @@ func TestOneChallengePresented32TimesAtOnceIsAcceptedOnce(t *testing.T) {
 			t.Errorf("accepted %d times, refused as spent %d times", accepted.Load(), spent.Load())
 		}
 		w.sleep(time.Minute)
-		a, err := w.devices.ParseAssert(context.Background(), w.db, signIn, "", "browser", answer)
+		a, err := w.devices.ParseAssert(context.Background(), w.db, signIn, "", "browser", "", answer)
 		w.must(err)
 		if err := w.update(func(tx *store.Tx) error { _, err := w.devices.Prove(tx, a); return err }); !errors.Is(err, device.ErrChallengeSpent) {
 			t.Errorf("a minute later: %v", err)

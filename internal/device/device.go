@@ -48,6 +48,10 @@ func (s *Service) Recognise(tx *store.Tx, cookie string, acc account.ID) (d Devi
 	return d, err == nil, err
 }
 
+// firstMeeting is the version of a device that was met once; one that is only expected
+// has 0.
+const firstMeeting = 1
+
 // Meet notes that an account is on the device with this cookie, and tells
 // whether that is new to the account. One browser used by two accounts is two
 // devices: neither owner learns of the other. Rows only.
@@ -58,7 +62,7 @@ func (s *Service) Meet(tx *store.Tx, acc account.ID, cookie string, ua UserAgent
 	hash := keyring.Hash(cookie)
 	id := ID(keyring.NewID("dev_", tx.Now))
 	d, err = scanDevice(tx.Row(sqlMeetDevice, id, acc, hash[:], ua.String(), ua.System, ua.Browser, store.Micros(tx.Now)))
-	return d, d.ID == id, err
+	return d, d.Version == firstMeeting, err
 }
 
 // Device reads one device of an account.
@@ -99,6 +103,21 @@ func (s *Service) RenameDevice(tx *store.Tx, acc account.ID, id ID, name string)
 		return Device{}, ErrUnknown
 	}
 	return d, err
+}
+
+// Expect makes the entry of a device that has a key and was never seen: a phone that has
+// just enrolled, whose app will come in by a session key of its own. It is as new to the
+// account as any other when it does, whoever enrolled it; nothing that an older device
+// earned by its age passes to it. Rows only.
+func (s *Service) Expect(tx *store.Tx, acc account.ID, cookie string, ua UserAgent) (Device, error) {
+	if !ValidCookie(cookie) {
+		return Device{}, ErrUnknown.Because(errors.New("not a device cookie of ours"))
+	}
+	hash := keyring.Hash(cookie)
+	if _, err := tx.Exec(sqlExpectDevice, ID(keyring.NewID("dev_", tx.Now)), acc, hash[:], ua.String(), ua.System, ua.Browser, store.Micros(tx.Now)); err != nil {
+		return Device{}, err
+	}
+	return scanDevice(tx.Row(sqlDeviceByCookie, acc, hash[:]))
 }
 
 // Seen notes when a device was last used. Last-seen is coalesced in memory and

@@ -17,6 +17,8 @@
 //	BeginRegister → browser → ParseRegister → AddFirst | Add
 //	BeginAssert   → browser → ParseAssert   → Prove → Proof
 //
+// An app on a phone answers the same options with keys of its own (phone.go).
+//
 // # Why a Proof cannot be forged or kept
 //
 // Its fields are unexported, only Prove and Redeem fill them, and a Proof is

@@ -21,6 +21,7 @@ type Evidence struct {
 	Biometric  int            `json:"biometric,omitempty"` // certified level of its face or finger check; 0: unknown
 	Patch      uint64         `json:"patch,omitempty"`     // the phone's security updates, YYYYMM
 	AuthPerUse bool           `json:"auth_per_use,omitempty"`
+	App        bool           `json:"app,omitempty"` // who vouches speaks for the app that made the key, and not for the key
 	Faults     []attest.Fault `json:"faults,omitempty"`
 	List       int64          `json:"list,omitempty"`  // number of the FIDO metadata it was judged by
 	Stale      bool           `json:"stale,omitempty"` // that metadata was past its day
@@ -95,10 +96,11 @@ func evidenceOf(text string) (e Evidence, err error) {
 type Lists struct {
 	MDS     *attest.MDS
 	Revoked *attest.Revoked
+	Rules   Rules
 }
 
-// UseLists makes new registrations be judged by l. Keys that are there keep the
-// grade they have.
+// UseLists makes new registrations be judged by l. Keys that are there keep the grade
+// they have until they are judged again ([Service.JudgeAgain]).
 func (s *Service) UseLists(l Lists) { s.lists.Store(&l) }
 
 // ListFloor is the highest number of a list that was ever taken, 0 for none.

@@ -175,3 +175,33 @@ func FuzzChallenge(f *testing.F) {
 		}
 	})
 }
+
+// What an app sends: whatever is read must say the same when it is read again, and the
+// keys in it lie on the curve.
+func FuzzPhone(f *testing.F) {
+	const jwk = `{"kty":"EC","crv":"P-256","x":"axfR8uEsQkf4vOblY6RA8ncDfYEt6zOg9KE5RdiYwpY","y":"T-NC4v4af5uO5-tKfA-eFivOM1drMV7Oy7ZAaDe_UfU"}`
+	const other = `{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}`
+	const jws = `eyJhbGciOiJFUzI1NiIsInR5cCI6Imt3LXRvdWNoK2p3dCIsImtpZCI6ImEifQ.eyJjaGFsbGVuZ2UiOiJBQUFBIn0.AAAA`
+	for _, s := range []string{
+		`{"type":"phone","platform":"android","touch_key":` + jwk + `,"session_key":` + other + `,"statement":"` + jws + `","session_chain":["AAAA"],"touch_chain":["AAAA","BBBB"]}`,
+		`{"type":"phone","platform":"ios","touch_key":` + jwk + `,"session_key":` + other + `,"statement":"` + jws + `","app_key_id":"AAAA","app_attestation":"oA"}`,
+		`{"type":"phone","id":"AAAA","statement":"` + jws + `","app_assertion":"oA"}`,
+		`{"type":"phone","platform":"android","touch_key":` + jwk + `,"session_key":` + jwk + `}`, `{"type":"phone"}`, `{}`, ``,
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		fromPhone(b)
+		if e, err := parseEnrolling(b); err == nil {
+			if e.thumb == e.session || e.thumb != thumbprint(e.key) || len(e.sessionChain) > maxPhoneChain || len(e.touchChain) > maxPhoneChain {
+				t.Fatalf("read %+v", e)
+			}
+			if pub, err := publicKeyOf(cose(e.key)); err != nil || !e.key.Equal(pub) {
+				t.Fatalf("the key does not survive being stored: %v", err)
+			}
+		}
+		if a, err := parseTouching(b); err == nil && encode(a.challenge) != a.statement.Challenge {
+			t.Fatalf("challenge %x of %q", a.challenge, a.statement.Challenge)
+		}
+	})
+}

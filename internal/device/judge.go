@@ -23,9 +23,11 @@ import (
 // trust is what statements are judged by, at one moment. The zero value trusts
 // nobody.
 type trust struct {
-	google []*x509.Certificate
-	lists  Lists
-	at     time.Time
+	google    []*x509.Certificate
+	appleRoot *x509.Certificate
+	lists     Lists
+	at        time.Time // when the chain was made
+	now       time.Time // when the lists are asked, where that is another time
 }
 
 // judgeStatement says what an attestation statement is worth (§7.1 steps 21–24).
@@ -62,12 +64,15 @@ func (st site) judgeStatement(cd clientData, r *response) (Evidence, error) {
 		return Evidence{}, fmt.Errorf("attestation statement: %w", err)
 	}
 	if obj.Format == "android-key" {
-		return e, st.trust.android(&e, s)
+		err := st.trust.android(&e, s)
+		st.trust.lists.Rules.judge(&e, ad.aaguid)
+		return e, err
 	}
 	if err := st.library(cd, r); err != nil {
 		return e, s.unverified(&e, err)
 	}
 	st.trust.model(&e, s)
+	st.trust.lists.Rules.judge(&e, ad.aaguid)
 	return e, nil
 }
 
@@ -118,7 +123,7 @@ func (t trust) android(e *Evidence, s statement) error {
 	if err := s.leafIsTheKey(); err != nil {
 		return err
 	}
-	v, err := attest.VerifyAndroid(s.parts.Chain, attest.AndroidPolicy{Roots: t.google, Revoked: t.lists.Revoked, Challenge: s.clientHash[:]}, t.at)
+	v, err := attest.VerifyAndroid(s.parts.Chain, attest.AndroidPolicy{Roots: t.google, Revoked: t.lists.Revoked, Challenge: s.clientHash[:], OldestPatch: t.lists.Rules.oldestPatch(t.asked())}, t.at)
 	switch {
 	case errors.Is(err, attest.ErrNoRoot):
 		e.fault(attest.FaultUnknownMaker)
@@ -135,7 +140,7 @@ func (t trust) android(e *Evidence, s statement) error {
 		e.fault(faultNoList)
 	}
 	if m, ok := t.lists.MDS.Model(s.auth.aaguid); ok {
-		e.judgedBy(t.lists.MDS, m, t.at)
+		e.judgedBy(t.lists.MDS, m, t.asked())
 	}
 	return nil
 }
@@ -155,7 +160,7 @@ func (t trust) model(e *Evidence, s statement) {
 	case s.obj.Format == "apple": // the library has Apple's one root for it
 		e.Speaker, e.Kept = Apple, "secure_enclave"
 		if known {
-			e.judgedBy(t.lists.MDS, m, t.at)
+			e.judgedBy(t.lists.MDS, m, t.asked())
 		}
 		return
 	case !known: // also every U2F key, which has no AAGUID
@@ -172,7 +177,7 @@ func (t trust) model(e *Evidence, s statement) {
 	if len(m.KeyProtection) > 0 {
 		e.Kept = m.KeyProtection[0]
 	}
-	e.judgedBy(t.lists.MDS, m, t.at)
+	e.judgedBy(t.lists.MDS, m, t.asked())
 }
 
 // signedByLeaf checks sig with the key of the first certificate (§8.2, §8.4).

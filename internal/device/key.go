@@ -28,9 +28,10 @@ const (
 	Hardware Grade = "hardware" // proved by evidence: it cannot leave
 )
 
-// Key is one passkey as its owner sees it.
+// Key is one passkey, or the touch key of one phone, as its owner sees it.
 type Key struct {
 	ID        KeyID
+	Kind      Kind
 	Account   account.ID
 	Device    ID // where it was enrolled
 	Name      string
@@ -100,7 +101,7 @@ func (s *Service) insert(tx *store.Tx, acc account.ID, att *Attestation, dev ID,
 		q = sqlInsertFirstKey
 	}
 	n, err := tx.Exec(q, id, acc, dev, owner.Handle, name, att.credentialID, att.publicKey, att.alg, att.aaguid,
-		att.grade(), att.be, att.bs, int64(att.counter), att.transports, att.object, att.clientHash[:], att.format, source, store.Micros(tx.Now), att.evidence.text())
+		att.grade(), att.be, att.bs, int64(att.counter), att.transports, att.object, att.clientHash[:], att.format, source, store.Micros(tx.Now), att.evidence.text(), att.kind, att.jkt, att.appKey)
 	if err != nil {
 		return Key{}, err
 	}
@@ -151,9 +152,11 @@ func (s *Service) RemovedKeys(tx *store.Tx, acc account.ID) ([]Key, error) {
 // (WebAuthn L3 §5.1.10.3). A partial list would hide passkeys that still work.
 func (s *Service) AcceptedCredentialIDs(tx *store.Tx, acc account.ID) ([][]byte, error) {
 	keys, err := s.Keys(tx, acc)
-	ids := make([][]byte, len(keys))
-	for i, k := range keys {
-		ids[i] = k.CredentialID
+	ids := make([][]byte, 0, len(keys))
+	for _, k := range keys {
+		if k.Kind == Passkey { // of a phone's keys no passkey manager knows
+			ids = append(ids, k.CredentialID)
+		}
 	}
 	return ids, err
 }
@@ -224,7 +227,7 @@ func scanKey(r interface{ Scan(...any) error }) (Key, error) {
 		evidence               string
 		created, used, removed int64
 	)
-	err := r.Scan(&k.ID, &k.Account, &k.Device, &k.Name, &aaguid, &k.Grade, &k.BE, &k.BS, &k.Counter, &created, &used, &removed, &k.Version, &k.CredentialID, &transports, &evidence)
+	err := r.Scan(&k.ID, &k.Account, &k.Device, &k.Name, &aaguid, &k.Grade, &k.BE, &k.BS, &k.Counter, &created, &used, &removed, &k.Version, &k.CredentialID, &transports, &evidence, &k.Kind)
 	if err != nil {
 		return Key{}, err
 	}
@@ -244,6 +247,12 @@ func scanKey(r interface{ Scan(...any) error }) (Key, error) {
 func (s *Service) suggest(tx *store.Tx, acc account.ID, att *Attestation, dev ID) (string, error) {
 	if name := providerName(att.aaguid); name != "" {
 		return name, nil
+	}
+	switch att.format {
+	case formatAndroid:
+		return "Android phone", nil
+	case formatIOS:
+		return "iPhone", nil
 	}
 	d, err := s.Device(tx, acc, dev)
 	switch {

@@ -39,6 +39,7 @@ const (
 	// maxCertificates in a whole statement: Android's chains from remotely
 	// provisioned keys are the longest we know, with five; TPMs bring two or three.
 	maxCertificates       = 5
+	maxPhoneChain         = 6   // an Android app's; an attest key adds one
 	maxStatements         = 4   // signatures in a compound statement (§8.9 asks for two at least)
 	maxStatementSignature = 512 // RSA-4096
 

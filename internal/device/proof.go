@@ -80,6 +80,9 @@ func (s *Service) Prove(tx *store.Tx, a *Assertion) (Proof, error) {
 	case a.account != "" && p.account != a.account:
 		return Proof{}, ErrNotAccepted.Because(errors.New("the key belongs to another account"))
 	}
+	if a.counted && int64(a.counter) <= before {
+		return Proof{}, ErrChallengeSpent // another answer of the same app was faster, or this one is a copy
+	}
 	// §7.2 step 22: zero on both sides means the authenticator has no counter.
 	p.regressed = (before != 0 || a.counter != 0) && int64(a.counter) <= before
 	return p, nil

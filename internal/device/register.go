@@ -17,6 +17,8 @@ type RegisterFor struct {
 	UserName    string     // shown by passkey managers to tell accounts apart
 	DisplayName string     // shown next to it, may be empty
 	Exclude     [][]byte   // credential ids the account has: no two in one manager
+	App         bool       // an app asks, by a door at which each request is proved; only there a phone may answer
+	JKT         string     // the key that the session which begins with it is bound to; "" when none begins
 }
 
 // BeginRegister makes the options for navigator.credentials.create(), in the
@@ -95,6 +97,7 @@ type descriptor struct {
 
 // Attestation is a verified registration that has not become a key yet.
 type Attestation struct {
+	kind         Kind
 	account      account.ID // "" at sign-up
 	handle       []byte
 	ticket       ticket
@@ -105,10 +108,13 @@ type Attestation struct {
 	be, bs       bool
 	counter      uint32
 	transports   string
+	elsewhere    bool
 	object       []byte
 	clientHash   [32]byte
 	format       string
 	evidence     Evidence
+	jkt          string // Phone: thumbprint of its session key
+	appKey       []byte // Phone of Apple's: public half of its App Attest key (COSE_Key)
 }
 
 // grade: BE=0 is a claim by the authenticator and no evidence; Hardware needs a
@@ -118,15 +124,27 @@ func (a *Attestation) grade() Grade { return a.evidence.grade(a.be) }
 // Evidence is what was found about where the key lives.
 func (a *Attestation) Evidence() Evidence { return a.evidence }
 
+// SessionKey is the thumbprint of a phone's session key; "" of a passkey.
+func (a *Attestation) SessionKey() string { return a.jkt }
+
 // Grade is the grade the key will have.
 func (a *Attestation) Grade() Grade { return a.grade() }
+
+// Elsewhere reports that the key was made in a phone that stood beside the browser
+// that asked (WebAuthn L3 §5.4.5 "cross-platform", over "hybrid"): it is not on the
+// device of that browser, and must not go when that one is removed. The browser's
+// own word; it decides in whose list the key stands and nothing else.
+func (a *Attestation) Elsewhere() bool { return a.elsewhere }
 
 // Provider is who keeps the key, in words; "" when unknown.
 func (a *Attestation) Provider() string { return providerName(a.aaguid) }
 
-// ParseRegister verifies what the browser answered to BeginRegister for the same
+// ParseRegister verifies what the browser or the phone answered to BeginRegister for the same
 // account, handle and bind. It touches no row and is called outside any transaction.
 func (s *Service) ParseRegister(ctx context.Context, f RegisterFor, bind string, answer []byte) (*Attestation, error) {
+	if fromPhone(answer) {
+		return s.enrolled(ctx, f, registering(f, bind), answer)
+	}
 	return s.registered(ctx, f, registering(f, bind), answer)
 }
 
@@ -143,8 +161,8 @@ func (s *ceremonies) registered(ctx context.Context, f RegisterFor, p purpose, a
 		return nil, ErrNotAccepted.Because(err)
 	}
 	return &Attestation{
-		account: f.Account, handle: f.Handle, ticket: t, credentialID: c.credentialID, publicKey: c.publicKey, alg: c.alg, aaguid: c.aaguid,
-		be: c.has(flagBE), bs: c.has(flagBS), counter: c.counter, transports: r.transports,
+		kind: Passkey, account: f.Account, handle: f.Handle, ticket: t, credentialID: c.credentialID, publicKey: c.publicKey, alg: c.alg, aaguid: c.aaguid,
+		be: c.has(flagBE), bs: c.has(flagBS), counter: c.counter, transports: r.transports, elsewhere: r.elsewhere,
 		object: r.attestation, clientHash: sha256.Sum256(r.clientData), format: c.format, evidence: c.evidence,
 	}, nil
 }

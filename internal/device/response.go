@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // response is a PublicKeyCredential as the browser's toJSON writes it, for
@@ -18,6 +19,7 @@ type response struct {
 	attestation []byte
 	transports  string // JSON
 	residentNo  bool   // credProps.rk is false: the authenticator did not keep it
+	elsewhere   bool   // it is in a phone that stood beside this browser
 
 	// get
 	authData, signature, userHandle []byte
@@ -69,6 +71,7 @@ func (r *response) readCreate(outer, inner object) (err error) {
 	if r.transports, err = readTransports(inner["transports"]); err != nil {
 		return err
 	}
+	r.elsewhere = string(outer["authenticatorAttachment"]) == `"cross-platform"` && strings.Contains(r.transports, `"hybrid"`)
 	ext, err := outer.object("clientExtensionResults")
 	if err != nil {
 		return err

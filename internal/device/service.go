@@ -56,6 +56,8 @@ type Config struct {
 
 	Ask          string              // AskDirect when empty
 	AndroidRoots []*x509.Certificate // Google's when nil
+	AppleRoot    *x509.Certificate   // Apple's when nil
+	Apps         Apps
 }
 
 // What a browser is asked for beside the key (WebAuthn L3 §5.4.7).

@@ -27,7 +27,7 @@ type site struct {
 }
 
 func (s *ceremonies) site() site {
-	t := trust{google: s.cfg.AndroidRoots, at: s.cfg.Now()}
+	t := trust{google: s.cfg.AndroidRoots, appleRoot: s.cfg.AppleRoot, at: s.cfg.Now()}
 	if l := s.lists.Load(); l != nil {
 		t.lists = *l
 	}

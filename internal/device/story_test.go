@@ -64,13 +64,18 @@ func (w *world) on(t *testing.T, db *store.DB) *world {
 	w.log = audit.New(w.ring)
 	w.accounts = account.New(w.log, w.ring)
 	var err error
-	w.devices, err = device.New(device.Config{
-		RPID: rpID, RPName: "Example", Origins: []string{origin, "android:apk-key-hash:" + apkHash}, Now: w.now, AndroidRoots: []*x509.Certificate{phones.Root},
-	}, w.ring, w.log)
+	w.devices, err = device.New(w.config(), w.ring, w.log)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return w
+}
+
+func (w *world) config() device.Config {
+	return device.Config{
+		RPID: rpID, RPName: "Example", Origins: []string{origin, "android:apk-key-hash:" + apkHash}, Now: w.now,
+		AndroidRoots: []*x509.Certificate{phones.Root}, AppleRoot: phones.Root, Apps: ourApps,
+	}
 }
 
 // apkHash is the base64url SHA-256 of an app's signing certificate, made up.
@@ -154,7 +159,7 @@ func (p *person) touch(act device.Act, tricks ...softkey.Trick) (*device.Asserti
 	p.w.must(err)
 	answer, err := p.browser.Get(options, append([]softkey.Trick{softkey.As(p.acc.Handle)}, tricks...)...)
 	p.w.must(err)
-	return p.w.devices.ParseAssert(context.Background(), p.w.db, act, acc, "browser", answer)
+	return p.w.devices.ParseAssert(context.Background(), p.w.db, act, acc, "browser", "", answer)
 }
 
 // prove does act with a fresh touch.

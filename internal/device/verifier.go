@@ -30,6 +30,9 @@ func newCeremonies(cfg Config, challenge *keyring.MAC) (ceremonies, error) {
 	if cfg.AndroidRoots == nil {
 		cfg.AndroidRoots = attest.GoogleRoots()
 	}
+	if cfg.AppleRoot == nil {
+		cfg.AppleRoot = attest.AppleRoot()
+	}
 	if cfg.Ask == "" {
 		cfg.Ask = AskDirect
 	}

@@ -111,3 +111,15 @@ func trusted(addr netip.Addr, proxies []netip.Prefix) bool {
 	}
 	return false
 }
+
+// Neighbours reports that two addresses are in one block as the limits count blocks:
+// /24, and /48 of IPv6. A hint for people who compare two devices.
+func Neighbours(a, b netip.Addr) bool {
+	a, b = a.Unmap().WithZone(""), b.Unmap().WithZone("")
+	bits := 24
+	if a.Is6() {
+		bits = 48
+	}
+	p, err := a.Prefix(bits)
+	return err == nil && p.Contains(b)
+}

@@ -22,6 +22,7 @@ type Cookie struct {
 var (
 	AccessCookie   = Cookie{name: "__Host-kw_at", sameSite: http.SameSiteLaxMode}
 	RefreshCookie  = Cookie{name: "__Host-kw_rt", sameSite: http.SameSiteLaxMode}
+	BoundCookie    = Cookie{name: "__Host-kw_bc", sameSite: http.SameSiteLaxMode} // shows that the device's key spoke (DBSC)
 	DeviceCookie   = Cookie{name: "__Host-kw_device", sameSite: http.SameSiteStrictMode}
 	OperatorCookie = Cookie{name: "__Host-kw_op", sameSite: http.SameSiteStrictMode} // of the operators' listener alone
 	LangCookie     = Cookie{name: "kw_lang", sameSite: http.SameSiteLaxMode, script: true}
@@ -46,6 +47,16 @@ func (c Cookie) Clear(w http.ResponseWriter) {
 	http.SetCookie(w, &http.Cookie{
 		Name: c.name, Path: "/", MaxAge: -1, Secure: true, HttpOnly: !c.script, SameSite: c.sameSite,
 	})
+}
+
+// Attributes as a browser that binds a session to a key has to know them: it takes the
+// cookie for missing when one of them differs (DBSC, session credentials).
+func (c Cookie) Attributes() string {
+	site := "Lax"
+	if c.sameSite == http.SameSiteStrictMode {
+		site = "Strict"
+	}
+	return "Path=/; Secure; HttpOnly; SameSite=" + site
 }
 
 // Read finds the value. A cookie that is there twice with different values is

@@ -94,6 +94,7 @@ var beforeProof = map[string]string{
 	"passkey_unknown":        "passkey",
 	"code_not_accepted":      "recovery-code",
 	"refresh_invalid":        "refresh-token",
+	"bound_refused":          "device-key",
 	"client_unauthenticated": "client",
 	"invite_not_accepted":    "operator-invite",
 }

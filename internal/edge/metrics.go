@@ -21,6 +21,7 @@ type Metrics struct {
 	refreshSuperseded prometheus.Counter
 	reuse             *prometheus.CounterVec
 	popMismatch       prometheus.Counter
+	deviceKeys        *prometheus.CounterVec
 	refused           *prometheus.CounterVec
 	honeytokens       *prometheus.CounterVec
 }
@@ -39,6 +40,9 @@ func NewMetrics() *Metrics {
 			Name: "reuse_total", Help: "Spent refresh tokens presented again, by what was concluded.",
 		}, []string{"class"}),
 		popMismatch: counter("pop_mismatch_total", "Bound tokens presented with another key or none."),
+		deviceKeys: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "device_keys_total", Help: "Browsers that bind sessions to a key of the device (DBSC), by what came of it.",
+		}, []string{"what"}),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "rate_limited_total", Help: "Requests refused by a rate limit.",
 		}, []string{"class"}),
@@ -46,7 +50,7 @@ func NewMetrics() *Metrics {
 	m.honeytokens = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "honeytoken_total", Help: "Uses of API keys that are traps, by whether the secret was there.",
 	}, []string{"proved"})
-	m.Registry.MustRegister(m.honeytokens, m.requests, m.refreshRetry, m.refreshSuperseded, m.reuse, m.popMismatch, m.refused,
+	m.Registry.MustRegister(m.honeytokens, m.requests, m.refreshRetry, m.refreshSuperseded, m.reuse, m.popMismatch, m.deviceKeys, m.refused,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -80,6 +84,13 @@ func (m *Metrics) Reuse(class string) {
 func (m *Metrics) PoPMismatch() {
 	if m != nil {
 		m.popMismatch.Inc()
+	}
+}
+
+// DeviceKey counts what came of a device key; what is one of a few constants of session.
+func (m *Metrics) DeviceKey(what string) {
+	if m != nil {
+		m.deviceKeys.WithLabelValues(what).Inc()
 	}
 }
 

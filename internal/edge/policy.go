@@ -50,6 +50,8 @@ const (
 	ClassTail                      // resource servers that ask ten times a second
 	ClassGate                      // requests at the gate that proved nothing
 	ClassLeak                      // reports of leaked keys
+	ClassJoin                      // showing the code of a new device
+	ClassJoinCode                  // typing one
 	classCount
 )
 
@@ -94,6 +96,14 @@ var policies = [classCount]policy{
 	// ClassLeak: a person who found a key, or a scanner with a handful. Whoever has
 	// thousands writes to the operators, who take a file.
 	ClassLeak: {"leak", rate{30, 10 * time.Minute}, rate{120, 10 * time.Minute}, rate{1200, 10 * time.Minute}},
+
+	// ClassJoin: each is a row until it ran out, so no stranger gets many.
+	ClassJoin: {"join", rate{10, 10 * time.Minute}, rate{60, 10 * time.Minute}, rate{600, 10 * time.Minute}},
+
+	// ClassJoinCode: by account and by address, both of somebody who is signed in, so no
+	// stranger can shut this door. Five tries at 50 bits, of which a few thousand are
+	// open at a time, find nothing in an age (SP 800-63B-4 §3.2.2 allows a hundred).
+	ClassJoinCode: {"join-code", rate{5, 15 * time.Minute}, rate{30, 15 * time.Minute}, rate{600, 15 * time.Minute}},
 
 	// ClassGate: bots that misspell their key, or knock with one that has ended. Whole
 	// clouds share addresses, so only what proves nothing counts.

@@ -187,12 +187,13 @@ func (g *Gate) browser(ctx context.Context, a *asked, r *route, now time.Time) (
 		return granted{}, &refused{code: apikey.AuthFailed}
 	}
 	token, _ := edge.AccessCookie.Read(&http.Request{Header: a.header})
-	live, err := g.Sessions.Check(ctx, token, a.peer, "")
+	bound, _ := edge.BoundCookie.Read(&http.Request{Header: a.header})
+	live, err := g.Sessions.CheckBrowser(ctx, token, bound, a.peer)
 	switch {
 	case err == nil:
 	case errors.Is(err, session.ErrNotSignedIn), errors.Is(err, session.ErrEnded):
 		return granted{}, &refused{code: apikey.AuthFailed}
-	case errors.Is(err, session.ErrAccessExpired), errors.Is(err, session.ErrProofMissing):
+	case errors.Is(err, session.ErrAccessExpired), errors.Is(err, session.ErrProofMissing), errors.Is(err, session.ErrBoundMissing):
 		return granted{}, &refused{code: apikey.SessionExpired}
 	default:
 		return granted{}, &refused{code: apikey.Unavailable}

@@ -7,6 +7,7 @@ import (
 
 const (
 	codeDigits = 25 // 125 bits
+	joinDigits = 10 // 50 bits
 	codeGroup  = 5
 )
 
@@ -20,7 +21,18 @@ func RecoveryCode() string {
 // NormalizeCode gives a typed code the one form that RecoveryCode writes, which is also the form to hash.
 // It forgives what hands and paper do: case, spaces, any dash a keyboard or a word processor makes, the
 // letter O for zero, I and L for one. False when the rest is not 25 digits of the alphabet.
-func NormalizeCode(typed string) (string, bool) {
+func NormalizeCode(typed string) (string, bool) { return normalize(typed, codeDigits) }
+
+// JoinCode is a new code such as 7K2QD-XW4RT that a new device shows for ten minutes. Its 50 random bits are more than the 40
+// that SP 800-63B-4 §4.1.2.2 asks for, and few enough to be searched by whoever has a hash of it: it is kept under a MAC.
+func JoinCode() string {
+	return grouped(string(appendBase32(nil, Random(7), 0, upperDigits))[:joinDigits])
+}
+
+// NormalizeJoinCode gives a typed code the one form that JoinCode writes, as NormalizeCode does.
+func NormalizeJoinCode(typed string) (string, bool) { return normalize(typed, joinDigits) }
+
+func normalize(typed string, n int) (string, bool) {
 	if len(typed) > maxCodeInput {
 		return "", false
 	}
@@ -29,7 +41,7 @@ func NormalizeCode(typed string) (string, bool) {
 		if unicode.IsSpace(c) || unicode.Is(unicode.Pd, c) || c == '−' {
 			continue
 		}
-		if c > unicode.MaxASCII || len(digits) == codeDigits {
+		if c > unicode.MaxASCII || len(digits) == n {
 			return "", false
 		}
 		d := byte(unicode.ToUpper(c))
@@ -44,7 +56,7 @@ func NormalizeCode(typed string) (string, bool) {
 		}
 		digits = append(digits, d)
 	}
-	if len(digits) != codeDigits {
+	if len(digits) != n {
 		return "", false
 	}
 	return grouped(string(digits)), true
@@ -52,7 +64,7 @@ func NormalizeCode(typed string) (string, bool) {
 
 func grouped(digits string) string {
 	var out strings.Builder
-	for i := 0; i < codeDigits; i += codeGroup {
+	for i := 0; i < len(digits); i += codeGroup {
 		if i > 0 {
 			out.WriteByte('-')
 		}

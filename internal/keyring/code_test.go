@@ -117,3 +117,50 @@ func FuzzNormalizeCode(f *testing.F) {
 		}
 	})
 }
+
+var joinForm = regexp.MustCompile(`^[0-9A-HJKMNP-TV-Z]{5}-[0-9A-HJKMNP-TV-Z]{5}$`)
+
+func TestAJoinCodeIsFiftyBitsThatHandsCanType(t *testing.T) {
+	seen := map[string]bool{}
+	for range 1000 {
+		code := keyring.JoinCode()
+		if !joinForm.MatchString(code) || seen[code] {
+			t.Fatalf("the code %q", code)
+		}
+		seen[code] = true
+		for _, typed := range []string{code, strings.ToLower(code), strings.ReplaceAll(code, "-", ""), " " + strings.ReplaceAll(code, "-", " – ") + "\n"} {
+			if got, ok := keyring.NormalizeJoinCode(typed); !ok || got != code {
+				t.Errorf("%q gives %q", typed, got)
+			}
+		}
+		if _, ok := keyring.NormalizeCode(code); ok {
+			t.Error("it passes for a recovery code")
+		}
+	}
+	for _, typed := range []string{"", "-", "AAAAA-AAAA", "AAAAA-AAAAAA", "AAAAU-AAAAA", "АAAAA-AAAAA", strings.Repeat("-", 300)} {
+		if got, ok := keyring.NormalizeJoinCode(typed); ok {
+			t.Errorf("%q gives %q", typed, got)
+		}
+	}
+}
+
+func FuzzNormalizeJoinCode(f *testing.F) {
+	for _, s := range []string{"7K2QD-0M1XZ", "7k2qd om1xz", "", "-", "\xff", "ıſK", "7K2QD−0M1XZ"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, typed string) {
+		got, ok := keyring.NormalizeJoinCode(typed)
+		if !ok {
+			if got != "" {
+				t.Errorf("refused %q and gave %q", typed, got)
+			}
+			return
+		}
+		if !joinForm.MatchString(got) {
+			t.Errorf("%q gives %q", typed, got)
+		}
+		if again, ok := keyring.NormalizeJoinCode(got); !ok || again != got {
+			t.Errorf("%q normalises again to %q", got, again)
+		}
+	})
+}

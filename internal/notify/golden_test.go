@@ -63,6 +63,10 @@ func sample(kind Kind, code string) letter {
 		l.payload["method"] = "code"
 	case ContactAdded, ContactVerified, ContactRemoved, ContactGone:
 		l.payload["mail"] = "new.owner@mail.example"
+	case KeyJoined:
+		l.payload["agent"], l.payload["held"] = "Samsung Internet on Android", "2026-03-07T18:20:00Z"
+	case JoinRefused:
+		l.payload["newcomer"], l.payload["newcomer_addr"] = "Samsung Internet on Android", "198.51.100.66"
 	case DeviceRemoved:
 		l.payload["device"] = "Old laptop"
 	}

@@ -19,13 +19,17 @@ const (
 	ContactRemoved    Kind = "contact_removed" // to the addresses that stay
 	ContactGone       Kind = "contact_gone"    // to the address that went
 	KeyAdded          Kind = "key_added"
+	KeyJoined         Kind = "key_joined" // the passkey of a new device that came in with a code
+	JoinRefused       Kind = "join_refused"
 	KeyRemoved        Kind = "key_removed"
+	KeyFell           Kind = "key_fell"
 	KeyCounter        Kind = "key_counter"
 	DeviceRemoved     Kind = "device_removed"
 	NewDevice         Kind = "new_device"
 	SessionsOthers    Kind = "sessions_ended_others"
 	SessionsAll       Kind = "sessions_ended_all"
 	SessionSuspect    Kind = "session_suspect"
+	SessionLapsed     Kind = "session_lapsed"
 	SessionReuse      Kind = "session_reuse"
 	SessionSuperseded Kind = "session_superseded"
 	SessionRemembered Kind = "session_remembered"
@@ -90,6 +94,9 @@ const (
 	factEnds   // when it ends
 	factPartner
 	factBecause
+	factFault    // why a key counts for less
+	factHeld     // until when withdrawals are held
+	factNewcomer // a device that asked to be let in
 )
 
 // sheet says what a mail is made of. Titles and texts are keys of package lang.
@@ -172,12 +179,25 @@ var sheets = map[Kind]sheet{
 		freeze: true, page: "nav.activity",
 	},
 	KeyAdded: {
-		title: "mail.key_added.title", lead: "mail.key_added.lead", facts: []fact{factKey, factDevice, factWhen, factWhere},
+		title: "mail.key_added.title", lead: "mail.key_added.lead", facts: []fact{factKey, factDevice, factWhen, factWhere, factHeld},
 		freeze: true, page: "nav.passkeys",
+	},
+	KeyJoined: {
+		title: "mail.key_joined.title", lead: "mail.key_joined.lead", facts: []fact{factKey, factDevice, factWhen, factWhere, factHeld},
+		aside: "mail.key_joined.do", asideText: "mail.key_joined.how", freeze: true, page: "nav.passkeys",
+	},
+	// Where the other device was is not told as "where": that line is where the no came from.
+	JoinRefused: {
+		title: "mail.join_refused.title", lead: "mail.join_refused.lead", facts: []fact{factNewcomer, factWhen},
+		aside: "mail.join_refused.do", asideText: "mail.join_refused.how", freeze: true, page: "nav.activity",
 	},
 	KeyRemoved: {
 		title: "mail.key_removed.title", lead: "mail.key_removed.lead", facts: []fact{factKey, factDevice, factWhen, factWhere},
 		freeze: true, page: "nav.passkeys",
+	},
+	KeyFell: {
+		title: "mail.key_fell.title", lead: "mail.key_fell.lead", facts: []fact{factKey, factFault, factWhen},
+		page: "nav.passkeys",
 	},
 	KeyCounter: {
 		title: "mail.key_counter.title", lead: "mail.key_counter.lead", facts: []fact{factKey, factDevice, factWhen, factWhere},
@@ -202,6 +222,10 @@ var sheets = map[Kind]sheet{
 	SessionSuspect: {
 		title: "mail.session_suspect.title", lead: "mail.session_suspect.lead", facts: []fact{factDevice, factWhen, factUsedFrom},
 		aside: "mail.session_suspect.do", asideText: "mail.session_suspect.how", freeze: true, page: "nav.devices",
+	},
+	SessionLapsed: {
+		title: "mail.session_lapsed.title", lead: "mail.session_lapsed.lead", facts: []fact{factDevice, factWhen, factUsedFrom},
+		aside: "mail.session_lapsed.do", asideText: "mail.session_lapsed.how", freeze: true, page: "nav.devices",
 	},
 	SessionReuse: {
 		title: "mail.session_reuse.title", lead: "mail.session_reuse.lead", facts: []fact{factDevice, factWhen, factUsedFrom},

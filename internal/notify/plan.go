@@ -59,6 +59,12 @@ func (s *Service) plan(tx *store.Tx, rec audit.Record) (orders []order, wanted b
 			return nil, false, nil
 		}
 		verified(NewDevice)
+	case "key_added":
+		kind := KeyAdded
+		if rec.Payload["joined"] == "yes" {
+			kind = KeyJoined
+		}
+		verified(kind)
 	case "app_given":
 		// Being sent on to the exchange is what signing in is for.
 		if rec.Payload["party"] == "own" {

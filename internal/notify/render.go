@@ -204,6 +204,21 @@ func (l letter) fact(f fact) (line, bool) {
 		return line{Label: label("mail.fact.partner"), Value: oneLine(l.payload["partner"] + " " + l.payload["what"]), Names: true}, l.payload["partner"] != ""
 	case factBecause:
 		return line{Label: label("mail.fact.because"), Value: oneLine(l.payload["because"]), Names: true}, l.payload["because"] != ""
+	case factFault:
+		key := "evidence.fault." + l.payload["why"]
+		if !lang.Has(l.lang, key) {
+			return line{}, false
+		}
+		return line{Label: label("mail.fact.because"), Value: label(key)}, true
+	case factHeld:
+		until, err := time.Parse(time.RFC3339, l.payload["held"])
+		return line{Label: label("mail.fact.held"), Value: lang.When(l.lang, until.UTC(), lang.Full)}, err == nil
+	case factNewcomer:
+		out := line{Label: label("mail.fact.newcomer"), Value: l.agent(l.payload["newcomer"])}
+		if addr := oneLine(l.payload["newcomer_addr"]); addr != "" {
+			out.Sub = l.say("mail.where.from", "addr", apart(addr))
+		}
+		return out, l.payload["newcomer"] != ""
 	case factMay:
 		var may []string
 		given := strings.Fields(l.payload["scope"])

@@ -74,7 +74,8 @@ type record struct {
 }
 
 type area struct {
-	Names names `maxminddb:"names"`
+	ISO   string `maxminddb:"iso_code"`
+	Names names  `maxminddb:"names"`
 }
 
 type names struct {
@@ -96,6 +97,24 @@ func (f *File) Locate(addr netip.Addr, lang string) (place string, known bool) {
 	}
 	place = rec.words(lang)
 	return place, place != ""
+}
+
+// Apart reports that two addresses are in different countries, as far as the file
+// knows both: for a warning beside two places that a person compares, no more.
+func (f *File) Apart(a, b netip.Addr) bool {
+	one, two := f.country(a.Unmap()), f.country(b.Unmap())
+	return one != "" && two != "" && one != two
+}
+
+func (f *File) country(addr netip.Addr) string {
+	var rec record
+	if f == nil || !located(addr) || f.db.Lookup(addr).Decode(&rec) != nil {
+		return ""
+	}
+	if rec.Country.ISO != "" {
+		return rec.Country.ISO
+	}
+	return clean(rec.Country.Names.EN)
 }
 
 // words puts the smaller place first, which reads in both languages.

@@ -71,6 +71,35 @@ func TestAPlaceIsSaidInWords(t *testing.T) {
 	}
 }
 
+// Two places are apart only where both countries are known and differ.
+func TestApartIsSaidOnlyOfWhatIsKnown(t *testing.T) {
+	f := opened(t, placetest.Records{
+		"203.0.113.0/24":  placetest.Named("Seoul", "서울", "South Korea", "대한민국"),
+		"2001:db8::/32":   placetest.Named("Busan", "부산", "South Korea", "대한민국"),
+		"198.51.100.0/24": placetest.Named("Lyon", "리옹", "France", "프랑스"),
+		"192.0.2.0/24":    placetest.Named("Atlantis", "", "", ""),
+	})
+	for _, row := range []struct {
+		name, a, b string
+		want       bool
+		file       *File
+	}{
+		{"another country", "203.0.113.7", "198.51.100.9", true, f},
+		{"another city", "203.0.113.7", "2001:db8::1", false, f},
+		{"a country that is not known", "203.0.113.7", "192.0.2.1", false, f},
+		{"an address that is not in the file", "203.0.113.7", "100.0.0.1", false, f},
+		{"a private address", "203.0.113.7", "10.0.0.1", false, f},
+		{"no file", "203.0.113.7", "198.51.100.9", false, nil},
+		{"an address written the long way", "::ffff:203.0.113.7", "198.51.100.9", true, f},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			if got := row.file.Apart(netip.MustParseAddr(row.a), netip.MustParseAddr(row.b)); got != row.want {
+				t.Errorf("apart: %v", got)
+			}
+		})
+	}
+}
+
 func TestWithoutAFileEveryPlaceIsUnknown(t *testing.T) {
 	var none *File
 	for _, addr := range []netip.Addr{{}, netip.MustParseAddr("203.0.113.7")} {

@@ -16,6 +16,18 @@ var ErrNonce = errors.New("proof: a current nonce of this server is needed")
 // ErrAbsent is an ErrInvalid that some doors allow: there is no proof.
 var ErrAbsent error = refusal{&rs.Error{Text: "no DPoP header"}}
 
+// ErrDeviceAbsent is an ErrInvalid that some doors allow: there is no such header.
+var ErrDeviceAbsent = deviceError("no proof of a device's key")
+
+// ErrDeviceSignature: a JWT of good form that another key signed.
+var ErrDeviceSignature = deviceError("signed with another key")
+
+// deviceError is why a device's JWT or header is not accepted, for the log.
+type deviceError string
+
+func (e deviceError) Error() string        { return "proof: " + string(e) }
+func (e deviceError) Is(target error) bool { return target == ErrInvalid || target == error(e) }
+
 // refusal is why a proof is not accepted, for the log.
 type refusal struct{ why *rs.Error }
 

@@ -13,4 +13,9 @@ const (
 	// to four minutes; nonceAhead forgives servers whose clocks differ.
 	nonceBucket = 2 * time.Minute
 	nonceAhead  = 10 * time.Second
+
+	// What a JWT of a device may be: Chromium's has 400 bytes.
+	maxDeviceJWT     = 4096
+	maxDeviceClaim   = 256
+	maxDeviceMembers = 16
 )

@@ -24,6 +24,17 @@ type Live struct {
 // proved says the caller verified a DPoP proof of thumbprint jkt for this very
 // token on this very request (RFC 9449 §7); "" when none came.
 func (s *Service) Check(ctx context.Context, presented string, addr netip.Addr, proved string) (Live, error) {
+	return s.check(ctx, presented, "", addr, proved)
+}
+
+// CheckBrowser does so for a request with cookies. bound is the bound cookie, "" for
+// none; a session that its browser bound to a device key is refused without a live one
+// (ErrBoundMissing), by Check always.
+func (s *Service) CheckBrowser(ctx context.Context, access, bound string, addr netip.Addr) (Live, error) {
+	return s.check(ctx, access, bound, addr, "")
+}
+
+func (s *Service) check(ctx context.Context, presented, bound string, addr netip.Addr, proved string) (Live, error) {
 	if presented == "" {
 		return Live{}, ErrNotSignedIn
 	}
@@ -56,6 +67,9 @@ func (s *Service) Check(ctx context.Context, presented string, addr netip.Addr, 
 		if t.net != s.network(addr) {
 			return Live{}, ErrProofMissing
 		}
+	}
+	if !s.bears(ses, bound, addr, now) {
+		return Live{}, ErrBoundMissing
 	}
 	return Live{Session: *ses, Expires: exp, Since: exp.Add(-s.life.Access)}, nil
 }

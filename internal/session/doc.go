@@ -28,6 +28,14 @@
 // from the cache while the process holds a valid lease on the audit tail, from
 // the database otherwise.
 //
+// A bound cookie reads
+//
+//	kwb_<session>.<exp, net>.<jkt>.<tag>
+//
+// and stands for a key of the device that the browser showed in the last minutes
+// (Device Bound Session Credentials, bound.go). A session that its browser bound to
+// such a key is refused without one, and only the key gets a new one.
+//
 // # The rules of rotation
 //
 // rotate.go holds them, numbered as in the design: current → child; previous

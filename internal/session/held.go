@@ -35,7 +35,7 @@ func (s *Service) Grants(tx *store.Tx, acc account.ID) ([]Held, error) {
 		if h.Grant, err = scanGrant(rows, &used, (*string)(&h.Device), &agent); err != nil {
 			return nil, err
 		}
-		h.Agent = decodeAgent(agent)
+		h.Agent = device.AgentOfWords(agent)
 		if h.UsedAt = h.CreatedAt; store.Time(used).After(h.CreatedAt) {
 			h.UsedAt = store.Time(used)
 		}

@@ -46,6 +46,23 @@ const (
 	// sweepPart: rows deleted in one transaction. A refresh waits behind one at most.
 	sweepPart = 1000
 
+	// boundLife: how long a bound cookie lives in the browser. Browsers show their key two
+	// minutes before its end and sign six times in nine minutes at most (Chromium), so
+	// shorter would run them dry. boundLate is what it is taken longer for here, for what
+	// was on its way when it ended.
+	boundLife = 10 * time.Minute
+	boundLate = 30 * time.Second
+
+	// bindGrace: so long after a session was bound its bound cookie is not asked for. The
+	// browser loads the page after the sign-in while it registers beside it, and those
+	// requests left before there was a cookie. A thief would have to be as quick.
+	bindGrace = 10 * time.Second
+
+	// offerLife: making a key takes a slow TPM seconds. challengeLife: the challenge for
+	// the next time waits in the browser until the cookie ends.
+	offerLife     = 5 * time.Minute
+	challengeLife = 15 * time.Minute
+
 	// cacheEntries bounds the sessions held in memory (about 700 B each).
 	cacheEntries = 50_000
 )

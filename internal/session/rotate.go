@@ -19,6 +19,8 @@ type Refresh struct {
 	JKT       string // thumbprint of the key that signed the proof; "" when none came
 	JTI       string // the proof's jti; used once
 	Addr      netip.Addr
+	Bound     string // the bound cookie that came along; "" when none did
+	Skipped   string // why the browser says that it did not show its key; a word for the log
 	App       string // of a grant: the name its owner knows the app by, for the log
 }
 
@@ -49,7 +51,8 @@ func (f *family) live(now time.Time) bool {
 }
 
 // Rotate turns a refresh token over (DESIGN §6). Errors: ErrRefreshInvalid
-// (never ours, or over), ErrRefreshSuperseded (a late tab: re-read your store),
+// (never ours, or over), ErrBoundMissing (the browser has to show its device key
+// first; nothing changed but a mark), ErrRefreshSuperseded (a late tab: re-read your store),
 // ErrRefreshReused (replayed: the family is dead and that is committed),
 // ErrRefreshWrongKey (nothing changed but a mark), ErrProofReplayed.
 func (s *Service) Rotate(ctx context.Context, cause store.Cause, r Refresh) (iss Issued, err error) {
@@ -122,6 +125,8 @@ func (s *Service) follow(ctx context.Context, cause store.Cause, f *family, r Re
 	switch {
 	case errors.Is(refusal, ErrRefreshWrongKey) && f.ses.SuspectAt.IsZero(): // one notice is enough, a flood is not
 		err = s.suspect(ctx, cause, f)
+	case errors.Is(refusal, ErrBoundMissing) && f.ses.LapsedAt.IsZero():
+		err = s.lapse(ctx, cause, f, r)
 	case errors.Is(refusal, errSnapshot):
 		err = s.endForReplay(ctx, cause, f, r, "session.superseded_late", EndedSnapshot)
 	case errors.Is(refusal, ErrRefreshReused):
@@ -145,8 +150,9 @@ func (s *Service) turn(tx *store.Tx, t, next refreshToken, hash [32]byte, r Refr
 	childHash := keyring.Hash(child)
 	var ses Session
 	var gen, idle, abs int64
+	shown, device := s.vouches(r.Bound, r.Addr, tx.Now)
 	err := tx.Row(sqlTurn, int64(next.kid), childHash[:], store.Micros(tx.Now), store.Micros(tx.Now.Add(s.life.Idle)),
-		t.family, hash[:], r.JKT).Scan((*string)(&ses.ID), (*string)(&ses.Account), &gen, &idle, &abs, &ses.JKT, &ses.Remember)
+		t.family, hash[:], r.JKT, store.Micros(tx.Now.Add(-bindGrace)), string(shown), device).Scan((*string)(&ses.ID), (*string)(&ses.Account), &gen, &idle, &abs, &ses.JKT, &ses.Remember)
 	if err != nil {
 		return Issued{}, err
 	}
@@ -170,6 +176,10 @@ func (s *Service) turn(tx *store.Tx, t, next refreshToken, hash [32]byte, r Refr
 func (s *Service) decide(tx *store.Tx, f *family, t refreshToken, hash [32]byte, r Refresh) (Issued, error) {
 	if !f.live(tx.Now) {
 		return Issued{}, ErrRefreshInvalid
+	}
+	// A wrong key is a wrong key before it is anything else; judge says so.
+	if (f.jkt == "" || f.jkt == r.JKT) && !s.bears(&f.ses, r.Bound, r.Addr, tx.Now) {
+		return Issued{}, ErrBoundMissing
 	}
 	link := link{f.gen, f.curKID, f.curHash, f.prevHash, f.prevAt, f.jkt}
 	child, err := s.judge(tx.Now, link, t, hash, r.JKT)
@@ -320,6 +330,8 @@ func (s *Service) meter(iss Issued, err error) {
 		s.count(s.met.Superseded)
 	case errors.Is(err, ErrRefreshWrongKey):
 		s.count(s.met.Mismatch)
+	case errors.Is(err, ErrBoundMissing):
+		s.countDevice("missing")
 	case errors.Is(err, ErrRefreshReused) && s.met.Reuse != nil:
 		class := "unbound"
 		if errors.Is(err, errSnapshot) {

@@ -2,7 +2,6 @@ package session
 
 import (
 	"encoding/json"
-	"strings"
 	"time"
 
 	"keyward/internal/account"
@@ -15,6 +14,7 @@ type row struct {
 	s                                                 Session
 	amr, agent                                        string
 	auth, created, seen, abs, suspect, vouched, ended int64
+	bound, lapsed                                     int64
 }
 
 // dest lists the scan targets in the order of sessionCols.
@@ -23,6 +23,7 @@ func (r *row) dest() []any {
 		(*string)(&r.s.ID), (*string)(&r.s.Account), (*string)(&r.s.Device), (*string)(&r.s.Kind), &r.s.Family, &r.s.ACR, &r.amr,
 		&r.auth, (*string)(&r.s.Key), &r.s.JKT, &r.s.Remember, &r.created, &r.seen, &r.abs, &r.s.Addr, &r.agent,
 		&r.s.epoch, &r.suspect, &r.vouched, &r.ended, &r.s.EndedWhy, &r.s.ReachMS, &r.s.Version,
+		&r.s.DeviceJKT, &r.bound, &r.lapsed,
 	}
 }
 
@@ -30,20 +31,12 @@ func (r *row) session() (Session, error) {
 	s := r.s
 	s.AuthTime, s.CreatedAt, s.LastSeen, s.AbsExp = store.Time(r.auth), store.Time(r.created), store.Time(r.seen), store.Time(r.abs)
 	s.SuspectAt, s.VouchedAt, s.EndedAt = timeOrZero(r.suspect), timeOrZero(r.vouched), timeOrZero(r.ended)
-	s.Agent = decodeAgent(r.agent)
+	s.BoundAt, s.LapsedAt = timeOrZero(r.bound), timeOrZero(r.lapsed)
+	s.Agent = device.AgentOfWords(r.agent)
 	if err := json.Unmarshal([]byte(r.amr), &s.AMR); err != nil {
 		return Session{}, err
 	}
 	return s, nil
-}
-
-// encodeAgent keeps browser and system apart, so that pages can say them in the
-// owner's language. Neither word can hold a bar: they come from our own table.
-func encodeAgent(u device.UserAgent) string { return u.Browser + "|" + u.System }
-
-func decodeAgent(words string) (u device.UserAgent) {
-	u.Browser, u.System, _ = strings.Cut(words, "|")
-	return u
 }
 
 func timeOrZero(micros int64) time.Time {

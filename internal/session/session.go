@@ -71,6 +71,10 @@ type Session struct {
 	ReachMS   int64 // ms until every gate refused it; -1 not measured
 	Version   int64
 
+	DeviceJKT string    // thumbprint of the device key that the browser bound it to (DBSC); "" when it did not
+	BoundAt   time.Time // when it did
+	LapsedAt  time.Time // its tokens came without that key, and the owner was told
+
 	epoch int64
 }
 
@@ -129,6 +133,10 @@ type Service struct {
 	life   Lifetimes
 	access *keyring.MAC
 	netMAC *keyring.MAC
+
+	bound   *keyring.MAC // bound cookies
+	sealMAC *keyring.MAC // what a device key signs, and who may register one
+
 	cache  cache
 	grants grantMemory
 	flight flight
@@ -139,6 +147,7 @@ type Service struct {
 // are not called.
 type Metrics struct {
 	Retry, Superseded, Mismatch func()
+	Device                      func(what string)  // bound | shown | asked | ended | refused | missing
 	Reuse                       func(class string) // unbound | snapshot
 }
 
@@ -146,7 +155,8 @@ type Metrics struct {
 // memory right now (audit.Watch.Valid); nil means it always may, which is right
 // for the one process on SQLite, whose cache is told in the same commit.
 func New(db *store.DB, ring *keyring.Ring, log *audit.Log, life Lifetimes, fresh func() bool, met Metrics) *Service {
-	s := &Service{db: db, ring: ring, log: log, life: life, access: ring.MAC("session/access"), netMAC: ring.MAC("session/network"), met: met}
+	s := &Service{db: db, ring: ring, log: log, life: life, access: ring.MAC("session/access"), netMAC: ring.MAC("session/network"),
+		bound: ring.MAC("session/bound"), sealMAC: ring.MAC("session/bound-challenge"), met: met}
 	s.cache.init(fresh)
 	s.flight.init()
 	return s
@@ -171,6 +181,7 @@ type Begin struct {
 	Remember bool
 	Addr     netip.Addr
 	Agent    device.UserAgent
+	Instead  ID // a session that this one replaces as well, wherever it is; one of another account stays
 }
 
 // Start writes a session with its first family and hands out the first tokens.
@@ -197,6 +208,15 @@ func (s *Service) Start(tx *store.Tx, b Begin) (Issued, []audit.Effect, error) {
 	effects, err := s.endWhere(tx, sqlEndOnDevice, b.Account, EndedReplaced, string(b.Device), string(b.Kind))
 	if err != nil {
 		return Issued{}, nil, err
+	}
+	if b.Instead != "" {
+		// Of this account alone: whoever shows a copy and a passkey of their own must not
+		// end the owner's session.
+		instead, err := s.endWhere(tx, sqlEndOne, b.Account, EndedReplaced, string(b.Instead))
+		if err != nil {
+			return Issued{}, nil, err
+		}
+		effects = append(effects, instead...)
 	}
 	life := s.life.Absolute
 	if b.Remember {
@@ -229,7 +249,7 @@ func (s *Service) Start(tx *store.Tx, b Begin) (Issued, []audit.Effect, error) {
 	amrJSON, _ := json.Marshal(ses.AMR)
 	if err := tx.Later(sqlInsertSession, string(ses.ID), string(ses.Account), string(ses.Device), string(ses.Kind), ses.Family,
 		ses.ACR, string(amrJSON), store.Micros(ses.AuthTime), string(ses.Key), ses.JKT, ses.Remember,
-		store.Micros(ses.CreatedAt), store.Micros(ses.LastSeen), store.Micros(ses.AbsExp), ses.Addr, encodeAgent(ses.Agent), ses.epoch); err != nil {
+		store.Micros(ses.CreatedAt), store.Micros(ses.LastSeen), store.Micros(ses.AbsExp), ses.Addr, ses.Agent.Words(), ses.epoch); err != nil {
 		return Issued{}, nil, err
 	}
 	return iss, append(effects, audit.Effect{Kind: "session", ID: string(ses.ID), Version: 1}), nil

@@ -1,7 +1,8 @@
 package session
 
 const sessionCols = `s.id, s.account, s.device, s.kind, s.family, s.acr, s.amr, s.auth_time, s.key_id, s.jkt, s.remember,
- s.created_at, s.last_seen, s.abs_exp, s.addr, s.agent, s.epoch, s.suspect_at, s.vouched_at, s.ended_at, s.ended_why, s.reach_ms, s.version`
+ s.created_at, s.last_seen, s.abs_exp, s.addr, s.agent, s.epoch, s.suspect_at, s.vouched_at, s.ended_at, s.ended_why, s.reach_ms, s.version,
+ s.dbsc_jkt, s.dbsc_at, s.lapsed_at`
 
 const (
 	sqlInsertSession = `INSERT INTO session_session (id, account, device, kind, family, acr, amr, auth_time, key_id, jkt, remember,
@@ -20,14 +21,16 @@ ON CONFLICT (account) DO UPDATE SET epoch = session_epoch.epoch + 1, at = exclud
 RETURNING epoch`
 
 	// The turn itself, with every condition of rule 2 in the one statement: the
-	// token is the current one, its key is the family's, and neither the family,
-	// the session nor the account's epoch has ended it. No row: read and decide.
+	// token is the current one, its key is the family's, neither the family, the
+	// session nor the account's epoch has ended it, and the bound cookie is there
+	// where the session is bound to a device. No row: read and decide.
 	sqlTurn = `UPDATE session_family SET gen = gen + 1, cur_kid = $1, prev_hash = cur_hash, cur_hash = $2, prev_at = $3,
  idle_exp = CASE WHEN remember OR abs_exp < $4 THEN abs_exp ELSE $4 END
 WHERE id = $5 AND cur_hash = $6 AND (jkt = '' OR jkt = $7) AND idle_exp > $3 AND abs_exp > $3
  AND epoch = COALESCE((SELECT e.epoch FROM session_epoch e WHERE e.account = session_family.account), 0)
  AND EXISTS (SELECT 1 FROM session_session s WHERE s.id = session_family.session AND s.family = session_family.id
-  AND s.ended_at = 0 AND s.epoch = session_family.epoch)
+  AND s.ended_at = 0 AND s.epoch = session_family.epoch
+  AND (s.dbsc_jkt = '' OR s.dbsc_at > $8 OR (s.id = $9 AND s.dbsc_jkt = $10)))
 RETURNING session, account, gen, idle_exp, abs_exp, jkt, remember`
 
 	// Why a turn found no row: family, its session and the account's epoch.
@@ -90,10 +93,21 @@ const (
 )
 
 const (
-	sqlElevate = `UPDATE session_session SET family = $1, acr = $2, amr = $3, auth_time = $4, key_id = $5, jkt = $6, suspect_at = 0,
+	sqlElevate = `UPDATE session_session SET family = $1, acr = $2, amr = $3, auth_time = $4, key_id = $5, jkt = $6, suspect_at = 0, lapsed_at = 0,
  remember = $7, abs_exp = $8, version = version + 1 WHERE id = $9 AND ended_at = 0 AND abs_exp > $10 AND family = $11 RETURNING version`
 
 	sqlVouch = `UPDATE session_session SET vouched_at = $1, version = version + 1 WHERE ` + live + ` AND id = $3 RETURNING version`
+
+	// Once, and of a session of a browser: who registers a second time finds no row.
+	sqlBindDevice = `UPDATE session_session SET dbsc_jkt = $4, dbsc_key = $5, dbsc_at = $1, version = version + 1 WHERE ` + live + `
+ AND id = $3 AND kind = 'web' AND dbsc_jkt = '' RETURNING version`
+
+	sqlDeviceKey = `SELECT dbsc_key FROM session_session WHERE id = $1`
+
+	sqlByIDAlone = `SELECT ` + sessionCols + standingCols + `WHERE s.id = $1`
+
+	sqlMarkLapsed = `UPDATE session_session SET lapsed_at = $1, version = version + 1 WHERE ` + live + `
+ AND id = $3 AND family = $4 AND lapsed_at = 0 RETURNING version`
 
 	sqlReach = `UPDATE session_session SET reach_ms = $1 WHERE id = $2`
 

@@ -187,7 +187,7 @@ func (p *person) touch(act device.Act, session string) *device.Assertion {
 	p.w.must(err)
 	answer, err := p.browser.Get(options)
 	p.w.must(err)
-	as, err := p.w.devices.ParseAssert(context.Background(), p.w.db, act, acc, session, answer)
+	as, err := p.w.devices.ParseAssert(context.Background(), p.w.db, act, acc, session, "", answer)
 	p.w.must(err)
 	return as
 }

@@ -294,7 +294,7 @@ func TestPowersOfACode(t *testing.T) {
 			spare.Keys = p.W.NewPerson().Keys
 			answer, err := spare.Browser().Create(options)
 			p.W.Must(err)
-			_, err = p.W.SignIn.FinishAddKey(context.Background(), p.Cause(), p.Session(), "mine", answer)
+			_, err = p.W.SignIn.FinishAddKey(context.Background(), p.Cause(), p.Session(), "mine", answer, nil)
 			return err
 		}, signin.ErrPower},
 		{"rename a key", func(p, _ *signintest.Person) error {

@@ -10,6 +10,7 @@ import (
 	"keyward/internal/audit"
 	"keyward/internal/device"
 	"keyward/internal/edge"
+	"keyward/internal/session"
 	"keyward/internal/store"
 )
 
@@ -94,7 +95,7 @@ func (s *Service) FinishEnrolment(ctx context.Context, cause store.Cause, sealed
 	}); err != nil {
 		return Entered{}, err
 	}
-	att, err := s.devices.ParseRegister(ctx, device.RegisterFor{Account: acc.ID, Handle: acc.Handle}, bindTicket(sealed), response)
+	att, err := s.devices.ParseRegister(ctx, device.RegisterFor{Account: acc.ID, Handle: acc.Handle, App: f.Kind == session.API, JKT: f.JKT}, bindTicket(sealed), response)
 	if err != nil {
 		return Entered{}, err
 	}

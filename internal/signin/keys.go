@@ -55,10 +55,12 @@ func (s *Service) displayName(ctx context.Context, acc account.ID) (string, erro
 	return name, err
 }
 
-// FinishAddKey adds the passkey, using up the touch for keys.add. A recovery
+// FinishAddKey adds the passkey or the phone, using up the touch for keys.add. A recovery
 // code session never reaches the redeem: its powers are checked first, and no
 // touch exists that could lift them (DESIGN §5).
-func (s *Service) FinishAddKey(ctx context.Context, cause store.Cause, ses session.Session, name string, response []byte) (device.Key, error) {
+//
+// known: see [Service.expect].
+func (s *Service) FinishAddKey(ctx context.Context, cause store.Cause, ses session.Session, name string, response []byte, known func(jkt string) string) (device.Key, error) {
 	if !session.Reaches(ses.ACR, session.ACRPhr) {
 		return device.Key{}, ErrPower
 	}
@@ -74,7 +76,7 @@ func (s *Service) FinishAddKey(ctx context.Context, cause store.Cause, ses sessi
 	}); err != nil {
 		return device.Key{}, err
 	}
-	att, err := s.devices.ParseRegister(ctx, device.RegisterFor{Account: ses.Account, Handle: acc.Handle}, string(ses.ID), response)
+	att, err := s.devices.ParseRegister(ctx, device.RegisterFor{Account: ses.Account, Handle: acc.Handle, App: ses.Kind == session.API}, string(ses.ID), response)
 	if err != nil {
 		return device.Key{}, err
 	}
@@ -87,18 +89,60 @@ func (s *Service) FinishAddKey(ctx context.Context, cause store.Cause, ses sessi
 		if err != nil {
 			return err
 		}
-		key, err = s.devices.Add(tx, ses.Account, att, ses.Device, name, proof)
+		on := ses.Device
+		if att.Elsewhere() {
+			on = ""
+		}
+		expected, effects, err := s.expect(tx, ses.Account, att, ses.Agent, known)
 		if err != nil {
 			return err
 		}
-		_, err = s.log.Append(tx, audit.Event{
+		if expected != "" {
+			on = expected
+		}
+		key, err = s.devices.Add(tx, ses.Account, att, on, name, proof)
+		if err != nil {
+			return err
+		}
+		effects = append(effects, audit.Effect{Kind: "key", ID: string(key.ID), Version: 1})
+		ev := audit.Event{
 			Action: "key.added", Account: string(ses.Account), Target: string(key.ID),
-			Effects: []audit.Effect{{Kind: "key", ID: string(key.ID), Version: 1}},
+			Effects: effects,
 			Payload: map[string]string{"key": key.Name, "agent": ses.Agent.String()},
-		})
+		}
+		strange, err := s.Strange(tx, ses)
+		if err != nil {
+			return err
+		}
+		if strange {
+			held, version, err := s.holdForKey(tx, ses.Account, "hold.strange")
+			if err != nil {
+				return err
+			}
+			ev.Effects = append(ev.Effects, audit.Effect{Kind: "account", ID: string(ses.Account), Version: version})
+			ev.Payload["held"], ev.Payload["strange"] = held, "yes"
+		}
+		_, err = s.log.Append(tx, ev)
 		return err
 	})
 	return key, err
+}
+
+// expect makes the device of a phone that enrols with a session key of its own, and says
+// which it is; "" for a passkey. known is the cookie of an app that has this session key.
+//
+// The app that asks may be on that phone or on another one: who it is cannot be told. So
+// the phone is a device of its own, which is new when it first comes in.
+func (s *Service) expect(tx *store.Tx, acc account.ID, att *device.Attestation, agent device.UserAgent, known func(jkt string) string) (device.ID, []audit.Effect, error) {
+	jkt := att.SessionKey()
+	if jkt == "" || known == nil {
+		return "", nil, nil
+	}
+	dev, err := s.devices.Expect(tx, acc, known(jkt), agent)
+	if err != nil {
+		return "", nil, err
+	}
+	return dev.ID, []audit.Effect{{Kind: "device", ID: string(dev.ID), Version: dev.Version}}, nil
 }
 
 // RenameKey changes what a passkey is called. It widens nothing, so it needs no

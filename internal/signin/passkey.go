@@ -19,7 +19,7 @@ func (s *Service) BeginSignIn(ctx context.Context) ([]byte, error) {
 
 // FinishSignIn verifies the touch and starts a session.
 func (s *Service) FinishSignIn(ctx context.Context, cause store.Cause, response []byte, f From) (Entered, error) {
-	as, err := s.devices.ParseAssert(ctx, s.db, device.Act{Kind: device.ActSignIn}, "", "", response)
+	as, err := s.devices.ParseAssert(ctx, s.db, device.Act{Kind: device.ActSignIn}, "", "", f.proved(), response)
 	if err != nil {
 		return Entered{}, err
 	}
@@ -53,6 +53,9 @@ func (s *Service) FinishSignIn(ctx context.Context, cause store.Cause, response 
 		effects = append(effects, audit.Effect{Kind: "key", ID: string(proof.Key())})
 		p := seen(f, "passkey", in.NewDevice)
 		p["key"] = as.KeyName()
+		if f.Instead.Account == acc.ID {
+			p["instead"] = "lapsed"
+		}
 		if proof.CounterRegressed() {
 			// A signal, never a refusal by itself (WebAuthn L3 §7.2 step 22, §6.1.1):
 			// it rides in this event so that risk can weigh it.

@@ -33,6 +33,17 @@ var (
 	ErrHeld = edge.E("held")
 	// ErrAccountClosed: said only after a good signature.
 	ErrAccountClosed = edge.E("account_closed")
+	// ErrJoinCode is the one answer to a code of a new device that opens nothing:
+	// never shown, too old, typed before, here or on another account.
+	ErrJoinCode = edge.E("join_code_not_accepted")
+	// ErrJoinOpen: the account has a new device waiting already.
+	ErrJoinOpen = edge.E("join_open")
+	// ErrJoinUnknown: the account has no such join; another account's looks the same.
+	ErrJoinUnknown = edge.E("join_unknown")
+	// ErrJoinWaiting: nobody has said yes yet.
+	ErrJoinWaiting = edge.E("join_waiting")
+	// ErrJoinGone: refused, used, too old, or never there.
+	ErrJoinGone = edge.E("join_gone")
 	// ErrExpired: the ticket, challenge or link is too old.
 	ErrExpired = edge.E("challenge_expired")
 )
@@ -46,6 +57,7 @@ type Service struct {
 	devices    *device.Service
 	sessions   *session.Service
 	selfSignUp bool
+	joinCodes  *keyring.MAC
 }
 
 // Parts are what signin joins. All are required.
@@ -61,7 +73,7 @@ type Parts struct {
 
 // New wires the flows.
 func New(p Parts) *Service {
-	return &Service{p.DB, p.Ring, p.Log, p.Accounts, p.Devices, p.Sessions, p.SelfSignUp}
+	return &Service{p.DB, p.Ring, p.Log, p.Accounts, p.Devices, p.Sessions, p.SelfSignUp, p.Ring.MAC("signin/join-code")}
 }
 
 // From says which browser or app speaks: what the edge and the cookies know.
@@ -72,6 +84,27 @@ type From struct {
 	JKT, JTI string // verified binding proof; "" when none came
 	Kind     session.Kind
 	Remember bool
+	Known    func(jkt string) string // the cookie of an app that has this session key; nil in a browser
+
+	Instead session.Session // the one that came without its device's key; this sign-in ends it
+}
+
+// proved is the key by which the request itself was proved. At the pages a proof may be
+// left out, so that a copied cookie beside a touch that somebody was talked into would be
+// enough; the touch of a phone counts at the door for apps alone.
+func (f From) proved() string {
+	if f.Kind != session.API {
+		return ""
+	}
+	return f.JKT
+}
+
+// proved is the same for a request of a session: that of an app is held to its key.
+func proved(ses session.Session) string {
+	if ses.Kind != session.API {
+		return ""
+	}
+	return ses.JKT
 }
 
 // Entered is a finished sign-up or sign-in.
@@ -101,7 +134,7 @@ func (s *Service) enter(tx *store.Tx, acc account.ID, f From, proof *device.Proo
 	}
 	iss, effects, err := s.sessions.Start(tx, session.Begin{
 		Account: acc, Device: dev.ID, Kind: f.Kind, Proof: proof, Code: proof == nil,
-		JKT: f.JKT, Remember: f.Remember, Addr: f.Addr, Agent: f.Agent,
+		JKT: f.JKT, Remember: f.Remember, Addr: f.Addr, Agent: f.Agent, Instead: f.Instead.ID,
 	})
 	if err != nil {
 		return Entered{}, nil, err

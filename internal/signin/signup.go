@@ -10,6 +10,7 @@ import (
 	"keyward/internal/audit"
 	"keyward/internal/device"
 	"keyward/internal/keyring"
+	"keyward/internal/session"
 	"keyward/internal/store"
 )
 
@@ -84,7 +85,7 @@ func (s *Service) FinishSignUp(ctx context.Context, cause store.Cause, sealed st
 	if err != nil {
 		return Entered{}, err
 	}
-	att, err := s.devices.ParseRegister(ctx, device.RegisterFor{Handle: t.Handle}, bindTicket(sealed), response)
+	att, err := s.devices.ParseRegister(ctx, device.RegisterFor{Handle: t.Handle, App: f.Kind == session.API, JKT: f.JKT}, bindTicket(sealed), response)
 	if err != nil {
 		return Entered{}, err
 	}

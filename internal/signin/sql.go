@@ -13,3 +13,28 @@ RETURNING version`
 	sqlRehearsed   = `UPDATE signin_codeset SET rehearsed_at = $1, version = version + 1 WHERE account = $2 RETURNING version`
 	sqlDropCodeSet = `DELETE FROM signin_codeset WHERE account = $1`
 )
+
+const joinCols = `id, state, account, session, jkt, agent, addr, key_id, made_at, expires_at, version`
+
+const (
+	sqlShowJoin = `INSERT INTO signin_join (id, code_hash, bind, jkt, agent, addr, state, account, session, key_id, made_at, expires_at, version)
+VALUES ($1, $2, $3, $4, $5, $6, 'shown', '', '', '', $7, $8, 1)`
+	sqlDropShown = `DELETE FROM signin_join WHERE bind = $1 AND state = 'shown'`
+
+	sqlJoinOfBind = `SELECT ` + joinCols + ` FROM signin_join WHERE bind = $1 ORDER BY made_at DESC, id DESC LIMIT 1`
+	sqlJoin       = `SELECT ` + joinCols + ` FROM signin_join WHERE id = $1 AND account = $2`
+	sqlOpenJoin   = `SELECT ` + joinCols + ` FROM signin_join WHERE account = $1 AND state IN ('claimed', 'admitted') AND expires_at > $2 ORDER BY made_at DESC LIMIT 1`
+
+	// Each arrow of the state machine is one of these, with all its conditions.
+	sqlClaimJoin = `UPDATE signin_join SET state = 'claimed', account = $2, session = $3, version = version + 1
+WHERE code_hash = $1 AND state = 'shown' AND expires_at > $4 RETURNING ` + joinCols
+	sqlAdmitJoin = `UPDATE signin_join SET state = 'admitted', expires_at = $4, version = version + 1
+WHERE id = $1 AND account = $2 AND session = $3 AND state = 'claimed' AND expires_at > $5 RETURNING ` + joinCols
+	sqlRefuseJoin = `UPDATE signin_join SET state = 'refused', version = version + 1
+WHERE id = $1 AND account = $2 AND state IN ('claimed', 'admitted') AND expires_at > $3 RETURNING ` + joinCols
+	sqlUseJoin = `UPDATE signin_join SET state = 'used', key_id = $4, version = version + 1
+WHERE id = $1 AND bind = $2 AND jkt IN ('', $3) AND account = $5 AND state = 'admitted' AND expires_at > $6 RETURNING version`
+
+	sqlSweepJoins = `DELETE FROM signin_join WHERE expires_at < $1`
+	sqlEraseJoins = `DELETE FROM signin_join WHERE account = $1`
+)

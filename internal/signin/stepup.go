@@ -24,7 +24,7 @@ func (s *Service) BeginStepUp(ctx context.Context, ses session.Session, act devi
 // gives the session new secrets (ASVS 7.2.4). Any older token of the session is
 // dead, so this is also how an owner makes a leaked one worthless.
 func (s *Service) FinishStepUp(ctx context.Context, cause store.Cause, ses session.Session, act device.Act, response []byte, f From) (session.Issued, error) {
-	as, err := s.devices.ParseAssert(ctx, s.db, act, ses.Account, string(ses.ID), response)
+	as, err := s.devices.ParseAssert(ctx, s.db, act, ses.Account, string(ses.ID), proved(ses), response)
 	if err != nil {
 		return session.Issued{}, err
 	}

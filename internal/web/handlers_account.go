@@ -100,15 +100,29 @@ func (s *Server) passkeys(v *visit) error {
 func (s *Server) signals(v *visit, keys []device.Key) *Signals {
 	sig := &Signals{RPID: s.Devices.RPID(), UserHandle: base64.RawURLEncoding.EncodeToString(v.acc.Handle), Name: v.mail.Value, DisplayName: v.mail.Value}
 	for _, k := range keys {
+		if k.Kind != device.Passkey { // the key of an app, of which no passkey manager knows
+			continue
+		}
 		sig.Credentials = append(sig.Credentials, base64.RawURLEncoding.EncodeToString(k.CredentialID))
 	}
 	return sig
 }
 
-func (s *Server) passkeyAdd(v *visit) error {
+func (s *Server) passkeyAddView(v *visit, kind string, noScript bool) error {
+	view := &PasskeyAdd{Base: v.base, SecurityKey: kind == "security-key", NeedsScript: noScript}
+	if err := s.DB.View(v.r.Context(), func(tx *store.Tx) (err error) {
+		view.Strange, err = s.SignIn.Strange(tx, v.ses)
+		return err
+	}); err != nil {
+		return err
+	}
 	s.offerNonce(v.w)
-	s.show(v.w, v.r, http.StatusOK, &PasskeyAdd{Base: v.base, SecurityKey: v.r.URL.Query().Get("kind") == "security-key"})
+	s.show(v.w, v.r, http.StatusOK, view)
 	return nil
+}
+
+func (s *Server) passkeyAdd(v *visit) error {
+	return s.passkeyAddView(v, v.r.URL.Query().Get("kind"), false)
 }
 
 func (s *Server) passkeyAddNoScript(v *visit) error {
@@ -116,8 +130,7 @@ func (s *Server) passkeyAddNoScript(v *visit) error {
 	if err != nil {
 		return err
 	}
-	s.show(v.w, v.r, http.StatusOK, &PasskeyAdd{Base: v.base, SecurityKey: kind == "security-key", NeedsScript: true})
-	return nil
+	return s.passkeyAddView(v, kind, true)
 }
 
 func (s *Server) passkeyBegin(v *visit) error {
@@ -146,7 +159,7 @@ func (s *Server) passkeyFinish(v *visit) error {
 	if err := edge.ReadJSON(v.r, &in); err != nil {
 		return err
 	}
-	k, err := s.SignIn.FinishAddKey(v.r.Context(), v.cause, v.ses, in.Name, in.Credential)
+	k, err := s.SignIn.FinishAddKey(v.r.Context(), v.cause, v.ses, in.Name, in.Credential, nil)
 	if err != nil {
 		return err
 	}

@@ -15,7 +15,7 @@ const activityPage = 40
 // kinds sorts actions under the filters of the page.
 func kindOfAction(a audit.Action) ActivityKind {
 	switch {
-	case a == "session.suspect", a == "session.reuse", a == "refusal.counted":
+	case a == "session.suspect", a == "session.lapsed", a == "session.reuse", a == "refusal.counted":
 		return RefusedActivity
 	case a == "session.started", a == "codes.used", a == "account.created":
 		return SignInActivity

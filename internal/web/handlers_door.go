@@ -9,6 +9,7 @@ import (
 	"keyward/internal/account"
 	"keyward/internal/device"
 	"keyward/internal/edge"
+	"keyward/internal/proof"
 	"keyward/internal/session"
 	"keyward/internal/signin"
 )
@@ -249,6 +250,7 @@ func (s *Server) sessionState(w http.ResponseWriter, r *http.Request) {
 	live, err := s.current(r)
 	if err != nil {
 		_, can := edge.RefreshCookie.Read(r)
+		s.dropStaleBound(w, r)
 		answer(w, http.StatusOK, map[string]any{"fresh": false, "renewable": can})
 		return
 	}
@@ -271,7 +273,10 @@ func (s *Server) renew(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	cause := edge.CauseFrom(r.Context())
-	iss, err := s.Sessions.Rotate(r.Context(), cause, session.Refresh{Presented: token, JKT: p.JKT, JTI: p.JTI, Addr: cause.Addr})
+	bound, _ := edge.BoundCookie.Read(r)
+	iss, err := s.Sessions.Rotate(r.Context(), cause, session.Refresh{
+		Presented: token, JKT: p.JKT, JTI: p.JTI, Addr: cause.Addr, Bound: bound, Skipped: proof.Skipped(r.Header),
+	})
 	if err != nil {
 		edge.Fail(w, r, err)
 		return

@@ -15,7 +15,7 @@ import (
 // freezePage shows the effect first; signed out it asks for the address.
 func (s *Server) freezePage(w http.ResponseWriter, r *http.Request) {
 	if _, err := s.current(r); err != nil {
-		if _, can := edge.RefreshCookie.Read(r); can && errors.Is(err, session.ErrAccessExpired) {
+		if _, can := edge.RefreshCookie.Read(r); can && renewable(err) && r.URL.Query().Get("out") == "" {
 			s.turnAway(w, r, err)
 			return
 		}

@@ -39,6 +39,10 @@ func (s *Server) stepUpView(v *visit, kind, object, to string, noScript bool) er
 			d, err := s.Devices.Device(tx, v.ses.Account, device.ID(act.Object))
 			view.Name = d.Name
 			return err
+		case device.ActDevicesAdmit:
+			j, err := s.SignIn.JoinByID(tx, v.ses.Account, act.Object)
+			view.Name, view.Addr = agentOf(j.Agent).In(v.base.Lang), j.Addr
+			return err
 		case device.ActSubChange:
 			sub, err := s.Accounts.Sub(tx, v.ses.Account, contain.SubOfAct(act))
 			view.Name = sub.Name

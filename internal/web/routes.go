@@ -32,6 +32,11 @@ func (s *Server) Routes(mux *http.ServeMux, e *edge.Edge) {
 	limited("POST /session/renew", edge.ClassRefresh, s.renew)
 	limited("GET /session/state", edge.ClassRefresh, s.sessionState)
 
+	limited("POST /session/bound/new", edge.ClassRefresh, s.bindDevice)
+	limited("POST /session/bound", edge.ClassRefresh, s.showDevice)
+	open("GET /session/touch", s.touchPage)
+	limited("POST /session/touch", edge.ClassSignInFinish, s.touchFinish)
+
 	in("GET /stepup", s.stepUpPage)
 	in("POST /stepup", s.stepUpNoScript)
 	in("POST /stepup/begin", s.stepUpBegin)
@@ -47,6 +52,21 @@ func (s *Server) Routes(mux *http.ServeMux, e *edge.Edge) {
 	in("POST /passkeys/{id}/rename", s.passkeyRename)
 	in("GET /passkeys/{id}/remove", s.passkeyRemovePage)
 	in("POST /passkeys/{id}/remove", s.passkeyRemove)
+
+	open("GET /new", s.joinPage)
+	limited("POST /new", edge.ClassJoin, s.joinShow)
+	open("GET /new/state", s.joinState)
+	limited("POST /new/begin", edge.ClassSignInBegin, s.joinBegin)
+	limited("POST /new/finish", edge.ClassSignInFinish, s.joinFinish)
+
+	in("GET /devices/add", s.newDevicePage)
+	in("POST /devices/add", s.newDeviceCode)
+	in("GET /joins/{id}", s.joinAnswerPage)
+	in("GET /joins/{id}/state", s.joinAnswerState)
+	in("POST /joins/{id}/admit", s.joinAdmit)
+	in("POST /joins/{id}/refuse", s.joinRefuse)
+	in("GET /devices/change", s.changePage)
+	in("POST /devices/{id}/retire", s.deviceRetire)
 
 	in("GET /devices", s.devices)
 	in("POST /devices/{id}/mine", s.deviceMine)

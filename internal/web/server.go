@@ -51,6 +51,8 @@ type Settings struct {
 	Lifetimes session.Lifetimes
 	Demo      bool
 
+	DeviceKeys bool // offer browsers to bind a session to a key of the device (DBSC)
+
 	SecurityContact string // for finders of holes; "": no security.txt
 }
 
@@ -142,7 +144,7 @@ func (s *Server) show(w http.ResponseWriter, r *http.Request, status int, v View
 func (s *Server) Problem(w http.ResponseWriter, r *http.Request, p edge.Problem) {
 	v := &ErrorPage{Base: s.base(r), Status: p.Status, Code: p.Code, Title: p.Title, Detail: p.Detail, RetryIn: p.RetryAfter}
 	switch p.Code {
-	case "not_signed_in", "session_ended", "access_expired", "proof_missing":
+	case "not_signed_in", "session_ended", "access_expired", "proof_missing", "bound_missing":
 		v.Next = []NextStep{NextSignIn, NextHelp}
 	case "busy", "unavailable", "rate_limited", "internal", "no_new_keys", "keys_shut":
 		v.Next = []NextStep{NextReload, NextHome}

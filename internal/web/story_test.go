@@ -20,9 +20,10 @@ type front struct {
 	t *testing.T
 	w *signintest.World
 	h http.Handler
+	s *Server
 }
 
-func newFront(t *testing.T, w *signintest.World) front {
+func newFront(t *testing.T, w *signintest.World, with ...func(*Server)) front {
 	t.Helper()
 	set := Settings{PublicURL: signintest.Origin, Product: "Exchange"}
 	s := NewServer(Parts{
@@ -32,9 +33,12 @@ func newFront(t *testing.T, w *signintest.World) front {
 	e, err := edge.New(edge.Options{Now: w.DB.Now, PublicURL: set.PublicURL, Pages: s.Problem, Logger: slog.New(slog.DiscardHandler)})
 	w.Must(err)
 	s.Limiter = e.Limiter
+	for _, change := range with {
+		change(s)
+	}
 	mux := http.NewServeMux()
 	s.Routes(mux, e)
-	return front{t, w, e.Handler(edge.Routes(mux))}
+	return front{t, w, e.Handler(edge.Routes(mux)), s}
 }
 
 func (f front) send(r *http.Request, addr string) *httptest.ResponseRecorder {

@@ -114,6 +114,8 @@ const (
 	DidEndSession     Did = "end-session"     // Name
 	DidEndOthers      Did = "end-others"      // Count
 	DidRemoveDevice   Did = "remove-device"   // Name, Count
+	DidRetireDevice   Did = "retire-device"   // Name
+	DidRefuseJoin     Did = "refuse-join"     // Name
 	DidAnswerMine     Did = "answer-mine"     // Name
 	DidAnswerNotMine  Did = "answer-not-mine" // Name, Count
 	DidAddPasskey     Did = "add-passkey"     // Name

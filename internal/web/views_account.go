@@ -68,6 +68,7 @@ type PasskeyKind string
 const (
 	OnPhone       PasskeyKind = "phone"
 	OnComputer    PasskeyKind = "computer"
+	InApp         PasskeyKind = "app"
 	OnSecurityKey PasskeyKind = "security-key"
 	InManager     PasskeyKind = "manager" // a password manager that carries it to several devices
 )
@@ -107,6 +108,7 @@ const (
 type PasskeyAdd struct {
 	Base
 	SecurityKey bool
+	Strange     bool // a key added from here would hold withdrawals
 	NeedsScript bool
 }
 
@@ -174,6 +176,7 @@ type Session struct {
 	Here     bool
 	Agent    Agent
 	How      How
+	Bound    bool // by its browser, to a key of the device
 	Weak     bool // a recovery code: may look, cannot change anything
 	SignedIn time.Time
 	LastSeen time.Time

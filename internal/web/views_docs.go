@@ -36,6 +36,7 @@ var errorChapters = []ErrorChapter{
 	{ID: "step-up", Title: text("errors.step-up")},
 	{ID: "accounts", Title: text("errors.accounts")},
 	{ID: "keys", Title: text("errors.keys")},
+	{ID: "new-device", Title: text("errors.new-device")},
 	{ID: "links", Title: text("errors.links")},
 	{ID: "operators", Title: text("errors.operators")},
 	{ID: "clients", Title: text("errors.clients")},

@@ -144,6 +144,7 @@ type StepUp struct {
 	Base
 	Act, Object string // device.Act
 	Name        string // of the object, as its owner calls it
+	Addr        string // of a new device that would be let in
 	To          string // where the act goes on
 	Cancel      string // where "Cancel" leads; "" is /
 	Lasts       time.Duration
@@ -165,6 +166,17 @@ type Renew struct {
 }
 
 func (*Renew) page() (string, string) { return "renew", "" }
+
+// Touch is where a session waits whose browser did not show the key of its device.
+//
+//	GET  /session/touch?to=
+//	passkey.js: /signin/begin, POST /session/touch. Without script: a link to /signin?to=
+type Touch struct {
+	Base
+	To string
+}
+
+func (*Touch) page() (string, string) { return "session-touch", "" }
 
 // Leave asks whether to sign out here, because an app says so, and says that it is done.
 //

@@ -8,8 +8,8 @@ import (
 
 // Evidence is what is known about where a passkey lives, as keys of texts.
 type Evidence struct {
-	Where   string   // "evidence.where." and: phone, device, key, google, apple, manager, claimed; "" says the plain words of the grade
-	Says    string   // "evidence.by." and: google.strongbox, google.tee, apple, maker; "" when nobody vouches
+	Where   string   // "evidence.where." and: phone, device, key, app, google, apple, manager, claimed; "" says the plain words of the grade
+	Says    string   // "evidence.by." and: google.strongbox, google.tee, apple, apple.app, maker; "" when nobody vouches
 	Model   string   // proved, of a security key
 	Faults  []string // "evidence.fault." and one word each: why nobody vouches, or why that is not enough
 	Checked int      // level at which its face or finger check was certified; 0: unknown
@@ -30,6 +30,8 @@ func evidenceOf(k device.Key) Evidence {
 		v.Where = "google"
 	case k.Grade == device.Synced && strings.HasPrefix(k.Provider, "Apple"):
 		v.Where = "apple"
+	case k.Kind == device.Phone:
+		v.Where = "app"
 	case k.Grade == device.Claimed:
 		v.Where = "claimed"
 	}
@@ -42,7 +44,9 @@ func evidenceOf(k device.Key) Evidence {
 			v.Says = "google.strongbox"
 		}
 	case device.Apple:
-		v.Says = "apple"
+		if v.Says = "apple"; e.App {
+			v.Says = "apple.app"
+		}
 	case device.Maker:
 		v.Says = "maker"
 	}

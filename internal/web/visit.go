@@ -59,7 +59,8 @@ func (v *visit) proved() error {
 // current finds the session of the access cookie.
 func (s *Server) current(r *http.Request) (session.Live, error) {
 	token, _ := edge.AccessCookie.Read(r)
-	live, err := s.Sessions.Check(r.Context(), token, edge.CauseFrom(r.Context()).Addr, "")
+	bound, _ := edge.BoundCookie.Read(r)
+	live, err := s.Sessions.CheckBrowser(r.Context(), token, bound, edge.CauseFrom(r.Context()).Addr)
 	if errors.Is(err, session.ErrNotSignedIn) && token == "" {
 		if _, ok := edge.RefreshCookie.Read(r); ok {
 			return live, session.ErrAccessExpired // the browser dropped the access cookie when its minutes were over
@@ -114,15 +115,20 @@ func (s *Server) turnAway(w http.ResponseWriter, r *http.Request, err error) {
 	to := url.QueryEscape(localPath(r.URL.RequestURI()))
 	_, canRenew := edge.RefreshCookie.Read(r)
 	switch {
-	case canRenew && (errors.Is(err, session.ErrAccessExpired) || errors.Is(err, session.ErrProofMissing)):
+	case canRenew && renewable(err):
 		http.Redirect(w, r, "/session/renew?to="+to, http.StatusSeeOther)
 	case errors.Is(err, session.ErrEnded):
 		http.Redirect(w, r, "/signin?note=ended&to="+to, http.StatusSeeOther)
-	case errors.Is(err, session.ErrNotSignedIn), errors.Is(err, session.ErrAccessExpired), errors.Is(err, session.ErrProofMissing):
+	case errors.Is(err, session.ErrNotSignedIn), renewable(err):
 		http.Redirect(w, r, "/signin?to="+to, http.StatusSeeOther)
 	default:
 		edge.Fail(w, r, err)
 	}
+}
+
+// renewable: a session may stand behind this, and what is missing the browser can bring.
+func renewable(err error) bool {
+	return errors.Is(err, session.ErrAccessExpired) || errors.Is(err, session.ErrProofMissing) || errors.Is(err, session.ErrBoundMissing)
 }
 
 // fill reads who is signed in, for the frame of the page.
@@ -227,14 +233,20 @@ func (s *Server) hand(w http.ResponseWriter, iss session.Issued, remember bool) 
 }
 
 func (s *Server) handEntered(w http.ResponseWriter, in signin.Entered, remember bool) {
+	s.handDevice(w, in)
+	s.hand(w, in.Issued, remember)
+	s.offerDeviceKey(w, in.Issued)
+}
+
+func (s *Server) handDevice(w http.ResponseWriter, in signin.Entered) {
 	if in.DeviceCookie != "" {
 		edge.DeviceCookie.Set(w, in.DeviceCookie, 400*24*time.Hour) // the longest browsers keep (RFC 6265bis §5.6.2)
 	}
-	s.hand(w, in.Issued, remember)
 }
 
 // drop removes the tokens of this browser: only for an end the person asked for.
 func (s *Server) drop(w http.ResponseWriter) {
 	edge.AccessCookie.Clear(w)
 	edge.RefreshCookie.Clear(w)
+	edge.BoundCookie.Clear(w)
 }

@@ -132,3 +132,24 @@ func must(err error) {
 		panic("prooftest: " + err.Error())
 	}
 }
+
+// Registration is the JWT that a browser registers its device key with (DBSC), as Chromium 156 writes it.
+func (k *Key) Registration(challenge, authorization string, options ...Option) string {
+	return k.deviceJWT(map[string]any{"alg": k.alg, "jwk": k.JWK(), "typ": "dbsc+jwt"}, map[string]any{"authorization": authorization, "jti": challenge}, options)
+}
+
+// Device is the JWT that it shows the key with later.
+func (k *Key) Device(challenge string, options ...Option) string {
+	return k.deviceJWT(map[string]any{"alg": k.alg, "typ": "dbsc+jwt"}, map[string]any{"jti": challenge}, options)
+}
+
+func (k *Key) deviceJWT(head, claims map[string]any, options []Option) string {
+	for _, o := range options {
+		o(head, claims)
+	}
+	h, err := json.Marshal(head)
+	must(err)
+	c, err := json.Marshal(claims)
+	must(err)
+	return k.Sign(h, c)
+}

@@ -255,7 +255,7 @@ func (p *Person) AddKey(keys *softkey.Authenticator, name string) (device.Key, e
 	if err != nil {
 		return device.Key{}, err
 	}
-	return p.W.SignIn.FinishAddKey(ctx, p.Cause(), ses, name, answer)
+	return p.W.SignIn.FinishAddKey(ctx, p.Cause(), ses, name, answer, nil)
 }
 
 // SecondKey adds one more passkey in one go.

@@ -3,6 +3,7 @@ package signintest
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
 	"errors"
 	"log/slog"
 	"net/netip"
@@ -21,6 +22,7 @@ import (
 	"keyward/internal/keyring/keyringtest"
 	"keyward/internal/session"
 	"keyward/internal/signin"
+	"keyward/internal/softkey"
 	"keyward/internal/store"
 	"keyward/internal/storetest"
 )
@@ -96,6 +98,9 @@ func (l *Logged) Logger() *slog.Logger {
 	return slog.New(slog.NewJSONHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
 
+// Maker attests keys of phones, and these worlds trust its word.
+var Maker = softkey.NewMaker()
+
 // Each tells one story on every database, with a clock of its own.
 func Each(t *testing.T, story func(t *testing.T, w *World)) {
 	t.Helper()
@@ -121,7 +126,7 @@ func Process(t testing.TB, db *store.DB, ring *keyring.Ring, clock *Clock) *Worl
 	w := &World{T: t, Clock: clock, DB: db, Ring: ring, Log: audit.New(ring), Logged: new(Logged)}
 	w.Accounts = account.New(w.Log, ring)
 	var err error
-	w.Devices, err = device.New(device.Config{RPID: "example.com", RPName: "Example", Origins: []string{Origin}, Now: db.Now}, ring, w.Log)
+	w.Devices, err = device.New(device.Config{RPID: "example.com", RPName: "Example", Origins: []string{Origin}, Now: db.Now, AndroidRoots: []*x509.Certificate{Maker.Root}}, ring, w.Log)
 	w.Must(err)
 	w.Watch = audit.NewWatch(db, w.Log, "test", db.Now)
 	w.Watch.OfflineFor = session.DefaultLifetimes().Access

@@ -120,6 +120,24 @@ async function addPasskey(form, hint) {
   go(to ?? '/passkeys');
 }
 
+// ---- a new device that is let in with a code
+
+async function showCode(form) {
+  await get('/session/state'); // brings the nonce the proof needs: the code is then bound to this browser's key too
+  const { to } = await post('/new', new URLSearchParams(new FormData(form)), { prove: true });
+  go(to);
+}
+
+async function joinKey(form) {
+  await get('/session/state');
+  const begun = await post('/new/begin', {}, { prove: true });
+  say(form, 'waiting');
+  const credential = await navigator.credentials.create({ publicKey: creationOptions(begun) });
+  say(form, 'checked');
+  const { to } = await post('/new/finish', { credential: credential.toJSON(), name: new FormData(form).get('name') ?? '' }, { prove: true });
+  go(to);
+}
+
 // ---- the touch for a named act
 
 /** Run an act; if it needs a touch that this very page names, ask for it here and run the act once more. Else go where the server says. */
@@ -176,7 +194,17 @@ async function sendCode(form) {
 
 // ---- forms
 
-const ceremonies = { 'sign-in': signIn, 'sign-up': signUp, add: addPasskey, 'step-up': stepUp };
+/** The touch after a session came without its device's key: a new session takes its place. */
+async function touchAnew(form) {
+  const begun = await post('/signin/begin', {});
+  say(form, 'waiting');
+  const credential = await navigator.credentials.get({ publicKey: requestOptions(begun) });
+  say(form, 'checked');
+  const { to } = await post('/session/touch', { credential: credential.toJSON(), to: new FormData(form).get('to') ?? '' }, { prove: true });
+  go(to);
+}
+
+const ceremonies = { 'sign-in': signIn, 'sign-up': signUp, add: addPasskey, 'step-up': stepUp, lapsed: touchAnew, join: joinKey };
 
 async function busy(form, run) {
   if (form.ariaBusy === 'true') return;
@@ -201,11 +229,13 @@ document.addEventListener('submit', (event) => {
   const ceremony = ceremonies[form.dataset.ceremony];
   const act = form.matches('[data-fresh][data-act]');
   const proof = form.matches('[data-proof]');
-  if (!ceremony && !act && !proof) return;
+  const code = form.matches('[data-code]');
+  if (!ceremony && !act && !proof && !code) return;
   event.preventDefault();
   const hint = event.submitter?.name === 'hint' ? event.submitter.value : undefined;
   busy(form, async () => {
     if (proof) return sendCode(form);
+    if (code) return showCode(form);
     if (!able) return say(form, 'unsupported');
     return ceremony ? ceremony(form, hint) : touchThenSend(form, event.submitter);
   });

@@ -55,7 +55,9 @@ if (page) {
       await refresh();
       go(to);
     } catch (error) {
-      if (error instanceof Problem && error.status < 500) {
+      if (error.code === 'bound_missing') {
+        go(`/session/touch?to=${encodeURIComponent(to)}`); // the browser did not show its device's key
+      } else if (error instanceof Problem && error.status < 500) {
         go(`/signin?note=ended&to=${encodeURIComponent(to)}`);
       } else {
         offline.hidden = false; // still signed in: only the way to the server is gone
