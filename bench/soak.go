@@ -6,6 +6,7 @@ var soakParts = []part{
 	{"refresh-sqlite", (*bench).refreshSQLite},
 	{"refresh-postgres", (*bench).refreshPostgres},
 	{"gate-keys", (*bench).manyKeys},
+	{"evidence-keys", (*bench).manyJudged},
 	{"audit", (*bench).auditLog},
 	{"kills-sqlite", (*bench).killsSQLite},
 	{"kills-postgres", (*bench).killsPostgres},
