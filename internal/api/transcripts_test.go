@@ -91,7 +91,7 @@ func (tp *tape) keys(who string, app *softkey.App) {
 
 // Of these another value comes each time, or at any time, and nothing is carried on.
 var passing = map[string]string{
-	"jti": "jti", "iat": "now", "ath": "SHA-256 of access_token", "nonce": "nonce", "request_id": "request_id", "expires_in": "seconds",
+	"jti": "jti", "iat": "now", "ath": "SHA-256 of access_token", "nonce": "nonce", "request_id": "request_id", "expires_in": "seconds", "took_ms": "ms",
 	"clientDataJSON": "client_data", "attestationObject": "attestation_object", "authenticatorData": "authenticator_data", "signature": "signature",
 	"publicKey": "public_key", "app_attestation": "app_attestation", "app_assertion": "app_assertion",
 }
