@@ -267,7 +267,7 @@ func (c *core) runGate(ctx context.Context, logger *slog.Logger) error {
 		running.Wait()
 		<-watching
 	}()
-	relax()
+	relax(bg)
 	server := gateServer(gateHandler(g), logger)
 	server.RegisterOnShutdown(g.EndStreams)
 	failed := make(chan error, 2)

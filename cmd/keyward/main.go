@@ -8,8 +8,10 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime"
 	"runtime/debug"
 	"syscall"
+	"time"
 
 	"github.com/alecthomas/kong"
 
@@ -69,12 +71,37 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 // instead of twice: what lives is small and short, and that gives back a tenth of the
 // processor under load (docs/performance.md). What the start left behind goes first, so
 // that it is not kept for that.
-func relax() {
+func relax(ctx context.Context) {
 	if os.Getenv("GOGC") != "" {
 		return
 	}
 	debug.FreeOSMemory()
 	debug.SetGCPercent(400)
+	go settle(ctx)
+}
+
+// settle gives back what the loops of a server that nobody asks leave lying: with a heap
+// that may grow to five times what lives, that would be all of it before it is collected
+// once. A server that is asked collects by itself, and one that remembers much is left
+// alone: a collection would cost more than it gives.
+func settle(ctx context.Context) {
+	const small = 64 << 20
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	seen := m.NumGC - m.NumForcedGC // those that nobody asked for
+	for wait := 4 * time.Second; ; wait = time.Minute { // the first looks of all loops are over
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(wait):
+		}
+		runtime.ReadMemStats(&m)
+		now := m.NumGC - m.NumForcedGC
+		if now == seen && m.HeapAlloc < small {
+			debug.FreeOSMemory()
+		}
+		seen = now
+	}
 }
 
 func run(args []string, stdout, stderr io.Writer) int {

@@ -100,7 +100,7 @@ func (a *app) serveOn(ctx context.Context, logger *slog.Logger, publicL, opsL, o
 	done := make(chan struct{})
 	go func() { defer close(done); a.background(bg) }()
 
-	relax()
+	relax(bg)
 	public := a.edge.Server(a.public)
 	ops := &http.Server{Handler: a.ops.Handler(), ReadHeaderTimeout: 5 * time.Second}
 	failed := make(chan error, 5)
