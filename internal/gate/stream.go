@@ -243,6 +243,11 @@ func (s *stream) end(status uint16, reason string) {
 	if !ready {
 		return // open looks
 	}
+	s.part(status, reason)
+}
+
+// part says good-bye at both ends.
+func (s *stream) part(status uint16, reason string) {
 	s.client.quiet()
 	s.upstream.quiet()
 	var byes sync.WaitGroup

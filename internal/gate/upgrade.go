@@ -91,12 +91,10 @@ func (s *stream) open(client, upstream net.Conn) {
 	s.upstream.init(upstream, true)
 	s.mu.Lock()
 	s.ready = true
-	over := s.ending.Load() != nil
+	over := s.ending.Load()
 	s.mu.Unlock()
-	if over { // the gate stops
-		reset(client)
-		reset(upstream)
-		close(s.said)
+	if over != nil { // the gate stopped, or a key ended, between the answer and this
+		s.part(over.status, over.reason)
 	}
 	s.hold()
 }
