@@ -88,7 +88,7 @@ func settle(ctx context.Context) {
 	const small = 64 << 20
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	seen := m.NumGC - m.NumForcedGC // those that nobody asked for
+	seen := m.NumGC - m.NumForcedGC                     // those that nobody asked for
 	for wait := 4 * time.Second; ; wait = time.Minute { // the first looks of all loops are over
 		select {
 		case <-ctx.Done():
