@@ -88,12 +88,17 @@ func settle(ctx context.Context) {
 	const small = 64 << 20
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	seen := m.NumGC - m.NumForcedGC                     // those that nobody asked for
-	for wait := 4 * time.Second; ; wait = time.Minute { // the first looks of all loops are over
+	seen := m.NumGC - m.NumForcedGC        // those that nobody asked for
+	wait := time.NewTimer(4 * time.Second) // the first looks of all loops are over
+	defer wait.Stop()
+	for first := true; ; first = false {
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(wait):
+		case <-wait.C:
+		}
+		if first {
+			dropStart()
 		}
 		runtime.ReadMemStats(&m)
 		now := m.NumGC - m.NumForcedGC
@@ -101,6 +106,7 @@ func settle(ctx context.Context) {
 			debug.FreeOSMemory()
 		}
 		seen = now
+		wait.Reset(time.Minute)
 	}
 }
 
