@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"keyward/internal/account"
 	"keyward/internal/device"
@@ -213,6 +214,22 @@ func (s *Service) Expire(ctx context.Context) error {
 		}
 	}
 	return err
+}
+
+// Run ends what ran out, until ctx ends.
+func (s *Service) Run(ctx context.Context, report func(error)) {
+	t := time.NewTicker(expireEvery)
+	defer t.Stop()
+	for {
+		if err := s.Expire(ctx); err != nil && ctx.Err() == nil {
+			report(err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+		}
+	}
 }
 
 // evidenceOf is the JSON that package executor reads.

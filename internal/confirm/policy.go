@@ -22,6 +22,8 @@ const (
 	// expireAtOnce bounds one round of ending what ran out: each is an event of its own.
 	expireAtOnce = 200
 
+	expireEvery = time.Minute
+
 	maxEvidence = 16 << 10 // bytes of JSON
 )
 
