@@ -11,8 +11,9 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
-	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -188,11 +189,19 @@ func jwks(key *ecdsa.PublicKey) string {
 	return fmt.Sprintf(`{"keys":[{"kty":"EC","crv":"P-256","x":%q,"y":%q,"kid":"k1","use":"sig","alg":"ES256"}]}`, b64(x), b64(y))
 }
 
+// answering is an issuer that says one thing.
+type answering string
+
+func (a answering) RoundTrip(*http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(string(a)))}, nil
+}
+
 func verifier(t testing.TB, keys string, change ...func(*executor.Config)) *executor.Verifier {
 	t.Helper()
-	at := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, keys) }))
-	t.Cleanup(at.Close)
-	c := executor.Config{Issuer: issuer, Audience: audience, RPID: rpID, Origins: []string{issuer}, JWKSURL: at.URL}
+	c := executor.Config{
+		Issuer: issuer, Audience: audience, RPID: rpID, Origins: []string{issuer}, JWKSURL: issuer + "/oauth/jwks",
+		HTTPClient: &http.Client{Transport: answering(keys)},
+	}
 	for _, f := range change {
 		f(&c)
 	}
@@ -201,12 +210,4 @@ func verifier(t testing.TB, keys string, change ...func(*executor.Config)) *exec
 		t.Fatal(err)
 	}
 	return v
-}
-
-func unb64(s string) string {
-	b, err := base64.RawURLEncoding.DecodeString(s)
-	if err != nil {
-		return s
-	}
-	return string(b)
 }

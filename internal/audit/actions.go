@@ -147,7 +147,7 @@ var actions = map[Action]Spec{
 		plain: text{"A new device was refused.", "새 기기가 거절됐어요."},
 	},
 	"intent.created": {
-		Shown: true, OCSF: OCSF{ocsfEntity, 1},
+		Notice: Critical, Mail: "intent_new_address", Shown: true, OCSF: OCSF{ocsfEntity, 1},
 		cases: []variant{{"first", "yes", text{"“{client}” asks for your approval: {sum} to an address that is new here, {to}.", "“{client}” 서비스가 처음 쓰는 “{to}” 주소로 보내는 “{sum}” 출금의 승인을 요청했어요."}}},
 		say:   text{"“{client}” asks for your approval: {sum} to {to}.", "“{client}” 서비스가 “{to}” 주소로 보내는 “{sum}” 출금의 승인을 요청했어요."},
 		plain: text{"A withdrawal waits for an approval.", "출금 승인이 요청됐어요."},

@@ -21,6 +21,7 @@ const (
 	KeyAdded          Kind = "key_added"
 	KeyJoined         Kind = "key_joined" // the passkey of a new device that came in with a code
 	JoinRefused       Kind = "join_refused"
+	IntentNewAddress  Kind = "intent_new_address"
 	IntentApproved    Kind = "intent_approved"
 	IntentRefused     Kind = "intent_refused"
 	KeyRemoved        Kind = "key_removed"
@@ -196,6 +197,10 @@ var sheets = map[Kind]sheet{
 		aside: "mail.join_refused.do", asideText: "mail.join_refused.how", freeze: true, page: "nav.activity",
 	},
 	// No link leads to an approval, here or anywhere: a mail is no place to decide from.
+	IntentNewAddress: {
+		title: "mail.intent_new_address.title", lead: "mail.intent_new_address.lead", facts: []fact{factSum, factTo, factWhen},
+		aside: "mail.intent_new_address.do", asideText: "mail.intent_new_address.how", freeze: true, page: "nav.activity",
+	},
 	IntentApproved: {
 		title: "mail.intent_approved.title", lead: "mail.intent_approved.lead", facts: []fact{factSum, factTo, factKey, factDevice, factWhen, factWhere},
 		aside: "mail.intent_approved.do", asideText: "mail.intent_approved.how", freeze: true, page: "nav.activity",
