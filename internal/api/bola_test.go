@@ -38,8 +38,8 @@ func TestAnothersObjectsLookLikeNone(t *testing.T) {
 	bodies := map[string]any{"PATCH": map[string]string{"name": "Mine now"}, "PATCH apps": map[string][]string{"scopes": {"read"}},
 		"PATCH keys":        map[string]any{"version": 1, "purpose": "Mine now"},
 		"PATCH subaccounts": map[string]any{"version": 1, "name": "Mine now"},
-		"approvals-finish": map[string]any{"credential": map[string]string{}}, "approvals-refuse": map[string]bool{"freeze": false},
-		"keys-rotate":       map[string]any{"version": 1, "why": "leak"}, "keys-retire": map[string]any{"force": true}, "keys-keep": map[string]any{"until": "2026-04-01T00:00:00Z"}}
+		"approvals-finish":  map[string]any{"credential": map[string]string{}}, "approvals-refuse": map[string]bool{"freeze": false},
+		"keys-rotate": map[string]any{"version": 1, "why": "leak"}, "keys-retire": map[string]any{"force": true}, "keys-keep": map[string]any{"until": "2026-04-01T00:00:00Z"}}
 	holdings := func() string {
 		var all []string
 		for _, path := range []string{"/passkeys", "/devices", "/contacts", "/sessions", "/apps", "/keys", "/subaccounts"} {

@@ -578,6 +578,30 @@ func TestAWithdrawalThatIsNoneIsNotAsked(t *testing.T) {
 	})
 }
 
+// An operator who asks for a longer wait gets it for addresses that wait already; one who asks for a shorter one later
+// shortens none.
+func TestAHoldOfAnAddressOnlyGrows(t *testing.T) {
+	each(t, func(t *testing.T, d *desk) {
+		p := d.Person()
+		with := func(hold time.Duration) time.Duration {
+			other, err := confirm.New(d.Parts, confirm.Settings{AddressHold: hold})
+			d.Must(err)
+			i, err := other.Create(context.Background(), backEnd, d.ask(p))
+			d.Must(err)
+			d.Must(other.Refuse(context.Background(), p.Cause(), p.Session(), i.ID))
+			return i.To.HoldUntil.Sub(i.To.FirstAt)
+		}
+		for _, step := range []struct{ set, want time.Duration }{{24 * time.Hour, 24 * time.Hour}, {48 * time.Hour, 48 * time.Hour}, {24 * time.Hour, 48 * time.Hour}} {
+			if got := with(step.set); got != step.want {
+				t.Errorf("set to %v it waits %v, want %v", step.set, got, step.want)
+			}
+		}
+		if _, err := confirm.New(d.Parts, confirm.Settings{AddressHold: time.Hour}); err == nil {
+			t.Error("an hour is taken")
+		}
+	})
+}
+
 // Nothing in the tables foretells a challenge or is a proof, and an erased account leaves no address behind.
 func TestRowsHoldNoChallengeAndAreErased(t *testing.T) {
 	each(t, func(t *testing.T, d *desk) {
