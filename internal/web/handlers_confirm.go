@@ -92,6 +92,23 @@ func (c *Confirm) cannot(err error) error {
 	return nil
 }
 
+// confirmNext is an address short enough to type on a second device: it leads to what waits longest.
+func (s *Server) confirmNext(v *visit) error {
+	to := "/activity"
+	err := s.DB.View(v.r.Context(), func(tx *store.Tx) error {
+		waiting, err := s.Confirm.Waiting(tx, v.ses.Account)
+		if len(waiting) > 0 {
+			to = "/confirm/" + waiting[0].ID
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	v.done(to)
+	return nil
+}
+
 func (s *Server) confirmPage(v *visit) error {
 	return s.confirmView(v, http.StatusOK, func(*Confirm) {})
 }

@@ -74,11 +74,14 @@ func TestTheConfirmPage(t *testing.T) {
 		path := "/confirm/" + id
 
 		// Where it was asked from: what would be enough stands in the place of the button.
-		f.wants(open(laptop).send("GET", path, nil), 200, "Approve this withdrawal?", "This very device", "It cannot be approved from here", "another device of yours", "Did someone tell you to do this on the phone?")
+		f.wants(open(laptop).send("GET", path, nil), 200, "Approve this withdrawal?", "This very device", "It cannot be approved from here", "another device of yours", "/confirm.", "Did someone tell you to do this on the phone?")
 		// On the other: all of it, in full, readable without script.
 		page := open(phone).send("GET", path, nil)
 		f.wants(page, 200, "0.25", "BTC", "bitcoin", "0.0001", "<span>bc1q</span><span>w508</span><span>d6qe</span>", "<span>v8f3</span><span>t4</span>", "Rent &lt;March&gt;", "This address is new here",
 			"Firefox on Linux", "treasury", "Approve with passkey", "Not me: refuse and freeze", laptop.Mail)
+		if got := open(phone).send("GET", "/confirm", nil); got.Code != 303 || got.Header().Get("Location") != path {
+			t.Errorf("the short address: %d to %q", got.Code, got.Header().Get("Location"))
+		}
 		f.wants(open(phone).send("POST", path, nil), 200, "Approve with passkey")
 		f.wants(open(phone).send("GET", path+"/state", nil), 200, `"pending"`)
 		stranger := w.Person()

@@ -117,6 +117,7 @@ func (s *Server) Routes(mux *http.ServeMux, e *edge.Edge) {
 	in("GET /subaccounts/{id}/close", s.subClosePage)
 	in("POST /subaccounts/{id}/close", s.subClose)
 
+	in("GET /confirm", s.confirmNext)
 	in("GET /confirm/{id}", s.confirmPage)
 	in("POST /confirm/{id}", s.confirmNoScript)
 	in("GET /confirm/{id}/state", s.confirmState)

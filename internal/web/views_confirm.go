@@ -4,6 +4,7 @@ import "time"
 
 // Confirm is a withdrawal that its owner reads in full, and answers.
 //
+//	GET  /confirm              303 to what waits longest, or to /activity
 //	GET  /confirm/{id}
 //	POST /confirm/{id}         ()  without script: renders it with NeedsScript
 //	POST /confirm/{id}/refuse  ()  303 back
