@@ -31,6 +31,7 @@ var chapters = []struct{ anchor, title string }{
 	{"accounts", "Accounts"},
 	{"keys", "Passkeys and devices"},
 	{"new-device", "A new device"},
+	{"money", "Withdrawals"},
 	{"links", "Links in mails"},
 	{"operators", "Operators"},
 	{"clients", "Back ends"},

@@ -21,6 +21,9 @@ const (
 	maxToken = 8 << 10
 	maxProof = 4 << 10
 
+	// maxSigned: a confirmation carries the answer of an authenticator, about 3 KiB, at most 12 with an RSA key.
+	maxSigned = 32 << 10
+
 	// minJTI is 96 bits in base64url, the least that RFC 9449 §4.2 calls sufficient.
 	minJTI = 16
 	maxJTI = 128

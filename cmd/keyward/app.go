@@ -17,6 +17,7 @@ import (
 	"keyward/internal/apikey"
 	"keyward/internal/audit"
 	"keyward/internal/config"
+	"keyward/internal/confirm"
 	"keyward/internal/contain"
 	"keyward/internal/device"
 	"keyward/internal/edge"
@@ -118,6 +119,7 @@ type domains struct {
 	contain  *contain.Service
 	mint     *session.Mint
 	oauth    *oauth.Service
+	confirm  *confirm.Service
 	watch    *audit.Watch
 }
 
@@ -155,6 +157,13 @@ func (c *core) domains(met session.Metrics, transport http.RoundTripper, bots bo
 		Fresh: d.watch.Valid, Gates: d.watch,
 	})
 	d.watch.OnEffect(d.oauth.Heard)
+	d.confirm, err = confirm.New(confirm.Parts{
+		DB: c.db, Ring: c.ring, Log: c.log, Accounts: d.accounts, Devices: d.devices, Sessions: d.sessions, Mint: d.mint,
+	}, confirmSettings(c.cfg.Confirm))
+	if err != nil {
+		return nil, err
+	}
+	d.contain.AlsoErase(d.confirm.Erase)
 	return d, nil
 }
 
@@ -276,7 +285,7 @@ func (c *core) build(ctx context.Context, logger *slog.Logger, x extras) (*app, 
 	}
 	a.web = web.NewServer(web.Parts{
 		DB: c.db, Ring: c.ring, Log: c.log, Accounts: a.accounts, Devices: a.devices, Sessions: a.sessions, SignIn: a.signin,
-		OAuth: a.oauth, Contain: a.contain, BotKeys: a.botKeys, Notify: a.notify, Limiter: a.edge.Limiter, Renderer: render, Places: places, Logger: logger,
+		OAuth: a.oauth, Contain: a.contain, BotKeys: a.botKeys, Confirm: a.confirm, Notify: a.notify, Limiter: a.edge.Limiter, Renderer: render, Places: places, Logger: logger,
 	}, pageSettings(c.cfg, x.demo))
 
 	gitHub, err := openGitHubKeys(c.cfg.Leaks.GitHubKeysFile)
@@ -287,7 +296,7 @@ func (c *core) build(ctx context.Context, logger *slog.Logger, x extras) (*app, 
 	a.web.Routes(mux, a.edge)
 	apiServer := api.New(api.Parts{
 		DB: c.db, Ring: c.ring, Log: c.log, Accounts: a.accounts, Devices: a.devices, Sessions: a.sessions, SignIn: a.signin,
-		Contain: a.contain, OAuth: a.oauth, BotKeys: a.botKeys, Limiter: a.edge.Limiter, Logger: logger,
+		Contain: a.contain, OAuth: a.oauth, BotKeys: a.botKeys, Confirm: a.confirm, Limiter: a.edge.Limiter, Logger: logger,
 	}, api.Settings{PublicURL: c.cfg.PublicURL, Backends: c.cfg.Backends, GitHub: gitHub})
 	apiServer.Routes(mux, a.edge)
 	api.NewOAuth(apiServer, a.oauth).Routes(mux, a.edge)
@@ -361,6 +370,10 @@ func (a *app) background(ctx context.Context) {
 	run("meter of keys", func(ctx context.Context) error { a.botKeys.RunMeter(ctx, report("meter of keys")); return nil })
 	run("reminders about keys", func(ctx context.Context) error {
 		a.botKeys.RunReminders(ctx, report("reminders about keys"))
+		return nil
+	})
+	run("withdrawals that ran out", func(ctx context.Context) error {
+		a.confirm.Run(ctx, report("withdrawals that ran out"))
 		return nil
 	})
 	run("refusals", func(ctx context.Context) error { return a.refusals.Run(ctx, a.logger) })

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"math/big"
+
 	"keyward/internal/config"
+	"keyward/internal/confirm"
 	"keyward/internal/place"
 	"keyward/internal/session"
 	"keyward/internal/web"
@@ -18,6 +21,21 @@ func pageSettings(cfg config.Config, demo bool) web.Settings {
 	}
 	if cfg.Mail.From != "" {
 		s.MailFrom = []string{cfg.Mail.From}
+	}
+	return s
+}
+
+// confirmSettings reads amounts that config has checked; what it lets through and is none is no limit.
+func confirmSettings(c config.Confirm) confirm.Settings {
+	s := confirm.Settings{AddressHold: c.AddressHold, Limits: map[string]confirm.Limit{}}
+	amount := func(text string) *big.Rat {
+		if r, ok := new(big.Rat).SetString(text); ok {
+			return r
+		}
+		return nil
+	}
+	for _, l := range c.Limits {
+		s.Limits[l.Asset] = confirm.Limit{Small: amount(l.Small), SecondDeviceAbove: amount(l.SecondDeviceAbove)}
 	}
 	return s
 }

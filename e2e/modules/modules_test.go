@@ -2,6 +2,7 @@ package modules
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"os"
@@ -149,6 +150,36 @@ func TestATouchIsTakenForTheActThePageNames(t *testing.T) {
 	asked, _ := json.Marshal([]any{want})
 	if string(begun) != string(asked) {
 		t.Errorf("asked for %s, want %s", begun, asked)
+	}
+}
+
+// The browser's key speaks before the touch and after it; the challenge of the withdrawal is what the passkey signs.
+func TestAWithdrawalIsSignedInTheBrowser(t *testing.T) {
+	e := newEndpoints(t)
+	b := start(t)
+	enrol(t, b, e)
+	do(t, b, chromedp.Navigate(e.url+"/confirm/int_1"), chromedp.Click(chromedp.CSS(`form[data-ceremony="confirm"] button:not([form])`)))
+	at(t, b, "/done")
+	e.mu.Lock()
+	sent := e.got["/confirm/int_1/finish"]
+	renewals, begun := e.renewals, len(e.got["/confirm/int_1/begin"])
+	e.mu.Unlock()
+	if len(sent) != 1 || begun != 1 || renewals != 2 {
+		t.Fatalf("%d begun, %d sent, %d renewals", begun, len(sent), renewals)
+	}
+	text := sent[0].(map[string]any)["credential"].(map[string]any)["response"].(map[string]any)["clientDataJSON"].(string)
+	client, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil || !strings.Contains(string(client), `"challenge":"`+moneyChallenge+`"`) {
+		t.Errorf("signed %s (%v)", client, err)
+	}
+	for _, form := range []string{"no", "notme"} {
+		do(t, b, chromedp.Navigate(e.url+"/confirm/int_1"), chromedp.Click(chromedp.CSS(`button[form="`+form+`"]`)))
+		at(t, b, "/done")
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if strings.Join(e.posted, " ") != "/confirm/int_1/refuse /confirm/int_1/freeze" || len(e.got["/confirm/int_1/finish"]) != 1 {
+		t.Errorf("posted %v", e.posted)
 	}
 }
 

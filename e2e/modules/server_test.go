@@ -19,6 +19,9 @@ const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src
 
 const goodNonce = "nonce-2"
 
+// moneyChallenge is the SHA-256 of nothing, as good as that of a withdrawal.
+const moneyChallenge = "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"
+
 // endpoints plays the server. Fields above mu are set before the browser comes.
 type endpoints struct {
 	t     *testing.T
@@ -63,6 +66,18 @@ func newEndpoints(t *testing.T) *endpoints {
 		http.Redirect(w, r, "/done", http.StatusSeeOther)
 	})
 	mux.HandleFunc("POST /passkeys/key_1/remove", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/done", http.StatusSeeOther) })
+	mux.HandleFunc("GET /confirm/int_1", func(w http.ResponseWriter, r *http.Request) {
+		e.page(w, &web.Confirm{Base: e.base(true), ID: "int_1", State: "pending", Payment: web.Payment{Amount: "0.25", Asset: "BTC", Network: "bitcoin", Address: "bc1q"}, Left: 100, All: 120, Until: time.Now().Add(time.Minute)})
+	})
+	mux.HandleFunc("GET /confirm/int_1/state", func(w http.ResponseWriter, r *http.Request) { answer(w, 200, map[string]any{"state": "pending"}) })
+	for _, path := range []string{"/confirm/int_1/refuse", "/confirm/int_1/freeze"} {
+		mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) {
+			e.mu.Lock()
+			defer e.mu.Unlock()
+			e.posted = append(e.posted, path)
+			http.Redirect(w, r, "/done", http.StatusSeeOther)
+		})
+	}
 	mux.HandleFunc("GET /done", func(w http.ResponseWriter, r *http.Request) { e.page(w, &web.Help{Base: e.base(false)}) })
 	mux.HandleFunc("GET /session/state", func(w http.ResponseWriter, r *http.Request) {
 		e.mu.Lock()
@@ -71,13 +86,15 @@ func newEndpoints(t *testing.T) *endpoints {
 	})
 	mux.HandleFunc("POST /session/renew", e.renew)
 	for path, body := range map[string]any{
-		"/signin/begin":  map[string]any{"options": map[string]any{"publicKey": map[string]any{"challenge": "Y2hhbGxlbmdlLWNoYWxsZW5nZQ", "userVerification": "required", "rpId": "localhost"}}},
-		"/stepup/begin":  map[string]any{"options": map[string]any{"publicKey": map[string]any{"challenge": "Y2hhbGxlbmdlLWNoYWxsZW5nZQ", "userVerification": "required", "rpId": "localhost"}}},
-		"/stepup/finish": map[string]any{"to": "/"},
-		"/signin/finish": map[string]any{"to": "//evil.example/"}, // a server that errs must not lead anybody astray
+		"/signin/begin":         map[string]any{"options": map[string]any{"publicKey": map[string]any{"challenge": "Y2hhbGxlbmdlLWNoYWxsZW5nZQ", "userVerification": "required", "rpId": "localhost"}}},
+		"/stepup/begin":         map[string]any{"options": map[string]any{"publicKey": map[string]any{"challenge": "Y2hhbGxlbmdlLWNoYWxsZW5nZQ", "userVerification": "required", "rpId": "localhost"}}},
+		"/stepup/finish":        map[string]any{"to": "/"},
+		"/confirm/int_1/begin":  map[string]any{"options": map[string]any{"challenge": moneyChallenge, "userVerification": "required", "rpId": "localhost", "timeout": 60000}},
+		"/confirm/int_1/finish": map[string]any{"to": "/done"},
+		"/signin/finish":        map[string]any{"to": "//evil.example/"}, // a server that errs must not lead anybody astray
 	} {
 		mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) {
-			if strings.HasSuffix(path, "/finish") && !e.proved(w, r) {
+			if strings.HasSuffix(path, "/finish") && !strings.HasPrefix(path, "/confirm/") && !e.proved(w, r) {
 				return
 			}
 			var in any

@@ -32,12 +32,14 @@ func TestAnothersObjectsLookLikeNone(t *testing.T) {
 		"keys":        {w.botKey(bob, "read.account").ID, "kwk_live_0000000000000000000000000000", ""},
 		"subaccounts": {bob.subaccount("Bob's").ID, "sub_" + never, ""},
 		"joins":       {w.join(bob).ID, "joi_" + never, "devices.admit"},
+		"approvals":   {w.intent(bob), "int_" + never, ""},
 		"contacts":    {contacts.Items[0].ID, "cnt_" + never, "contacts.change"},
 	}
 	bodies := map[string]any{"PATCH": map[string]string{"name": "Mine now"}, "PATCH apps": map[string][]string{"scopes": {"read"}},
 		"PATCH keys":        map[string]any{"version": 1, "purpose": "Mine now"},
 		"PATCH subaccounts": map[string]any{"version": 1, "name": "Mine now"},
-		"keys-rotate":       map[string]any{"version": 1, "why": "leak"}, "keys-retire": map[string]any{"force": true}, "keys-keep": map[string]any{"until": "2026-04-01T00:00:00Z"}}
+		"approvals-finish":  map[string]any{"credential": map[string]string{}}, "approvals-refuse": map[string]bool{"freeze": false},
+		"keys-rotate": map[string]any{"version": 1, "why": "leak"}, "keys-retire": map[string]any{"force": true}, "keys-keep": map[string]any{"until": "2026-04-01T00:00:00Z"}}
 	holdings := func() string {
 		var all []string
 		for _, path := range []string{"/passkeys", "/devices", "/contacts", "/sessions", "/apps", "/keys", "/subaccounts"} {
@@ -103,7 +105,7 @@ func TestAnothersObjectsLookLikeNone(t *testing.T) {
 			})
 		}
 	}
-	equal(t, "routes with an object", tried, 35)
+	equal(t, "routes with an object", tried, 39)
 	equal(t, "what Bob has", holdings(), before)
 	equal(t, "what Bob was told", len(w.actions(bob.tokens.Account)), history)
 }

@@ -65,8 +65,9 @@ func (s *Server) description() huma.Config {
 			Tags: []*huma.Tag{
 				{Name: "door", Description: "Sign up, sign in, stay signed in."},
 				{Name: "session", Description: "Who am I, step-up, sign out."},
-				{Name: "passkeys"}, {Name: "devices"}, {Name: "joins", Description: "A new device comes in by a code: docs/new-device.md."}, {Name: "sessions"}, {Name: "keys", Description: "API keys of the account's bots."}, {Name: "subaccounts", Description: "Parts of the account with keys and limits of their own."}, {Name: "codes"}, {Name: "contacts"}, {Name: "activity"},
+				{Name: "passkeys"}, {Name: "devices"}, {Name: "joins", Description: "A new device comes in by a code: docs/new-device.md."}, {Name: "sessions"}, {Name: "keys", Description: "API keys of the account's bots."}, {Name: "subaccounts", Description: "Parts of the account with keys and limits of their own."}, {Name: "approvals", Description: "Withdrawals that wait for the owner: docs/confirm.md."}, {Name: "codes"}, {Name: "contacts"}, {Name: "activity"},
 				{Name: "freeze"}, {Name: "leaks", Description: "For whoever found a key of somebody: docs/leaks.md."},
+				{Name: "intents", Description: "For back ends: withdrawals that an owner is asked to approve."},
 				{Name: "accounts", Description: "For back ends: accounts under the exchange's own ids."},
 			},
 		},

@@ -190,6 +190,6 @@ func TestDocument(t *testing.T) {
 				}
 			}
 		}
-		equal(t, "acts with a key", n, 2)
+		equal(t, "acts with a key", n, 3)
 	})
 }

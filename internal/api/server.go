@@ -13,6 +13,7 @@ import (
 	"keyward/internal/apikey"
 	"keyward/internal/audit"
 	"keyward/internal/config"
+	"keyward/internal/confirm"
 	"keyward/internal/contain"
 	"keyward/internal/device"
 	"keyward/internal/edge"
@@ -36,6 +37,7 @@ type Parts struct {
 	Contain  *contain.Service
 	OAuth    *oauth.Service
 	BotKeys  *apikey.Service
+	Confirm  *confirm.Service
 	Limiter  *edge.Limiter
 	Logger   *slog.Logger
 }
@@ -89,6 +91,8 @@ func (s *Server) Routes(mux *http.ServeMux, _ *edge.Edge) {
 	s.contacts()
 	s.activity()
 	s.rescue()
+	s.intents()
+	s.approvals()
 	s.accounts()
 	s.standings()
 	s.leaks(mux)

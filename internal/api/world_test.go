@@ -23,6 +23,7 @@ import (
 	"keyward/internal/attest"
 	"keyward/internal/audit"
 	"keyward/internal/config"
+	"keyward/internal/confirm"
 	"keyward/internal/contain"
 	"keyward/internal/device"
 	"keyward/internal/edge"
@@ -130,13 +131,17 @@ func (w *world) serve(options ...option) {
 		DB: w.db, Log: w.log, Accounts: w.accounts, Sessions: w.sessions, SignIn: w.signin,
 		Mint: session.NewMint(w.ring, public, w.clock.now), Access: 5 * time.Minute,
 	})
+	money, err := confirm.New(confirm.Parts{
+		DB: w.db, Ring: w.ring, Log: w.log, Accounts: w.accounts, Devices: devices, Sessions: w.sessions, Mint: session.NewMint(w.ring, public, w.clock.now),
+	}, confirm.Settings{})
+	ok(t, err)
 	e, err := edge.New(eo)
 	ok(t, err)
 
 	mux := http.NewServeMux()
 	api.New(api.Parts{
 		DB: w.db, Ring: w.ring, Log: w.log, Accounts: w.accounts, Devices: devices, Sessions: w.sessions, SignIn: w.signin, Contain: w.contain,
-		OAuth: w.oauth, BotKeys: w.botKeys, Limiter: e.Limiter, Logger: logger,
+		OAuth: w.oauth, BotKeys: w.botKeys, Confirm: money, Limiter: e.Limiter, Logger: logger,
 	}, api.Settings{PublicURL: public, Backends: backends()}).Routes(mux, e)
 	w.handler = e.Handler(edge.Routes(mux))
 	srv := httptest.NewServer(w.handler)
@@ -164,6 +169,7 @@ func backends() []config.Backend {
 		b("registrar", config.MayProvision),
 		b("gate", config.MayIntrospect),
 		b("watchman", config.MayEnd),
+		b("treasury", config.MayConfirm),
 	}
 }
 

@@ -30,6 +30,9 @@ import "slices"
 //	roles       the roles an operator has from now on
 //	sub         the name of a sub-account
 //	skipped     why a browser said that it did not show its device's key: quota_exceeded | unreachable | server_error
+//	sum, to, network  of a withdrawal: amount and asset, the address, its network
+//	first       "yes" when an address was asked for the first time; held is then the end of its own wait
+//	rule        why an approval was enough: hardware | second_device | small
 //	instead     "lapsed" when a sign-in took the place of a session whose device key was not shown
 //	kind, object  what a request of operators asks for, and for which object
 //
@@ -142,6 +145,27 @@ var actions = map[Action]Spec{
 		Notice: Critical, Mail: "join_refused", Shown: true, OCSF: OCSF{ocsfEntity, ocsfOther},
 		say:   text{"You refused a new device: {newcomer}. It came no further.", "“{newcomer}” 기기의 요청을 거절했어요. 그 기기는 들어오지 못했어요."},
 		plain: text{"A new device was refused.", "새 기기가 거절됐어요."},
+	},
+	"intent.created": {
+		Notice: Critical, Mail: "intent_new_address", Shown: true, OCSF: OCSF{ocsfEntity, 1},
+		cases: []variant{{"first", "yes", text{"“{client}” asks for your approval: {sum} to an address that is new here, {to}.", "“{client}” 서비스가 처음 쓰는 “{to}” 주소로 보내는 “{sum}” 출금의 승인을 요청했어요."}}},
+		say:   text{"“{client}” asks for your approval: {sum} to {to}.", "“{client}” 서비스가 “{to}” 주소로 보내는 “{sum}” 출금의 승인을 요청했어요."},
+		plain: text{"A withdrawal waits for an approval.", "출금 승인이 요청됐어요."},
+	},
+	"intent.approved": {
+		Notice: Critical, Mail: "intent_approved", Shown: true, OCSF: OCSF{ocsfEntity, 3},
+		say:   text{"You approved {sum} to {to} with “{key}” on {agent}.", "“{agent}” 기기에서 “{key}” 키로 “{to}” 주소로 보내는 “{sum}” 출금을 승인했어요."},
+		plain: text{"A withdrawal was approved.", "출금이 승인됐어요."},
+	},
+	"intent.refused": {
+		Notice: Critical, Mail: "intent_refused", Shown: true, OCSF: OCSF{ocsfEntity, ocsfOther},
+		say:   text{"You refused {sum} to {to}. Nothing was sent.", "“{to}” 주소로 보내는 “{sum}” 출금을 거절했어요. 보낸 것은 없어요."},
+		plain: text{"A withdrawal was refused.", "출금이 거절됐어요."},
+	},
+	"intent.expired": {
+		Shown: true, OCSF: OCSF{ocsfEntity, ocsfOther},
+		say:   text{"Nobody approved {sum} to {to} in time. Nothing was sent.", "“{to}” 주소로 보내는 “{sum}” 출금이 시간 안에 승인되지 않았어요. 보낸 것은 없어요."},
+		plain: text{"A withdrawal was not approved in time.", "출금이 시간 안에 승인되지 않았어요."},
 	},
 	"device.named": {
 		Shown: true, OCSF: OCSF{ocsfEntity, 3},

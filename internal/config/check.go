@@ -36,6 +36,7 @@ func (c Config) check() Faults {
 	k.sessions(c.Sessions, c.PublicURL)
 	k.mail(c, public)
 	k.backends(c.Backends)
+	k.confirm(c.Confirm)
 	k.gate(c)
 	k.oneOf("attestation.ask", c.Attestation.Ask, "none", "indirect", "direct")
 	k.apps(c.Apps)
@@ -339,10 +340,10 @@ func (k *checker) backends(all []Backend) {
 
 func (k *checker) powers(at string, b Backend) {
 	if len(b.May) == 0 {
-		k.fault(at+"may", "is empty", "a back end that may do nothing only widens what can leak", "list some of provision, introspect, end, or remove the back end")
+		k.fault(at+"may", "is empty", "a back end that may do nothing only widens what can leak", "list some of provision, introspect, end, confirm, or remove the back end")
 	}
 	for n, p := range b.May {
-		k.oneOf(fmt.Sprintf("%smay[%d]", at, n), p, MayProvision, MayIntrospect, MayEnd)
+		k.oneOf(fmt.Sprintf("%smay[%d]", at, n), p, MayProvision, MayIntrospect, MayEnd, MayConfirm)
 	}
 }
 

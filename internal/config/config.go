@@ -31,6 +31,7 @@ type Config struct {
 	Sessions    Sessions    `yaml:"sessions"`
 	Mail        Mail        `yaml:"mail"`
 	Backends    []Backend   `yaml:"backends"`
+	Confirm     Confirm     `yaml:"confirm"`
 	Gate        Gate        `yaml:"gate"`
 	Leaks       Leaks       `yaml:"leaks"`
 	Languages   Languages   `yaml:"languages"`
@@ -160,6 +161,7 @@ const (
 	MayProvision  = "provision"  // create accounts under the exchange's own ids, read their state
 	MayIntrospect = "introspect" // ask whether a token is good
 	MayEnd        = "end"        // end sessions and freeze: the safe direction
+	MayConfirm    = "confirm"    // ask owners to approve withdrawals, and fetch the proofs
 )
 
 // Can says whether the back end was given a power.
@@ -170,6 +172,19 @@ func (b Backend) Can(power string) bool {
 		}
 	}
 	return false
+}
+
+// Confirm says what an approval of a withdrawal takes.
+type Confirm struct {
+	AddressHold time.Duration  `yaml:"address_hold"` // from when an address was first asked for
+	Limits      []ConfirmLimit `yaml:"limits"`
+}
+
+// ConfirmLimit is for one asset. Amounts are decimal; empty means none.
+type ConfirmLimit struct {
+	Asset             string `yaml:"asset"`
+	Small             string `yaml:"small"`               // any passkey is enough up to this, to an address past its hold
+	SecondDeviceAbove string `yaml:"second_device_above"` // nothing but a second device is, above this
 }
 
 // Gate checks API keys in front of an exchange's own API. Without an address it is shut.

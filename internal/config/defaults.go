@@ -52,6 +52,7 @@ func (c Config) withDefaults() Config {
 	or(&c.Attestation.Ask, "direct")
 	or(&c.Apps.AppAttest, "production")
 	or(&c.Apps.AppAttestEarns, "claimed")
+	or(&c.Confirm.AddressHold, 24*time.Hour)
 	or(&c.Gate.Streams.Total, 10_000)
 	or(&c.Gate.Streams.PerKey, 100)
 	or(&c.Languages.Default, "en")

@@ -50,6 +50,7 @@ type Assertion struct {
 	backedUp bool
 	counter  uint32
 	counted  bool // the counter must grow, or it is a copy
+	given    bool // over a challenge that the caller spends
 }
 
 // Account is whose key signed. It is for telling a frozen account from an open
@@ -95,23 +96,32 @@ func (s *ceremonies) asserted(ctx context.Context, p purpose, answer []byte, fin
 	if err != nil {
 		return authData{}, ticket{}, err
 	}
+	ad, err := s.judged(ctx, r, cd, find)
+	if err != nil {
+		return authData{}, ticket{}, err
+	}
+	return ad, t, nil
+}
+
+// judged is the part after the challenge: whose key it is, and whether it signed.
+func (s *ceremonies) judged(ctx context.Context, r *response, cd clientData, find func(context.Context, []byte) (Stored, error)) (authData, error) {
 	k, err := find(ctx, r.id)
 	switch {
 	case errors.Is(err, store.ErrNoRows):
-		return authData{}, ticket{}, ErrNotAccepted.Because(errNoCredential)
+		return authData{}, ErrNotAccepted.Because(errNoCredential)
 	case err != nil:
-		return authData{}, ticket{}, err
+		return authData{}, err
 	}
 	ad, err := s.site().get(cd.challenge, cd, r, k.PublicKey, k.BE)
 	refused := ErrNotAccepted.About(k.Name)
 	switch {
 	case err != nil:
-		return authData{}, ticket{}, refused.Because(err)
+		return authData{}, refused.Because(err)
 	case len(k.Handle) == 0 || !keyring.Equal(r.userHandle, k.Handle):
 		// §7.2 step 6: the key says whose it is, and must say the same as we do.
-		return authData{}, ticket{}, refused.Because(errors.New("the key names another user handle"))
+		return authData{}, refused.Because(errors.New("the key names another user handle"))
 	}
-	return ad, t, nil
+	return ad, nil
 }
 
 func asserting(act Act, acc account.ID, bind string) purpose {

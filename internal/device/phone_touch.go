@@ -21,48 +21,56 @@ func (s *Service) touched(ctx context.Context, db *store.DB, act Act, acc, bind,
 	if a.ticket, err = s.check(purpose{ceremony: "get", subject: acc, act: act, bind: bind}, t.challenge); err != nil {
 		return nil, err
 	}
-	var k forAssert
+	_, err = s.judgedTouch(ctx, db, t, act, acc, jkt, a)
+	if err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// judgedTouch is the part after the challenge: whose key it is, whether it signed, and for what.
+func (s *Service) judgedTouch(ctx context.Context, db *store.DB, t *touching, act Act, acc, jkt string, a *Assertion) (k forAssert, err error) {
 	switch err := k.read(ctx, db, t.id, a); {
 	case errors.Is(err, store.ErrNoRows) || err == nil && k.kind != Phone:
-		return nil, ErrNotAccepted.Because(errNoCredential)
+		return k, ErrNotAccepted.Because(errNoCredential)
 	case err != nil:
-		return nil, err
+		return k, err
 	}
 	refused := ErrNotAccepted.About(string(a.key))
 	switch {
 	case acc != "" && string(a.account) != acc:
-		return nil, refused.Because(errors.New("a key of another account"))
+		return k, refused.Because(errors.New("a key of another account"))
 	case k.jkt == "" || k.jkt != jkt:
-		return nil, refused.Because(errors.New("the request is not proved by the session key of this phone"))
+		return k, refused.Because(errors.New("the request is not proved by the session key of this phone"))
 	}
 	pub, err := publicKeyOf(k.PublicKey)
 	if err != nil {
-		return nil, err
+		return k, err
 	}
 	key, ok := pub.(*ecdsa.PublicKey)
 	if !ok {
-		return nil, errors.New("device: a touch key of another kind")
+		return k, errors.New("device: a touch key of another kind")
 	}
 	session, err := decode(k.jkt)
 	if err != nil {
-		return nil, err
+		return k, err
 	}
 	if err := (touchFor{s.cfg.RPID, act, session}).says(t.statement, key, t.id); err != nil {
-		return nil, refused.Because(err)
+		return k, refused.Because(err)
 	}
 	if len(k.appKey) == 0 {
-		return a, nil
+		return k, nil
 	}
 	if err := s.vouchedAgain(a, t, k, session); err != nil {
 		if errors.Is(err, attest.ErrCounter) {
 			// The same answer once more, or one that another was faster than. Its touch was good,
 			// so this is its owner and may know; an app that heard "not accepted" would throw
 			// good keys away.
-			return nil, ErrChallengeSpent
+			return k, ErrChallengeSpent
 		}
-		return nil, refused.Because(err)
+		return k, refused.Because(err)
 	}
-	return a, nil
+	return k, nil
 }
 
 // vouchedAgain: with each touch the app's key says once more that it is the same app

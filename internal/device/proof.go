@@ -62,12 +62,17 @@ func (p Proof) For(tx *store.Tx, acc account.ID, act Act) bool {
 // Prove turns a verified assertion into a Proof inside the acting transaction:
 // it spends the challenge, makes sure the key is still live, and notes its use.
 func (s *Service) Prove(tx *store.Tx, a *Assertion) (Proof, error) {
-	if a == nil {
-		return Proof{}, ErrNotAccepted.Because(errors.New("no assertion"))
+	if a == nil || a.given {
+		return Proof{}, ErrNotAccepted.Because(errors.New("no assertion over a challenge of ours"))
 	}
 	if err := s.spend(tx, a.ticket); err != nil {
 		return Proof{}, err
 	}
+	return s.use(tx, a)
+}
+
+// use makes sure that the key is live, and notes its use.
+func (s *Service) use(tx *store.Tx, a *Assertion) (Proof, error) {
 	p := Proof{tx: tx, key: a.key, at: tx.Now, act: a.act}
 	var before int64
 	err := tx.Row(sqlUseKey, a.key, a.backedUp, int64(a.counter), store.Micros(tx.Now)).Scan(&p.account, &p.device, &p.grade, &before)

@@ -67,6 +67,8 @@ func sample(kind Kind, code string) letter {
 		l.payload["agent"], l.payload["held"] = "Samsung Internet on Android", "2026-03-07T18:20:00Z"
 	case JoinRefused:
 		l.payload["newcomer"], l.payload["newcomer_addr"] = "Samsung Internet on Android", "198.51.100.66"
+	case IntentNewAddress, IntentApproved, IntentRefused:
+		l.payload["sum"], l.payload["to"], l.payload["network"] = "0.25 BTC", "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", "bitcoin"
 	case DeviceRemoved:
 		l.payload["device"] = "Old laptop"
 	}

@@ -21,6 +21,9 @@ const (
 	KeyAdded          Kind = "key_added"
 	KeyJoined         Kind = "key_joined" // the passkey of a new device that came in with a code
 	JoinRefused       Kind = "join_refused"
+	IntentNewAddress  Kind = "intent_new_address"
+	IntentApproved    Kind = "intent_approved"
+	IntentRefused     Kind = "intent_refused"
 	KeyRemoved        Kind = "key_removed"
 	KeyFell           Kind = "key_fell"
 	KeyCounter        Kind = "key_counter"
@@ -97,6 +100,8 @@ const (
 	factFault    // why a key counts for less
 	factHeld     // until when withdrawals are held
 	factNewcomer // a device that asked to be let in
+	factSum      // of a withdrawal
+	factTo       // where it goes, in full
 )
 
 // sheet says what a mail is made of. Titles and texts are keys of package lang.
@@ -190,6 +195,19 @@ var sheets = map[Kind]sheet{
 	JoinRefused: {
 		title: "mail.join_refused.title", lead: "mail.join_refused.lead", facts: []fact{factNewcomer, factWhen},
 		aside: "mail.join_refused.do", asideText: "mail.join_refused.how", freeze: true, page: "nav.activity",
+	},
+	// No link leads to an approval, here or anywhere: a mail is no place to decide from.
+	IntentNewAddress: {
+		title: "mail.intent_new_address.title", lead: "mail.intent_new_address.lead", facts: []fact{factSum, factTo, factWhen},
+		aside: "mail.intent_new_address.do", asideText: "mail.intent_new_address.how", freeze: true, page: "nav.activity",
+	},
+	IntentApproved: {
+		title: "mail.intent_approved.title", lead: "mail.intent_approved.lead", facts: []fact{factSum, factTo, factKey, factDevice, factWhen, factWhere},
+		aside: "mail.intent_approved.do", asideText: "mail.intent_approved.how", freeze: true, page: "nav.activity",
+	},
+	IntentRefused: {
+		title: "mail.intent_refused.title", lead: "mail.intent_refused.lead", facts: []fact{factSum, factTo, factDevice, factWhen, factWhere},
+		aside: "mail.intent_refused.do", asideText: "mail.intent_refused.how", freeze: true, page: "nav.activity",
 	},
 	KeyRemoved: {
 		title: "mail.key_removed.title", lead: "mail.key_removed.lead", facts: []fact{factKey, factDevice, factWhen, factWhere},

@@ -59,6 +59,12 @@ func (s *Service) plan(tx *store.Tx, rec audit.Record) (orders []order, wanted b
 			return nil, false, nil
 		}
 		verified(NewDevice)
+	case "intent_new_address":
+		// What goes where money went before waits on the owner's screen; a new address is how a thief begins.
+		if rec.Payload["first"] != "yes" {
+			return nil, false, nil
+		}
+		verified(IntentNewAddress)
 	case "key_added":
 		kind := KeyAdded
 		if rec.Payload["joined"] == "yes" {

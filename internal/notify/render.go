@@ -219,6 +219,10 @@ func (l letter) fact(f fact) (line, bool) {
 			out.Sub = l.say("mail.where.from", "addr", apart(addr))
 		}
 		return out, l.payload["newcomer"] != ""
+	case factSum:
+		return line{Label: label("mail.fact.sum"), Value: oneLine(l.payload["sum"])}, l.payload["sum"] != ""
+	case factTo:
+		return line{Label: label("mail.fact.to"), Value: oneLine(l.payload["to"]), Names: true}, l.payload["to"] != ""
 	case factMay:
 		var may []string
 		given := strings.Fields(l.payload["scope"])

@@ -9,6 +9,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"keyward/executor"
 	"keyward/internal/keyring"
 )
 
@@ -158,6 +159,29 @@ func (m *Mint) Introspection(client string, about any) (string, error) {
 		Issued   int64  `json:"iat"`
 		About    any    `json:"token_introspection"`
 	}{m.issuer, client, m.now().Unix(), about})
+}
+
+// MoneyClaims are what the proof of a confirmed withdrawal says (package executor reads it). Times are seconds.
+type MoneyClaims struct {
+	Issuer   string          `json:"iss"`
+	Subject  string          `json:"sub"` // the account
+	Audience string          `json:"aud"` // the back end that asked
+	ID       string          `json:"jti"` // the intent
+	Issued   int64           `json:"iat"`
+	Expires  int64           `json:"exp"`
+	Approved int64           `json:"approved"`
+	Details  any             `json:"authorization_details"` // RFC 9396
+	Intent   string          `json:"intent"`                // base64url of its CBOR
+	Nonce    string          `json:"nonce"`
+	Grade    string          `json:"grade"`
+	Rule     string          `json:"rule"`
+	Evidence json.RawMessage `json:"evidence"` // the person's own signature
+}
+
+// Money signs the proof of a confirmed withdrawal. The caller fills in what it is about and when it ends.
+func (m *Mint) Money(c MoneyClaims) (string, error) {
+	c.Issuer, c.Issued = m.issuer, m.now().Unix()
+	return m.sign(executor.TypProof, c)
 }
 
 func (m *Mint) sign(typ string, claims any) (string, error) {

@@ -117,6 +117,15 @@ func (s *Server) Routes(mux *http.ServeMux, e *edge.Edge) {
 	in("GET /subaccounts/{id}/close", s.subClosePage)
 	in("POST /subaccounts/{id}/close", s.subClose)
 
+	in("GET /confirm", s.confirmNext)
+	in("GET /confirm/{id}", s.confirmPage)
+	in("POST /confirm/{id}", s.confirmNoScript)
+	in("GET /confirm/{id}/state", s.confirmState)
+	in("POST /confirm/{id}/begin", s.confirmBegin)
+	in("POST /confirm/{id}/finish", s.confirmFinish)
+	in("POST /confirm/{id}/refuse", s.confirmRefuse)
+	in("POST /confirm/{id}/freeze", s.confirmFreeze)
+
 	in("GET /codes", s.codes)
 	in("GET /codes/new", s.codesNewPage)
 	in("POST /codes/new", s.codesNew)

@@ -10,6 +10,7 @@ import (
 	"keyward/internal/account"
 	"keyward/internal/apikey"
 	"keyward/internal/audit"
+	"keyward/internal/confirm"
 	"keyward/internal/contain"
 	"keyward/internal/device"
 	"keyward/internal/edge"
@@ -35,6 +36,7 @@ type Parts struct {
 	OAuth    *oauth.Service
 	Contain  *contain.Service
 	BotKeys  *apikey.Service
+	Confirm  *confirm.Service
 	Notify   *notify.Service
 	Limiter  *edge.Limiter
 	Renderer *Renderer

@@ -37,6 +37,7 @@ var errorChapters = []ErrorChapter{
 	{ID: "accounts", Title: text("errors.accounts")},
 	{ID: "keys", Title: text("errors.keys")},
 	{ID: "new-device", Title: text("errors.new-device")},
+	{ID: "money", Title: text("errors.money")},
 	{ID: "links", Title: text("errors.links")},
 	{ID: "operators", Title: text("errors.operators")},
 	{ID: "clients", Title: text("errors.clients")},

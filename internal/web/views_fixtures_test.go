@@ -74,7 +74,7 @@ var (
 	}
 )
 
-var fixtures = slices.Concat(botKeyFixtures, subFixtures, leakFixtures, joinFixtures, []fixture{
+var fixtures = slices.Concat(botKeyFixtures, subFixtures, leakFixtures, joinFixtures, confirmFixtures, []fixture{
 	{"session-touch", func(c string) View { return &Touch{Base: out(c, "/session/touch"), To: "/devices"} }},
 	{"signin", func(c string) View {
 		return &SignIn{Base: out(c, "/signin"), SessionFor: 12 * time.Hour, RememberFor: 30 * 24 * time.Hour}

@@ -3,7 +3,7 @@
 // The browser's own JSON helpers do the encoding. The server decides everything; this file only asks the device and says, in
 // words that are already on the page, what came of it. Cancelling is not an error.
 
-import { ensureFresh } from './renew.js';
+import { ensureFresh, refresh } from './renew.js';
 import { stay } from './forms.js';
 import { Problem, get, go, post, say, sayError } from './wire.js';
 
@@ -204,7 +204,20 @@ async function touchAnew(form) {
   go(to);
 }
 
-const ceremonies = { 'sign-in': signIn, 'sign-up': signUp, add: addPasskey, 'step-up': stepUp, lapsed: touchAnew, join: joinKey };
+/** A withdrawal: the device signs a hash of every field on the page. This browser's own key has to have spoken just before. */
+async function confirmMoney(form) {
+  const path = form.getAttribute('action');
+  await refresh({ again: true });
+  const begun = await post(`${path}/begin`, {});
+  say(form, 'waiting');
+  const credential = await navigator.credentials.get({ publicKey: requestOptions(begun) });
+  say(form, 'checked');
+  await refresh({ again: true });
+  const { to } = await post(`${path}/finish`, { credential: credential.toJSON() });
+  go(to);
+}
+
+const ceremonies = { 'sign-in': signIn, 'sign-up': signUp, add: addPasskey, 'step-up': stepUp, lapsed: touchAnew, join: joinKey, confirm: confirmMoney };
 
 async function busy(form, run) {
   if (form.ariaBusy === 'true') return;
