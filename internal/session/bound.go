@@ -83,7 +83,8 @@ func (s *Service) bindDevice(ctx context.Context, cause store.Cause, access stri
 		!s.opens(useRegister, id, p.Challenge, challengeRandom, now) {
 		return Shown{}, ErrBoundRefused
 	}
-	if t, ok := parseAccess(s.access, access); !ok || t.session != name || !now.Before(store.Time(t.exp)) {
+	t, ok := parseAccess(s.access, access)
+	if !ok || t.session != name || !now.Before(store.Time(t.exp)) {
 		return Shown{}, ErrBoundRefused
 	}
 	err := s.db.Update(ctx, cause, func(tx *store.Tx) error {
@@ -94,6 +95,12 @@ func (s *Service) bindDevice(ctx context.Context, cause store.Cause, access stri
 		var epoch, version int64
 		if err := tx.Row(sqlForCheck, name).Scan(append(r.dest(), &epoch)...); err != nil {
 			return gone(err, ErrBoundRefused)
+		}
+		// Whoever kept the offer and the first cookie, out of a log or a proxy, would otherwise
+		// bind the session with a key of their own: after a step-up with a token that is dead,
+		// and from anywhere.
+		if t.family != r.s.Family || r.s.JKT != "" && t.net != s.network(addr) {
+			return ErrBoundRefused
 		}
 		err := tx.Row(sqlBindDevice, store.Micros(tx.Now), string(r.s.Account), name, p.JKT, p.JWK).Scan(&version)
 		if err != nil {

@@ -229,12 +229,20 @@ func TestRegistrationsThatAreRefused(t *testing.T) {
 		naked := *c
 		naked.iss.Access = ""
 		refused("an invitation without the cookie", &naked, o)
+		away := *c
+		away.addr = netip.MustParseAddr("198.51.100.77")
+		refused("an invitation and a cookie that were carried to another network", &away, o)
+		spent := *c
+		iss, err := c.stepUp(c.jkt)
+		w.must(err)
+		c.iss = iss
+		refused("an invitation with a cookie from before a step-up", &spent, w.s.Offer(c.iss.Session))
 		w.clock.sleep(offerLife)
 		refused("an invitation that is over", c, late)
 
 		o = w.s.Offer(c.iss.Session)
 		w.must(c.refresh())
-		_, err := c.registers(k, o)
+		_, err = c.registers(k, o)
 		w.must(err)
 		refused("the same once more", c, o)
 		refused("a second key", c, w.s.Offer(c.iss.Session))
