@@ -256,8 +256,8 @@ var fixtures = slices.Concat(botKeyFixtures, subFixtures, leakFixtures, joinFixt
 	}},
 	{"lost-phone", func(c string) View { return &LostPhone{Base: out(c, "/lost-phone")} }},
 	{"official", func(c string) View {
-		return &Official{Base: out(c, "/official"), Hosts: []OfficialHost{{Host: "login.exchange.example", Domain: "exchange.example"}, {Host: "www.exchange.example", Domain: "exchange.example", What: "Trading"}},
-			MailFrom: []string{"security@exchange.example"}, Apps: []OfficialApp{{Name: "Exchange", Store: "Google Play", ID: "example.exchange.app"}}}
+		return &Official{Base: out(c, "/official"), Hosts: []OfficialHost{{Host: "login.exchange.example", Domain: "exchange.example"}, {Host: "www.exchange.example", Domain: "exchange.example", What: "Trading"}, {Host: "exchange.example"}},
+			MailFrom: []string{"security@exchange.example"}, Apps: []OfficialApp{{appAndroid, "example.exchange.app"}, {appIOS, "example.exchange.app"}}}
 	}},
 	{"help", func(c string) View { return &Help{Base: out(c, "/help")} }},
 	{"errors", func(c string) View {
