@@ -68,7 +68,7 @@ func sample(kind Kind, code string) letter {
 	case JoinRefused:
 		l.payload["newcomer"], l.payload["newcomer_addr"] = "Samsung Internet on Android", "198.51.100.66"
 	case DeviceRemoved:
-		l.payload["device"] = "Old laptop"
+		l.payload["device"], l.payload["apikeys"] = "Old laptop", "2"
 	}
 	if kind == BotKeyLeaked {
 		l.actor, l.addr = "system:leaks", ""
