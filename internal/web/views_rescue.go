@@ -78,7 +78,8 @@ type OfficialHost struct {
 	What         string // operator's words; "" none
 }
 
-// OfficialApp is one app of ours, by the id that nobody else can have in its store.
+// OfficialApp is one app of ours, by the id that nobody else can have in its store. A copy
+// from elsewhere can carry it too; the page says so.
 type OfficialApp struct {
 	Phone Text
 	ID    string
