@@ -55,10 +55,16 @@ func (doctorCmd) Run(e *env) error {
 		out = append(out, finding{"the place file can be read", err, seeText})
 	}
 	out = append(out, lookAtLists(cfg.Attestation, time.Now())...)
+	answers := lookAtServer(ctx, cfg.PublicURL)
 	out = append(out,
 		finding{"the public name resolves", lookup(ctx, public.Hostname()), "add a DNS record for it"},
-		finding{"the server answers at its public URL", lookAtServer(ctx, cfg.PublicURL), "start it, or look at the proxy in front"},
+		finding{"the server answers at its public URL", answers, "start it, or look at the proxy in front"},
 		lookAtMail(ctx, cfg.Mail))
+	if answers != nil {
+		out = append(out, finding{"the official places are as configured", errUnseen, seeText})
+	} else {
+		out = append(out, lookAtPlaces(ctx, http.DefaultTransport, cfg, public, time.Now())...)
+	}
 	return e.report(out)
 }
 

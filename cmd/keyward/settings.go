@@ -13,11 +13,17 @@ import (
 // pageSettings translates the configuration into what the pages say.
 func pageSettings(cfg config.Config, demo bool) web.Settings {
 	s := web.Settings{
-		PublicURL: cfg.PublicURL, Product: cfg.BrandName, Demo: demo, DeviceKeys: cfg.Sessions.DBSC == "true", SecurityContact: cfg.SecurityContact,
+		PublicURL: cfg.PublicURL, Product: cfg.BrandName, Demo: demo, DeviceKeys: cfg.Sessions.DBSC == "true", SecurityContact: cfg.SecurityContact, SecurityPolicy: cfg.SecurityPolicy,
+		Origins: cfg.RP.Origins, IOS: cfg.Apps.IOS,
 		Lifetimes: session.Lifetimes{Access: cfg.Sessions.Access, Idle: cfg.Sessions.Idle, Absolute: cfg.Sessions.Absolute, Remember: cfg.Sessions.Remember},
 	}
 	for _, d := range cfg.RP.OfficialDomains {
 		s.Official = append(s.Official, web.OfficialHost{Host: d})
+	}
+	for _, a := range cfg.Apps.Android {
+		if certs, err := a.Digests(); err == nil { // checked when the file was read
+			s.Android = append(s.Android, web.AndroidApp{Package: a.Package, Certs: certs})
+		}
 	}
 	if cfg.Mail.From != "" {
 		s.MailFrom = []string{cfg.Mail.From}

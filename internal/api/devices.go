@@ -2,7 +2,9 @@ package api
 
 import (
 	"context"
+	"slices"
 
+	"keyward/internal/apikey"
 	"keyward/internal/contain"
 	"keyward/internal/device"
 	"keyward/internal/edge"
@@ -20,8 +22,8 @@ func (s *Server) devices() {
 	}, s.deviceImpact)
 	add(s, operation{
 		id: "devices-remove", call: "DELETE /devices/{id}", tag: "devices", access: holder, limit: edge.ClassAPI,
-		codes: "device_unknown last_key step_up_required insufficient_power account_frozen account_restricted", summary: "Remove a device",
-		about: "Needs a touch for devices.remove with this id. Ends its sessions and removes the passkeys enrolled there, in one act; never the last passkey.",
+		codes: "device_unknown apikey_unknown last_key step_up_required insufficient_power account_frozen account_restricted", summary: "Remove a device",
+		about: "Needs a touch for devices.remove with this id. In one act it ends its sessions with all their tokens, what apps were given from it and the API keys made from it, and removes the passkeys enrolled there; never the last passkey. Answers when all of it is refused everywhere.",
 	}, s.deviceRemove)
 }
 
@@ -82,8 +84,11 @@ func (s *Server) deviceRename(ctx context.Context, in *nameIn) (*deviceOut, erro
 // Impact is what an act would stop.
 type Impact struct {
 	Device   Device    `json:"device"`
-	Sessions []Session `json:"sessions" nullable:"false" doc:"Would end."`
+	Sessions []Session `json:"sessions" nullable:"false" doc:"Would end, with their refresh tokens and the keys they are bound to."`
+	Apps     []App     `json:"apps" nullable:"false" doc:"Given from it: would be disconnected."`
 	Passkeys []Passkey `json:"passkeys" nullable:"false" doc:"Would be removed."`
+	Shared   []Passkey `json:"shared_passkeys" nullable:"false" doc:"Of a password manager, made elsewhere, that signed in on it in the last weeks. They stay: whoever opens the manager on that device may still have them. Replace them if it was lost unlocked."`
+	APIKeys  []APIKey  `json:"api_keys" nullable:"false" doc:"Made from it: would end, but for those that are kept by name."`
 	LastKey  bool      `json:"last_key" doc:"They are the only way in, so the act would be refused."`
 	Self     bool      `json:"self" doc:"It is the device that asks."`
 }
@@ -100,12 +105,34 @@ func (s *Server) deviceImpact(ctx context.Context, in *idIn) (*impactOut, error)
 	if err != nil {
 		return nil, err
 	}
+	connected, err := s.OAuth.Connected(ctx, by.Account)
+	if err != nil {
+		return nil, err
+	}
 	d := deviceOf(im.Device, by, im.Sessions, im.Keys)
-	return &impactOut{Impact{Device: d, Sessions: d.Sessions, Passkeys: d.Passkeys, LastKey: im.LastKey, Self: im.Self}}, nil
+	out := Impact{Device: d, Sessions: d.Sessions, Apps: []App{}, Passkeys: d.Passkeys, Shared: each(im.Shared, passkeyOf), APIKeys: []APIKey{}, LastKey: im.LastKey, Self: im.Self}
+	for _, c := range connected {
+		if slices.ContainsFunc(im.Apps, func(g session.Held) bool { return g.ID == c.ID }) {
+			out.Apps = append(out.Apps, appOf(c))
+		}
+	}
+	for _, k := range im.BotKeys {
+		out.APIKeys = append(out.APIKeys, keyOf(k, s.DB.Now()))
+	}
+	return &impactOut{out}, nil
 }
 
-func (s *Server) deviceRemove(ctx context.Context, in *idIn) (*effectOut, error) {
-	e, err := s.Contain.RemoveDevice(ctx, cause(ctx), caller(ctx).Session, device.ID(in.ID))
+type deviceRemoveIn struct {
+	ID   string   `path:"id" maxLength:"64"`
+	Keep []string `query:"keep_api_keys" maxItems:"32" doc:"Ids of API keys made from it that go on, with commas between. All others made from it end, also one that was made since you looked."`
+}
+
+func (s *Server) deviceRemove(ctx context.Context, in *deviceRemoveIn) (*effectOut, error) {
+	keep := make([]apikey.ID, 0, len(in.Keep))
+	for _, id := range in.Keep {
+		keep = append(keep, apikey.ID(id))
+	}
+	e, err := s.Contain.RemoveDevice(ctx, cause(ctx), caller(ctx).Session, device.ID(in.ID), keep...)
 	if err != nil {
 		return nil, err
 	}

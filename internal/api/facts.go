@@ -128,6 +128,7 @@ func deviceOf(d device.Device, by session.Session, live []session.Session, keys 
 // Effect is the proof after an act that stops something.
 type Effect struct {
 	Sessions     int       `json:"sessions" doc:"How many ended."`
+	APIKeys      int       `json:"api_keys,omitempty" doc:"How many API keys ended with a device."`
 	EffectiveAt  time.Time `json:"effective_at" doc:"Refused everywhere from here on."`
 	TookMS       int64     `json:"took_ms"`
 	GatesPassed  int       `json:"gates_passed" doc:"Processes that confirmed it."`
@@ -137,7 +138,7 @@ type Effect struct {
 
 func effectOf(e contain.Effect) Effect {
 	return Effect{
-		Sessions: e.Sessions, EffectiveAt: e.EffectiveAt.UTC(), TookMS: e.Took.Milliseconds(),
+		Sessions: e.Sessions, APIKeys: e.APIKeys, EffectiveAt: e.EffectiveAt.UTC(), TookMS: e.Took.Milliseconds(),
 		GatesPassed: e.Gates.Passed, LeasesLapsed: e.Gates.Lapsed, OfflineUntil: e.Gates.OfflineUntil.UTC(),
 	}
 }

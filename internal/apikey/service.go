@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"encoding/base64"
 	"encoding/binary"
+	"errors"
 	"log/slog"
 	"net/netip"
 	"slices"
@@ -230,6 +231,13 @@ func (s *Service) add(tx *store.Tx, by By, n NewKey, proof device.Proof) (Create
 	if err := s.MayWiden(tx, by.Account); err != nil {
 		return Created{}, err
 	}
+	// A device that is being removed makes no key that outlives it: both transactions meet
+	// in this row. The touch was given on a device that is gone, so it counts for nothing.
+	if _, err := s.devices.Device(tx, by.Account, by.Device); errors.Is(err, device.ErrUnknown) {
+		return Created{}, device.StepUp(n.Act())
+	} else if err != nil {
+		return Created{}, err
+	}
 	if err := s.subTakes(tx, by.Account, n.Sub); err != nil {
 		return Created{}, err
 	}
@@ -315,6 +323,12 @@ func (s *Service) MayWiden(tx *store.Tx, acc account.ID) error {
 // List lists the keys of an account, the newest first, ended ones too.
 func (s *Service) List(tx *store.Tx, acc account.ID) ([]Key, error) {
 	return s.page(tx, sqlList, string(acc))
+}
+
+// MadeFrom lists the keys that a device made and that may still do something, newest first.
+func (s *Service) MadeFrom(tx *store.Tx, acc account.ID, dev device.ID) ([]Key, error) {
+	keys, err := s.page(tx, sqlMadeFrom, string(acc), string(dev))
+	return slices.DeleteFunc(keys, func(k Key) bool { return k.State(tx.Now) == Finished }), err
 }
 
 // ByID reads a key of an account. ErrUnknown when it is not theirs.

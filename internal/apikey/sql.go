@@ -25,6 +25,9 @@ WHERE (SELECT COUNT(*) FROM apikey_key o WHERE o.account = $2 AND o.status <> 'r
 	sqlOwn  = `SELECT ` + keyCols + ` FROM apikey_key k WHERE k.account = $1 AND k.id = $2`
 	sqlList = `SELECT ` + keyCols + ` FROM apikey_key k WHERE k.account = $1 ORDER BY k.made_at DESC, k.id LIMIT 200`
 
+	// A key that was brought in has no device.
+	sqlMadeFrom = `SELECT ` + keyCols + ` FROM apikey_key k WHERE k.account = $1 AND k.made_device = $2 AND k.made_device <> '' AND k.status <> 'revoked' ORDER BY k.made_at DESC, k.id`
+
 	sqlPurpose  = `SELECT purpose FROM apikey_key WHERE id = $1`
 	sqlVersions = `SELECT n, public, sealed, name, ends_at FROM apikey_version WHERE key_id = $1 AND (ends_at = 0 OR ends_at > $2) ORDER BY n DESC`
 

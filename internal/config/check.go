@@ -29,6 +29,7 @@ func (c Config) check() Faults {
 		k.transport(c, public)
 	}
 	k.securityContact(c.SecurityContact)
+	k.securityPolicy(c)
 	k.listeners(c)
 	k.operators(c, public)
 	k.database(c.Database)
@@ -91,6 +92,21 @@ func (k *checker) securityContact(s string) {
 		k.fault(key, fmt.Sprintf("%q has no scheme", s), "RFC 9116 §2.5.3 wants a URI", "security_contact: mailto:"+s)
 	case u.Scheme != "mailto" && u.Scheme != "https" && u.Scheme != "tel":
 		k.fault(key, fmt.Sprintf("%q is neither mailto:, https: nor tel:", s), "what is sent there tells how to break in", "security_contact: mailto:security@example.com")
+	}
+}
+
+// securityPolicy stands in the same file, so without a contact nobody would read it.
+func (k *checker) securityPolicy(c Config) {
+	const key = "security_policy"
+	if c.SecurityPolicy == "" {
+		return
+	}
+	u, err := url.Parse(c.SecurityPolicy)
+	switch {
+	case err != nil || u.Scheme != "https" || u.Host == "" || strings.ContainsAny(c.SecurityPolicy, " \t\r\n"):
+		k.fault(key, fmt.Sprintf("%q is not an https URL", c.SecurityPolicy), "RFC 9116 §2.5.7", "security_policy: https://example.com/security")
+	case c.SecurityContact == "":
+		k.fault(key, "is set, but security_contact is not", "without a contact there is no security.txt to name it in", "set security_contact, or remove security_policy")
 	}
 }
 

@@ -13,6 +13,7 @@ type Config struct {
 	BrandName string `yaml:"brand_name"` // how the exchange calls itself in pages and mails
 
 	SecurityContact string `yaml:"security_contact"` // where people who find a hole write to (RFC 9116)
+	SecurityPolicy  string `yaml:"security_policy"`  // what they may do and expect
 
 	RP             RP             `yaml:"rp"`
 	Listen         Listen         `yaml:"listen"`

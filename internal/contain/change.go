@@ -65,24 +65,7 @@ func (s *Service) PlanHandover(tx *store.Tx, by session.Session, old device.ID) 
 			c.Stays = append(c.Stays, k)
 		}
 	}
-	grants, err := s.sessions.Grants(tx, by.Account)
-	if err != nil {
-		return c, err
-	}
-	for _, g := range grants {
-		if g.Device == old {
-			c.Apps = append(c.Apps, g)
-		}
-	}
-	bots, err := s.botKeys.List(tx, by.Account)
-	if err != nil {
-		return c, err
-	}
-	for _, k := range bots {
-		if k.Made.Device == old && k.State(tx.Now) != apikey.Finished {
-			c.BotKeys = append(c.BotKeys, k)
-		}
-	}
+	c.Apps, c.BotKeys = im.Apps, im.BotKeys
 	c.New, err = s.newKeys(tx, by, im.Device)
 	return c, err
 }

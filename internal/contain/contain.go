@@ -60,6 +60,7 @@ func New(db *store.DB, log *audit.Log, accounts *account.Service, devices *devic
 // and how long that took.
 type Effect struct {
 	Sessions    int
+	APIKeys     int // that ended with a device
 	EffectiveAt time.Time
 	Took        time.Duration // from the request to "refused everywhere"
 	Gates       audit.Reach

@@ -2,64 +2,29 @@ package contain
 
 import (
 	"context"
+	"slices"
 	"strconv"
 
+	"keyward/internal/account"
+	"keyward/internal/apikey"
 	"keyward/internal/audit"
 	"keyward/internal/device"
 	"keyward/internal/session"
 	"keyward/internal/store"
 )
 
-// Impact is what an act would stop, shown before it is done.
-type Impact struct {
-	Device   device.Device
-	Sessions []session.Session
-	Keys     []device.Key // passkeys that would be removed
-	LastKey  bool         // they are the only way in, so the act is refused
-	Self     bool         // the device that asks
+// RemoveDevice ends the sessions on a device with what apps hold from it, removes the
+// keys enrolled there and ends the API keys that were made from it, in one act. Never the
+// last way in. keep are API keys that go on: what stays is named, not what ends, so that
+// a key which was made after the owner looked ends too.
+func (s *Service) RemoveDevice(ctx context.Context, cause store.Cause, by session.Session, id device.ID, keep ...apikey.ID) (Effect, error) {
+	return s.removeDevice(ctx, cause, by, id, removal{keep: keep})
 }
 
-// PreviewDevice shows what removing a device would stop.
-func (s *Service) PreviewDevice(tx *store.Tx, by session.Session, id device.ID) (Impact, error) {
-	im, err := s.impact(tx, by, id)
-	if err != nil {
-		return im, err
-	}
-	live, _, err := s.sessions.List(tx, by.Account)
-	if err != nil {
-		return im, err
-	}
-	for _, x := range live {
-		if x.Device == id {
-			im.Sessions = append(im.Sessions, x)
-		}
-	}
-	return im, nil
-}
-
-// impact is the part that decides: the device and its keys.
-func (s *Service) impact(tx *store.Tx, by session.Session, id device.ID) (im Impact, err error) {
-	if im.Device, err = s.devices.Device(tx, by.Account, id); err != nil {
-		return im, err
-	}
-	keys, err := s.devices.Keys(tx, by.Account)
-	if err != nil {
-		return im, err
-	}
-	for _, k := range keys {
-		if k.Device == id {
-			im.Keys = append(im.Keys, k)
-		}
-	}
-	im.LastKey = len(im.Keys) > 0 && len(im.Keys) == len(keys)
-	im.Self = id == by.Device
-	return im, nil
-}
-
-// RemoveDevice ends the sessions on a device and removes the passkeys enrolled
-// there, in one act. Never the last way in.
-func (s *Service) RemoveDevice(ctx context.Context, cause store.Cause, by session.Session, id device.ID) (Effect, error) {
-	return s.removeDevice(ctx, cause, by, id, false)
+// removal is how a device goes.
+type removal struct {
+	retire bool // its owner has another one: shared passkeys and bots go on
+	keep   []apikey.ID
 }
 
 // RetireDevice removes a device whose owner has changed to another one: only after
@@ -79,14 +44,15 @@ func (s *Service) RetireDevice(ctx context.Context, cause store.Cause, by sessio
 	}); err != nil {
 		return Effect{}, err
 	}
-	return s.removeDevice(ctx, cause, by, id, true)
+	return s.removeDevice(ctx, cause, by, id, removal{retire: true})
 }
 
-func (s *Service) removeDevice(ctx context.Context, cause store.Cause, by session.Session, id device.ID, retire bool) (Effect, error) {
+func (s *Service) removeDevice(ctx context.Context, cause store.Cause, by session.Session, id device.ID, how removal) (Effect, error) {
 	if !session.Reaches(by.ACR, session.ACRPhr) {
 		return Effect{}, ErrPower
 	}
-	return s.act(ctx, cause, func(tx *store.Tx) ([]audit.Effect, error) {
+	endedKeys := 0
+	e, err := s.act(ctx, cause, func(tx *store.Tx) ([]audit.Effect, error) {
 		im, err := s.impact(tx, by, id)
 		if err != nil {
 			return nil, err
@@ -107,7 +73,7 @@ func (s *Service) removeDevice(ctx context.Context, cause store.Cause, by sessio
 		ended, _ := session.Ended(eff)
 		removedKeys := 0
 		for _, k := range im.Keys {
-			if retire && k.Grade == device.Synced {
+			if how.retire && k.Grade == device.Synced {
 				kept, err := s.devices.Detach(tx, by.Account, k.ID, id)
 				if err != nil {
 					return nil, err
@@ -126,17 +92,57 @@ func (s *Service) removeDevice(ctx context.Context, cause store.Cause, by sessio
 			}
 			eff = append(append(eff, more...), audit.Effect{Kind: "key", ID: string(k.ID), Version: removed.Version})
 		}
+		bots, err := s.endMadeFrom(tx, by.Account, id, how)
+		if err != nil {
+			return nil, err
+		}
+		endedKeys = len(bots)
+		eff = append(eff, bots...)
 		if err := s.devices.Forget(tx, by.Account, id); err != nil {
 			return nil, err
 		}
 		eff = append(eff, audit.Effect{Kind: "device", ID: string(id), Version: im.Device.Version + 1})
-		p := map[string]string{"device": im.Device.Name, "sessions": strconv.Itoa(ended), "keys": strconv.Itoa(removedKeys)}
-		if retire {
+		p := map[string]string{"device": im.Device.Name, "sessions": strconv.Itoa(ended), "keys": strconv.Itoa(removedKeys), "apikeys": strconv.Itoa(endedKeys)}
+		if how.retire {
 			p["retired"] = "yes"
+		}
+		if endedKeys > 0 {
+			p["bots"] = "yes"
 		}
 		_, err = s.log.Append(tx, audit.Event{Action: "device.removed", Account: string(by.Account), Target: string(id), Effects: eff, Payload: p})
 		return eff, err
 	})
+	e.APIKeys = endedKeys
+	return e, err
+}
+
+// endMadeFrom ends the API keys that were made from a device. Which they are is read in
+// the transaction that also takes the device away; a key that is being made meanwhile
+// needs the device to be there (apikey.Add), so it is either among them or never is.
+func (s *Service) endMadeFrom(tx *store.Tx, acc account.ID, dev device.ID, how removal) (ended []audit.Effect, err error) {
+	if how.retire {
+		return nil, nil
+	}
+	made, err := s.botKeys.MadeFrom(tx, acc, dev)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range how.keep {
+		if !slices.ContainsFunc(made, func(k apikey.Key) bool { return k.ID == id }) {
+			return nil, apikey.ErrUnknown // a slip in a name would end the key that was meant to stay
+		}
+	}
+	for _, k := range made {
+		if slices.Contains(how.keep, k.ID) {
+			continue
+		}
+		eff, err := s.botKeys.Revoke(tx, acc, k.ID, "device_removed")
+		if err != nil {
+			return nil, err
+		}
+		ended = append(ended, eff...)
+	}
+	return ended, nil
 }
 
 // NameDevice gives a device the name its owner calls it by. A session opened by a

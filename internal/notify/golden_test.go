@@ -70,7 +70,7 @@ func sample(kind Kind, code string) letter {
 	case IntentNewAddress, IntentApproved, IntentRefused:
 		l.payload["sum"], l.payload["to"], l.payload["network"] = "0.25 BTC", "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", "bitcoin"
 	case DeviceRemoved:
-		l.payload["device"] = "Old laptop"
+		l.payload["device"], l.payload["apikeys"] = "Old laptop", "2"
 	}
 	if kind == BotKeyLeaked {
 		l.actor, l.addr = "system:leaks", ""

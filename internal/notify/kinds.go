@@ -93,6 +93,7 @@ const (
 	factSince  // since when nobody used it
 	factOn     // when that has an effect
 	factCount  // how many
+	factBots   // API keys that ended with a device
 	factOld    // until when its old version signs
 	factEnds   // when it ends
 	factPartner
@@ -222,7 +223,7 @@ var sheets = map[Kind]sheet{
 		freeze: true, page: "nav.passkeys",
 	},
 	DeviceRemoved: {
-		title: "mail.device_removed.title", lead: "mail.device_removed.lead", facts: happened,
+		title: "mail.device_removed.title", lead: "mail.device_removed.lead", facts: []fact{factDevice, factWhen, factWhere, factBots},
 		freeze: true, page: "nav.devices",
 	},
 	NewDevice: {

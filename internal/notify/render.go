@@ -191,6 +191,9 @@ func (l letter) fact(f fact) (line, bool) {
 		return line{Label: label("mail.fact.since"), Value: oneLine(l.payload["since"]) + " UTC"}, l.payload["since"] != ""
 	case factOn:
 		return line{Label: label("mail.fact.on"), Value: oneLine(l.payload["on"]) + " UTC"}, l.payload["on"] != ""
+	case factBots:
+		n := l.payload["apikeys"]
+		return line{Label: label("mail.fact.bots"), Value: n}, n != "" && n != "0"
 	case factCount:
 		return line{Label: label("mail.fact.count"), Value: oneLine(l.payload["n"])}, l.payload["n"] != ""
 	case factOld, factEnds:

@@ -2,7 +2,9 @@ package web
 
 import (
 	"net/http"
+	"slices"
 
+	"keyward/internal/apikey"
 	"keyward/internal/audit"
 	"keyward/internal/contain"
 	"keyward/internal/device"
@@ -33,7 +35,7 @@ func (s *Server) devices(v *visit) error {
 
 // receiptOf is the proof after an act: how fast it held everywhere.
 func receiptOf(did Did, name string, e contain.Effect) Receipt {
-	r := Receipt{Did: did, Name: name, Count: e.Sessions, At: e.EffectiveAt, Took: e.Took}
+	r := Receipt{Did: did, Name: name, Count: e.Sessions, Keys: e.APIKeys, At: e.EffectiveAt, Took: e.Took}
 	if e.Gates.Lapsed > 0 {
 		r.OfflineUntil = e.Gates.OfflineUntil
 	}
@@ -126,8 +128,25 @@ func (s *Server) deviceRemovePage(v *visit) error {
 	for _, x := range im.Sessions {
 		view.Sessions = append(view.Sessions, sessionOf(x, v, makers))
 	}
+	view.Bound = len(im.Sessions) > 0 && !slices.ContainsFunc(im.Sessions, func(x session.Session) bool { return x.JKT == "" && x.DeviceJKT == "" })
 	for _, k := range im.Keys {
 		view.Passkeys = append(view.Passkeys, k.Name)
+		view.InManager = view.InManager || k.Grade == device.Synced
+	}
+	for _, k := range im.Shared {
+		view.Shared = append(view.Shared, SharedKey{ID: string(k.ID), Name: k.Name, Manager: k.Provider})
+	}
+	for _, k := range im.BotKeys {
+		view.BotKeys = append(view.BotKeys, botKeyOf(v, k, nil))
+	}
+	connected, err := s.OAuth.Connected(v.r.Context(), v.ses.Account)
+	if err != nil {
+		return err
+	}
+	for _, c := range connected {
+		if c.Device == im.Device.ID && !slices.Contains(view.Apps, c.Name) {
+			view.Apps = append(view.Apps, c.Name)
+		}
 	}
 	s.offerNonce(v.w)
 	s.show(v.w, v.r, http.StatusOK, view)
@@ -139,7 +158,15 @@ func (s *Server) deviceRemove(v *visit) error {
 	if err != nil {
 		return err
 	}
-	e, err := s.Contain.RemoveDevice(v.r.Context(), v.cause, v.ses, im.Device.ID)
+	ids, err := fields(v.r, "keep", 64)
+	if err != nil {
+		return err
+	}
+	keep := make([]apikey.ID, 0, len(ids))
+	for _, id := range ids {
+		keep = append(keep, apikey.ID(id))
+	}
+	e, err := s.Contain.RemoveDevice(v.r.Context(), v.cause, v.ses, im.Device.ID, keep...)
 	if err != nil {
 		return err
 	}

@@ -8,7 +8,6 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	"keyward/internal/account"
 	"keyward/internal/audit"
@@ -84,61 +83,8 @@ func TestARefusalLeadsToItsExplanation(t *testing.T) {
 	}
 }
 
-func TestWellKnownFiles(t *testing.T) {
-	h := site(t, login)
-	t.Run("password managers find where passkeys are replaced", func(t *testing.T) {
-		w := visitPage(h, "/.well-known/change-password", "Accept", "text/html")
-		if w.Code != 302 || w.Header().Get("Location") != "/passkeys" {
-			t.Errorf("%d to %q", w.Code, w.Header().Get("Location"))
-		}
-	})
-	t.Run("and see that a file nobody has is missing, or they would not believe the others", func(t *testing.T) {
-		w := visitPage(h, "/.well-known/resource-that-should-not-exist-whose-status-code-should-not-be-200")
-		if w.Code != 404 {
-			t.Errorf("%d", w.Code)
-		}
-	})
-	t.Run("passkey managers find where to add one", func(t *testing.T) {
-		w := visitPage(h, "/.well-known/passkey-endpoints")
-		var m map[string]string
-		if err := json.Unmarshal(w.Body.Bytes(), &m); err != nil || w.Header().Get("Content-Type") != "application/json" {
-			t.Fatalf("%v %s", err, w.Body)
-		}
-		if m["enroll"] != "https://login.exchange.example/passkeys/add" || m["manage"] != "https://login.exchange.example/passkeys" {
-			t.Errorf("%v", m)
-		}
-	})
-	t.Run("finders of holes find whom to tell", func(t *testing.T) {
-		w := visitPage(h, "/.well-known/security.txt")
-		fields := map[string]string{}
-		for line := range strings.Lines(w.Body.String()) {
-			name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ": ")
-			if fields[name] != "" {
-				t.Errorf("%s twice", name)
-			}
-			fields[name] = value
-		}
-		until, err := time.Parse(time.RFC3339, fields["Expires"])
-		if left := time.Until(until); err != nil || left < 24*time.Hour || left > 365*24*time.Hour { // RFC 9116 §2.5.5
-			t.Errorf("expires %q: %v", fields["Expires"], err)
-		}
-		if fields["Contact"] != "mailto:security@exchange.example" || fields["Canonical"] != "https://login.exchange.example/.well-known/security.txt" {
-			t.Errorf("%v", fields)
-		}
-		if kind := w.Header().Get("Content-Type"); kind != "text/plain; charset=utf-8" { // RFC 9116 §3
-			t.Errorf("type %s", kind)
-		}
-	})
-	t.Run("where nobody is named there is no such file", func(t *testing.T) {
-		unnamed := login
-		unnamed.SecurityContact = ""
-		if w := visitPage(site(t, unnamed), "/.well-known/security.txt"); w.Code != 404 {
-			t.Errorf("%d", w.Code)
-		}
-	})
-	t.Run("crawlers stay out", func(t *testing.T) {
-		if w := visitPage(h, "/robots.txt"); w.Code != 200 || w.Body.String() != "User-agent: *\nDisallow: /\n" {
-			t.Errorf("%d %q", w.Code, w.Body)
-		}
-	})
+func TestCrawlersStayOut(t *testing.T) {
+	if w := visitPage(site(t, login), "/robots.txt"); w.Code != 200 || w.Body.String() != "User-agent: *\nDisallow: /\n" {
+		t.Errorf("%d %q", w.Code, w.Body)
+	}
 }

@@ -3,6 +3,7 @@ package web
 import (
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"keyward/internal/account"
@@ -149,8 +150,20 @@ func (s *Server) lostPhone(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) official(w http.ResponseWriter, r *http.Request) {
-	hosts := append([]OfficialHost{{Host: s.host, Domain: s.domain}}, s.set.Official...)
-	s.show(w, r, http.StatusOK, &Official{Base: s.baseMaybe(w, r), Hosts: hosts, MailFrom: s.set.MailFrom})
+	v := &Official{Base: s.baseMaybe(w, r), Hosts: []OfficialHost{{Host: s.host, Domain: s.domain}}, MailFrom: s.set.MailFrom}
+	for _, h := range s.set.Official {
+		if h.Host != s.host {
+			v.Hosts = append(v.Hosts, h)
+		}
+	}
+	for _, a := range s.set.Android {
+		v.Apps = append(v.Apps, OfficialApp{appAndroid, a.Package})
+	}
+	for _, id := range s.set.IOS {
+		_, bundle, _ := strings.Cut(id, ".") // people never see the team
+		v.Apps = append(v.Apps, OfficialApp{appIOS, bundle})
+	}
+	s.show(w, r, http.StatusOK, v)
 }
 
 func (s *Server) help(w http.ResponseWriter, r *http.Request) {

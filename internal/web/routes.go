@@ -161,4 +161,5 @@ func (s *Server) Routes(mux *http.ServeMux, e *edge.Edge) {
 	open("GET /help", s.help)
 
 	s.docs(mux, e)
+	s.wellKnown(mux, e)
 }

@@ -56,6 +56,11 @@ type Settings struct {
 	DeviceKeys bool // offer browsers to bind a session to a key of the device (DBSC)
 
 	SecurityContact string // for finders of holes; "": no security.txt
+	SecurityPolicy  string // what they may do and expect; "": no line of it
+
+	Origins []string     // where our passkeys may be used, as the relying party takes them
+	Android []AndroidApp // our own apps
+	IOS     []string     // "TEAM123456.com.example.app"
 }
 
 // Server answers for all pages.

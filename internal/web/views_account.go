@@ -260,20 +260,29 @@ func Week(now time.Time, zone *time.Location, marks []Mark) []WeekDay {
 // Impact shows what stops and what does not before something is ended. Nothing has happened yet.
 //
 //	GET  /sessions/{id}/end      POST the same  ()
-//	GET  /devices/{id}/remove    POST the same  ()  act devices.remove when the device holds passkeys
+//	GET  /devices/{id}/remove    POST the same  (keep*: API keys that go on)  act devices.remove
 //	GET  /passkeys/{id}/remove   POST the same  ()  act keys.remove
 type Impact struct {
 	Base
-	Of       ImpactOf
-	ID       string
-	Name     string
-	Here     bool      // it ends the session that is looking
-	Sessions []Session // that end
-	Passkeys []string  // that stop working, by name
-	KeysLeft int       // passkeys of the account afterwards
-	Act      string    // device.Act kind the POST needs; "" none
-	Grade    Grade     // of a passkey: a shared one should be deleted in its manager too
+	Of        ImpactOf
+	ID        string
+	Name      string
+	Here      bool      // it ends the session that is looking
+	Sessions  []Session // that end
+	Passkeys  []string  // that stop working, by name
+	InManager bool      // one of them is in a password manager, where it stays until it is deleted
+	KeysLeft  int       // passkeys of the account afterwards
+	Bound     bool      // each session needs a key of the device, so a copy of its tokens opens nothing elsewhere
+	Apps      []string  // let in from the device, by name: they are disconnected
+	BotKeys   []BotKey  // made from the device: they end unless they are kept
+	Shared    []SharedKey
+	Act       string // device.Act kind the POST needs; "" none
+	Grade     Grade  // of a passkey: a shared one should be deleted in its manager too
 }
+
+// SharedKey is a passkey that a password manager brought to the device. It stays, and so
+// it does in the manager, for whoever opens that.
+type SharedKey struct{ ID, Name, Manager string }
 
 // ImpactOf is what is about to end.
 type ImpactOf string

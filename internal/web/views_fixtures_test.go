@@ -150,6 +150,16 @@ var fixtures = slices.Concat(botKeyFixtures, subFixtures, leakFixtures, joinFixt
 	{"device-remove", func(c string) View {
 		return &Impact{Base: in(c, "/devices"), Of: OfDevice, ID: phone.ID, Name: phone.Name, Sessions: phone.Sessions, Passkeys: []string{"Galaxy S26"}, KeysLeft: 0, Act: "devices.remove"}
 	}},
+	{"device-remove-all", func(c string) View {
+		return &Impact{Base: in(c, "/devices"), Of: OfDevice, ID: stranger.ID, Name: "Work laptop", Sessions: stranger.Sessions, Bound: true, Passkeys: []string{"Work laptop"}, InManager: true, KeysLeft: 1, Act: "devices.remove",
+			Apps: []string{"Chart House"}, Shared: []SharedKey{{ID: shared.ID, Name: shared.Name, Manager: "Google Password Manager"}, {ID: "key_9", Name: "Other"}},
+			BotKeys: []BotKey{{ID: "kwk_live_1", Purpose: "Grid bot on my VPS", State: "active"}, {ID: "kwk_live_2", Purpose: "Tax report", State: "exit_only"}}}
+	}},
+	{"devices-after-lost", func(c string) View {
+		return &Devices{Base: with(in(c, "/devices"), func(b *Base) {
+			b.Receipt = &Receipt{Did: DidRemoveDevice, Name: "Work laptop", Count: 1, Keys: 2, At: b.Now, Took: 640 * time.Millisecond}
+		}), List: []Device{here}, Week: Week(out(c, "").Now, seoul, week[2:])}
+	}},
 	{"device-remove-ok", func(c string) View {
 		return &Impact{Base: in(c, "/devices"), Of: OfDevice, ID: stranger.ID, Name: stranger.Agent.In(c), Sessions: stranger.Sessions, KeysLeft: 1}
 	}},
@@ -256,8 +266,8 @@ var fixtures = slices.Concat(botKeyFixtures, subFixtures, leakFixtures, joinFixt
 	}},
 	{"lost-phone", func(c string) View { return &LostPhone{Base: out(c, "/lost-phone")} }},
 	{"official", func(c string) View {
-		return &Official{Base: out(c, "/official"), Hosts: []OfficialHost{{Host: "login.exchange.example", Domain: "exchange.example"}, {Host: "www.exchange.example", Domain: "exchange.example", What: "Trading"}},
-			MailFrom: []string{"security@exchange.example"}, Apps: []OfficialApp{{Name: "Exchange", Store: "Google Play", ID: "example.exchange.app"}}}
+		return &Official{Base: out(c, "/official"), Hosts: []OfficialHost{{Host: "login.exchange.example", Domain: "exchange.example"}, {Host: "www.exchange.example", Domain: "exchange.example", What: "Trading"}, {Host: "exchange.example"}},
+			MailFrom: []string{"security@exchange.example"}, Apps: []OfficialApp{{appAndroid, "example.exchange.app"}, {appIOS, "example.exchange.app"}}}
 	}},
 	{"help", func(c string) View { return &Help{Base: out(c, "/help")} }},
 	{"errors", func(c string) View {

@@ -75,11 +75,20 @@ func (*Official) page() (string, string) { return "official", "" }
 // OfficialHost is one site of ours.
 type OfficialHost struct {
 	Host, Domain string // Domain: the end of Host that decides
-	What         string // operator's words; "" for the page's own host
+	What         string // operator's words; "" none
 }
 
-// OfficialApp is one app of ours.
-type OfficialApp struct{ Name, Store, ID string }
+// OfficialApp is one app of ours, by the id that nobody else can have in its store. A copy
+// from elsewhere can carry it too; the page says so.
+type OfficialApp struct {
+	Phone Text
+	ID    string
+}
+
+var (
+	appAndroid = text("official.app.android")
+	appIOS     = text("official.app.ios")
+)
 
 // Help is the short help page.
 //
