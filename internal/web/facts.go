@@ -64,7 +64,7 @@ func kindOf(u device.Device) DeviceKind {
 
 var whys = map[string]EndWhy{
 	session.EndedByOwner: EndedByYou, session.EndedSignOut: EndedSignOut, session.EndedNotMe: EndedNotYou,
-	session.EndedReplaced: EndedReplaced, session.EndedReuse: EndedReuse, session.EndedSnapshot: EndedStale,
+	session.EndedReplaced: EndedReplaced, session.EndedLapsed: EndedLapsed, session.EndedContested: EndedContested, session.EndedReuse: EndedReuse, session.EndedSnapshot: EndedStale,
 	session.EndedFreeze: EndedFreeze, session.EndedAll: EndedByYou, session.EndedDevice: EndedByYou,
 	session.EndedKey: EndedKey, session.EndedIdle: EndedIdle, session.EndedAbsolute: EndedAge,
 }

@@ -8,7 +8,7 @@ import (
 // Home is the security home: what needs the person first, what is done below it, and doors to the rest.
 //
 //	GET  /
-//	POST /mail/verify/send  ()
+//	POST /contacts/verify  ()
 //	Links: /passkeys, /passkeys/add, /devices, /keys, /apps, /codes, /codes/new, /activity, /freeze, /lost-phone, /official
 type Home struct {
 	Base
@@ -208,17 +208,19 @@ type Ended struct {
 type EndWhy string
 
 const (
-	EndedSignOut  EndWhy = "sign-out"
-	EndedByYou    EndWhy = "you"     // from another device
-	EndedNotYou   EndWhy = "not-you" // "this was not me"
-	EndedIdle     EndWhy = "idle"
-	EndedAge      EndWhy = "age"
-	EndedReplaced EndWhy = "replaced" // signed in again in the same browser
-	EndedKey      EndWhy = "key"      // its passkey was removed
-	EndedFreeze   EndWhy = "freeze"
-	EndedReuse    EndWhy = "reuse" // a spent refresh token came back
-	EndedStale    EndWhy = "stale" // an old copy of the browser profile
-	EndedByUs     EndWhy = "us"
+	EndedSignOut   EndWhy = "sign-out"
+	EndedByYou     EndWhy = "you"     // from another device
+	EndedNotYou    EndWhy = "not-you" // "this was not me"
+	EndedIdle      EndWhy = "idle"
+	EndedAge       EndWhy = "age"
+	EndedReplaced  EndWhy = "replaced" // signed in again in the same browser
+	EndedKey       EndWhy = "key"      // its passkey was removed
+	EndedFreeze    EndWhy = "freeze"
+	EndedLapsed    EndWhy = "lapsed"    // its device's key was not shown
+	EndedContested EndWhy = "contested" // two browsers had a key for it
+	EndedReuse     EndWhy = "reuse"     // a spent refresh token came back
+	EndedStale     EndWhy = "stale"     // an old copy of the browser profile
+	EndedByUs      EndWhy = "us"
 )
 
 // WeekDay is one day of the timeline; no marks is "No sign-in".

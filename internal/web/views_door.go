@@ -198,7 +198,7 @@ func (*Leave) page() (string, string) { return "leave", "" }
 //
 //	GET  /mail/verify?t=
 //	POST /mail/verify       (t)  renders it with what came of it
-//	POST /mail/verify/send  ()   signed in: sends the mail again, 303 / with a receipt
+//	POST /contacts/verify  ()   signed in: sends the mail again, 303 / with a receipt
 type VerifyMail struct {
 	Base
 	State LinkState

@@ -81,7 +81,7 @@ func (v *Home) Checks() []Check {
 			Fact: text("home.codes.left", "n", v.CodesLeft), Why: text("home.codes.why", "time", v.CodesChecked), Do: text("home.codes.do")})
 	}
 	if !v.MailVerified {
-		needs = append(needs, Check{Icon: "mail", Post: "/mail/verify/send",
+		needs = append(needs, Check{Icon: "mail", Post: "/contacts/verify",
 			Fact: text("home.mail.confirm"), Why: text("home.mail.confirm.why"), Do: text("home.mail.confirm.do")})
 	} else {
 		done = append(done, Check{Icon: "tick",
