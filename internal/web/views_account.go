@@ -18,6 +18,7 @@ type Home struct {
 	Sessions      int
 	NewestDevice  time.Time // first seen
 	Unanswered    []Device  // waiting for "was this you?"
+	Waiting       []Asked   // withdrawals that wait for a yes, the oldest first
 	CodesLeft     int
 	CodesMade     time.Time // zero: none were ever made
 	CodesChecked  time.Time // zero: none was typed back
@@ -35,6 +36,9 @@ type Home struct {
 }
 
 func (*Home) page() (string, string) { return "home", "home" }
+
+// Asked is a withdrawal that waits. Where it goes stands on its own page, in full.
+type Asked struct{ ID, Sum string }
 
 // Passkeys lists the passkeys.
 //

@@ -115,6 +115,9 @@ var fixtures = slices.Concat(botKeyFixtures, subFixtures, leakFixtures, joinFixt
 	{"home-good", func(c string) View {
 		return &Home{Base: in(c, "/"), Changed: at(9, 8, 12), Passkeys: []Passkey{galaxy, stick}, Devices: 1, Sessions: 1, CodesLeft: 10, CodesMade: at(3, 10, 20), CodesChecked: at(4, 9, 0), MailVerified: true}
 	}},
+	{"home-asked", func(c string) View {
+		return &Home{Base: in(c, "/"), Changed: at(9, 8, 12), Passkeys: []Passkey{galaxy, stick}, Devices: 2, Sessions: 2, CodesLeft: 10, CodesMade: at(3, 10, 20), CodesChecked: at(4, 9, 0), MailVerified: true, Waiting: []Asked{{ID: "int_01jp5b0a3v8qk2m9x7c4d6e1f8", Sum: "0.25 BTC"}}}
+	}},
 	{"home-new", func(c string) View {
 		return &Home{Base: in(c, "/"), Passkeys: []Passkey{galaxy}, Devices: 2, Sessions: 2, Unanswered: []Device{stranger}, Apps: 1, AppNames: "Portfolio View", BotKeys: 1, BotKeyNames: "Old market maker", BotKeySuspect: "Old market maker", AppSuspect: "Portfolio View", Events: 1}
 	}},
