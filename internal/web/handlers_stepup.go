@@ -128,6 +128,6 @@ func (s *Server) stepUpFinish(v *visit) error {
 // touched tells a page that the touch its form needs was given already, so that
 // the form is a plain one. An error only means that the person is asked again.
 func (s *Server) touched(tx *store.Tx, v *visit, act device.Act) bool {
-	kept, err := s.Devices.Kept(tx, string(v.ses.ID), v.ses.Account, act)
+	kept, err := s.Devices.Kept(tx, v.ses.By(), act)
 	return err == nil && kept
 }
