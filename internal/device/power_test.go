@@ -391,4 +391,3 @@ func TestAnOperatorAsksForABetterKey(t *testing.T) {
 		}
 	})
 }
-

@@ -69,7 +69,7 @@ func (s *Server) stepUpPage(v *visit) error {
 
 func (s *Server) stepUpNoScript(v *visit) error {
 	act, err1 := field(v.r, "act", 64)
-	object, err2 := field(v.r, "object", 172)
+	object, err2 := field(v.r, "object", 184)
 	to, err3 := field(v.r, "to", 512)
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return err
