@@ -57,6 +57,18 @@ func raised(rules map[string]Rule) map[string]power {
 	return out
 }
 
+// Ages lists every scope that a person can give, with the age of a verification that it
+// allows by itself; 0 for any.
+func Ages() map[string]time.Duration {
+	out := map[string]time.Duration{}
+	for name, p := range powers {
+		if !p.own {
+			out[name] = p.maxAge
+		}
+	}
+	return out
+}
+
 // Scopes lists every scope there is, sorted.
 func Scopes() []string {
 	var out []string
@@ -116,6 +128,12 @@ func (s *Service) scopesNow(scopes []string, acr string, at, now time.Time) (goo
 		}
 	}
 	return good, stale
+}
+
+// tires reports a scope that a sign-in which was enough may not be enough for later.
+func (s *Service) tires(scope string) bool {
+	p := s.powers[scope]
+	return p.maxAge > 0 || p.acr != session.ACRPhr
 }
 
 // strictest is what a step-up for these scopes has to reach.
