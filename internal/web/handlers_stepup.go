@@ -30,6 +30,11 @@ func (s *Server) stepUpView(v *visit, kind, object, to string, noScript bool) er
 		view.Cancel = "/" // its page asks by itself, and would lead straight back here
 	}
 	err = s.DB.View(v.r.Context(), func(tx *store.Tx) error {
+		o, err := s.SignIn.Offer(tx, v.ses, act)
+		if err != nil {
+			return err
+		}
+		view.offers(o)
 		switch act.Kind {
 		case device.ActKeysRemove:
 			k, err := s.Devices.Key(tx, v.ses.Account, device.KeyID(act.Object))
@@ -60,6 +65,21 @@ func (s *Server) stepUpView(v *visit, kind, object, to string, noScript bool) er
 	s.offerNonce(v.w)
 	s.show(v.w, v.r, http.StatusOK, view)
 	return nil
+}
+
+// offers says which passkeys may, where it is not every one: a browser shows them in a
+// window of the system, and people should know before why one of theirs is not in it.
+func (view *StepUp) offers(o device.Offer) {
+	if !o.Narrow {
+		return
+	}
+	view.NewTil, view.Hard, view.None = o.Until, o.Hard, o.Refusal != nil
+	for _, k := range o.Keys {
+		view.With = append(view.With, k.Name)
+	}
+	for _, k := range o.Others {
+		view.OnApp = append(view.OnApp, k.Name)
+	}
 }
 
 func (s *Server) stepUpPage(v *visit) error {
