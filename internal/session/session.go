@@ -80,6 +80,21 @@ type Session struct {
 	epoch int64
 }
 
+// By is the session as it redeems a touch.
+func (s Session) By() device.By {
+	return device.By{Session: string(s.ID), Account: s.Account, Device: s.Device}
+}
+
+// Proved is the key by which its requests are proved, "" in a browser, where a proof may be
+// left out: there a copied cookie beside a touch that somebody was talked into would be
+// enough. The touch of a phone counts beside it alone.
+func (s Session) Proved() string {
+	if s.Kind != API {
+		return ""
+	}
+	return s.JKT
+}
+
 // Issued is what a sign-in, step-up or refresh hands out. The strings are
 // secrets: they go into the answer and nowhere else.
 type Issued struct {

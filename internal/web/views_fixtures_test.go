@@ -82,6 +82,9 @@ var fixtures = slices.Concat(botKeyFixtures, subFixtures, leakFixtures, joinFixt
 	{"signin-demo", func(c string) View {
 		return &SignIn{Base: with(out(c, "/signin"), func(b *Base) { b.Demo, b.Host, b.Domain = true, "localhost:7480", "" }), Note: NoteSignedOut, To: "/devices?x=1", DemoPasskey: true, SessionFor: 12 * time.Hour, RememberFor: 30 * 24 * time.Hour}
 	}},
+	{"signin-retired", func(c string) View {
+		return &SignIn{Base: out(c, "/signin?note=retired"), Note: NoteRetired, SessionFor: 24 * time.Hour, RememberFor: 30 * 24 * time.Hour}
+	}},
 	{"signin-ended", func(c string) View {
 		return &SignIn{Base: out(c, "/signin"), Note: NoteEnded, To: "/passkeys", SessionFor: 12 * time.Hour, RememberFor: 30 * 24 * time.Hour}
 	}},
@@ -183,6 +186,18 @@ var fixtures = slices.Concat(botKeyFixtures, subFixtures, leakFixtures, joinFixt
 	}},
 	{"stepup", func(c string) View {
 		return &StepUp{Base: in(c, "/stepup?act=keys.remove"), Act: "keys.remove", Object: shared.ID, Name: shared.Name, To: "/passkeys/" + shared.ID + "/remove", Cancel: "/passkeys", Lasts: 5 * time.Minute, Asked: chrome, SignedIn: at(12, 14, 2)}
+	}},
+	{"stepup-narrow", func(c string) View {
+		return &StepUp{Base: in(c, "/stepup?act=codes.new"), Act: "codes.new", Lasts: 5 * time.Minute, Asked: chrome, SignedIn: at(12, 14, 2), With: []string{"YubiKey 5", "MacBook"}, NewTil: at(13, 9, 41), Hard: true}
+	}},
+	{"stepup-new", func(c string) View {
+		return &StepUp{Base: in(c, "/stepup?act=freeze.lift"), Act: "freeze.lift", Lasts: 5 * time.Minute, Asked: chrome, SignedIn: at(12, 14, 2), None: true, NewTil: at(13, 9, 41), OnApp: []string{"Galaxy S26"}}
+	}},
+	{"stepup-hard", func(c string) View {
+		return &StepUp{Base: in(c, "/stepup?act=botkeys.unlock"), Act: "botkeys.unlock", Object: "kwk_1", Name: "Grid trading, BTC and ETH", Lasts: 5 * time.Minute, Asked: chrome, SignedIn: at(12, 14, 2), None: true, Hard: true}
+	}},
+	{"error-too-new", func(c string) View {
+		return &ErrorPage{Base: in(c, "/codes/new"), Status: 403, Code: "key_too_new", Title: "This passkey is too new for that", Detail: "For a day after it was added, a passkey has no power over what is older than it.", Until: at(13, 9, 41), Next: []NextStep{NextHome, NextHelp}}
 	}},
 	{"renew", func(c string) View { return &Renew{Base: out(c, "/session/renew?to=%2Fdevices"), To: "/devices"} }},
 	{"leave", func(c string) View {
