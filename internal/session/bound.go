@@ -301,9 +301,11 @@ func (s *Service) BoundLives(ctx context.Context, cookie, refresh string, addr n
 
 // bears reports whether a request with this bound cookie may speak for the session. For
 // ten seconds after the binding it may without: what the browser had sent before it
-// knew of its cookie is still on the way then.
-func (s *Service) bears(ses *Session, cookie string, addr netip.Addr, now time.Time) bool {
-	if ses.DeviceJKT == "" || now.Before(ses.BoundAt.Add(bindGrace)) {
+// knew of its cookie is still on the way then. minted is when the access token that came
+// along was handed out: one that is younger than the binding was not on its way, and a
+// copy that refreshes within those seconds gets nothing that opens a page.
+func (s *Service) bears(ses *Session, cookie string, addr netip.Addr, now, minted time.Time) bool {
+	if ses.DeviceJKT == "" || now.Before(ses.BoundAt.Add(bindGrace)) && !minted.After(ses.BoundAt) {
 		return true
 	}
 	id, jkt := s.vouches(cookie, addr, now)

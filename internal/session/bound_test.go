@@ -193,12 +193,30 @@ func TestWhatWasOnItsWayIsLetIn(t *testing.T) {
 		_, err := c.registers(prooftest.NewKey(), w.s.Offer(c.iss.Session))
 		w.must(err)
 		w.must(c.check())
-		w.must(c.refresh())
 		w.clock.sleep(bindGrace - time.Second)
 		w.must(c.check())
 		w.clock.sleep(time.Second)
 		w.refused(c.check(), ErrBoundMissing)
 		w.refused(c.refresh(), ErrBoundMissing)
+	})
+}
+
+// Who copied all but the device's key and is as quick as that: the refresh is let in, as
+// one on its way would be, and what it gives opens nothing. The owner's browser gets the
+// same tokens as from a retry and goes on.
+func TestWhatIsMintedAfterTheBindingWasNotOnItsWay(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		l := &laptop{client: w.person().signIn(bound), key: prooftest.NewKey()}
+		out, err := l.registers(l.key, w.s.Offer(l.iss.Session))
+		w.must(err)
+		w.clock.sleep(time.Second)
+		twin := *l.client
+		copied := &laptop{client: &twin}
+		w.must(copied.rotates("", l.jkt))
+		w.refused(copied.checks(""), ErrBoundMissing)
+		w.must(l.check())
+		w.must(l.rotates(out.Cookie, l.jkt))
+		w.must(l.checks(out.Cookie))
 	})
 }
 

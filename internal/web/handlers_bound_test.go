@@ -169,7 +169,7 @@ func TestASignInOffersABrowserToBindItsSession(t *testing.T) {
 		if !strings.Contains(set, "; Max-Age=600;") {
 			t.Errorf("set is %s", set)
 		}
-		b.f.wants(b.send("GET", "/devices", "", 200), 200, "Bound to this browser by the device’s own key")
+		b.f.wants(b.send("GET", "/devices", "", 200), 200, "Bound to this browser by the device’s own key since <time")
 		if got := w.Events(b.p.Account); strings.Count(got, "session.bound") != 1 {
 			t.Errorf("the log says %q", got)
 		}

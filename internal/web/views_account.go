@@ -180,8 +180,8 @@ type Session struct {
 	Here     bool
 	Agent    Agent
 	How      How
-	Bound    bool // by its browser, to a key of the device
-	Weak     bool // a recovery code: may look, cannot change anything
+	Bound    time.Time // when its browser bound it to a key of the device; zero is not
+	Weak     bool      // a recovery code: may look, cannot change anything
 	SignedIn time.Time
 	LastSeen time.Time
 	Addr     string

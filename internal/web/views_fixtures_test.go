@@ -44,7 +44,7 @@ var (
 	stranger = Device{ID: "dev_01jp2c4e6g8j0m2p4r6t8w0y2a", Agent: firefox, NeedsAnswer: true, FirstSeen: at(7, 3, 20), LastSeen: at(7, 3, 44),
 		Sessions: []Session{{ID: "ses_01jp2c4e6g8j0m2p4r6t8w0y2b", Agent: firefox, How: ByCode, Weak: true, SignedIn: at(7, 3, 20), LastSeen: at(7, 3, 44), Addr: "198.51.100.9", Place: "Lyon, France"}}}
 	here = Device{ID: "dev_01jp5b0a3v8qk2m9x7c4d6e1f1", Agent: chrome, Kind: Desktop, Here: true, FirstSeen: at(1, 9, 0), LastSeen: at(12, 14, 7), Remembered: time.Date(2026, 4, 11, 14, 2, 0, 0, seoul),
-		Sessions: []Session{{ID: "ses_01jp5b0a3v8qk2m9x7c4d6e1f2", Here: true, Bound: true, Agent: chrome, How: ByNearby, SignedIn: at(12, 14, 2), LastSeen: at(12, 14, 7), Addr: "203.0.113.7"}}}
+		Sessions: []Session{{ID: "ses_01jp5b0a3v8qk2m9x7c4d6e1f2", Here: true, Bound: at(12, 14, 2), Agent: chrome, How: ByNearby, SignedIn: at(12, 14, 2), LastSeen: at(12, 14, 7), Addr: "203.0.113.7"}}}
 	phone = Device{ID: "dev_01jp5b0a3v8qk2m9x7c4d6e1f3", Name: "Galaxy S26", Agent: Agent{"Samsung Internet", "Android 16"}, Kind: Phone, FirstSeen: at(3, 10, 0), LastSeen: at(12, 12, 3), Passkeys: []string{"Galaxy S26"}, OnlyPasskey: true,
 		Sessions: []Session{
 			{ID: "ses_01jp5b0a3v8qk2m9x7c4d6e1f4", Agent: Agent{"Samsung Internet", "Android 16"}, How: ByPasskey, SignedIn: at(9, 20, 11), LastSeen: at(12, 12, 3), Addr: "2001:db8:40::7"},
