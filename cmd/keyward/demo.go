@@ -89,6 +89,7 @@ type demoRun struct {
 	catcher         *notify.Catcher
 	tls             *demo.Certificate
 	phones          demo.Phones
+	payerSecret     string // of the back end that asks for approvals
 }
 
 func (cmd demoCmd) open(e *env) (_ *demoRun, err error) {
@@ -161,7 +162,7 @@ func (cmd demoCmd) open(e *env) (_ *demoRun, err error) {
 			demo.Mailbox{Pages: a.web, Catcher: d.catcher, Origin: d.origin}.Routes(mux)
 			demo.NewStage(demo.StageParts{
 				DB: a.db, Log: a.log, Pages: a.web, SignIn: a.signin, Sessions: a.sessions, Catcher: d.catcher, Origin: d.origin, Transport: d.across,
-				Gate: d.gateOrigin, GateAuthority: fmt.Sprintf("localhost:%d", port(d.gateL)),
+				Exchange: d.exchangeOrigin, PayerSecret: d.payerSecret, Phones: d.phones, Gate: d.gateOrigin, GateAuthority: fmt.Sprintf("localhost:%d", port(d.gateL)),
 			}).Routes(mux)
 		},
 	})
@@ -200,14 +201,20 @@ func (d *demoRun) openExchange(ctx context.Context) (*exchange.Exchange, error) 
 	if err != nil {
 		return nil, err
 	}
+	payouts, err := exchange.NewPayouts(d.origin, demo.Payer, "localhost", d.across)
+	if err != nil {
+		return nil, err
+	}
 	return exchange.New(exchange.Config{
-		Keyward: d.origin, Self: d.exchangeOrigin, Client: string(c.ID), Key: key, KeyID: kid, Transport: d.across, Log: d.app.logger,
+		Payouts: payouts, Keyward: d.origin, Self: d.exchangeOrigin, Client: string(c.ID), Key: key, KeyID: kid, Transport: d.across, Log: d.app.logger,
 	})
 }
 
 // config is the demo's configuration, made in code and checked like any other.
 func (d *demoRun) config(cmd demoCmd, upstreamKey string) (config.Config, error) {
 	sum := keyring.Hash(keyring.Secret()) // of a back end that nobody plays
+	d.payerSecret = keyring.Secret()
+	payer := keyring.Hash(d.payerSecret)
 	cfg := config.Config{
 		PublicURL: d.origin, BrandName: "Keyward",
 		RP:        config.RP{ID: "localhost", Name: "Keyward demo", Origins: []string{d.origin}},
@@ -219,6 +226,8 @@ func (d *demoRun) config(cmd demoCmd, upstreamKey string) (config.Config, error)
 		Mail:       config.Mail{Host: "localhost", TLS: "none", From: "security@localhost"}, // the catcher takes what would go there
 		Backends: []config.Backend{{
 			ID: "exchange", SecretSHA256: fmt.Sprintf("%x", sum[:]), May: []string{config.MayProvision, config.MayIntrospect, config.MayEnd},
+		}, {
+			ID: demo.Payer, SecretSHA256: fmt.Sprintf("%x", payer[:]), May: []string{config.MayConfirm},
 		}},
 		Gate: config.Gate{
 			Listen: d.gateL.Addr().String(), Authority: fmt.Sprintf("localhost:%d", port(d.gateL)), Audience: d.origin, Upstream: "http://" + d.botsL.Addr().String(), UpstreamKeyFile: upstreamKey,
@@ -288,7 +297,7 @@ func (d *demoRun) tour(e *env, curl bool) error {
 	err = demo.Tour(ctx, demo.TourParts{
 		Phones: d.phones,
 		Out:    e.stdout, Origin: d.origin, Exchange: d.exchangeOrigin, Gate: d.gateOrigin, GateName: gate.PublicURL(fmt.Sprintf("localhost:%d", port(d.gateL))), ExchangeAddr: d.exchangeL.Addr().String(),
-		App: string(app.ID), AppBack: appBack, Catcher: d.catcher, Transport: d.across, Curl: curl, Now: d.app.db.Now,
+		App: string(app.ID), AppBack: appBack, PayerSecret: d.payerSecret, Catcher: d.catcher, Transport: d.across, Curl: curl, Now: d.app.db.Now,
 		Verify: func(ctx context.Context) (demo.Proof, error) { return d.proof(ctx) },
 	})
 	stop()

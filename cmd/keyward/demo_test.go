@@ -116,8 +116,10 @@ func TestTourCatchesAServerThatRefusesNothing(t *testing.T) {
 			continue
 		}
 		refusals++
-		// The exchange refuses by itself: its door was not tampered with.
-		if !strings.Contains(l, " FAIL ") && !strings.Contains(l, "refused by the exchange") {
+		// The exchange refuses by itself, and so does its service that sends money: their
+		// doors were not tampered with.
+		own := regexp.MustCompile(`refused by the exchange| 40[39] (not_approved|other_withdrawal|already_sent) `)
+		if !strings.Contains(l, " FAIL ") && !own.MatchString(l) {
 			t.Errorf("not caught: %s", l)
 		}
 	}
@@ -288,6 +290,13 @@ func TestStage(t *testing.T) {
 			v.has(turn(page), "<b>POST</b> /v1/orders", "198.51.100.77", `<b class="no">409</b> REPLAYED`, "Nothing changed")
 			page, _ = v.press("try/key")
 			v.has(turn(page), "198.51.100.9", `<b class="no">403</b> IP_NOT_ALLOWED`)
+
+			// What she approved on its way to whoever sends it: twice, each time it is another one.
+			for range 2 {
+				page, _ = v.press("try/address")
+				v.has(turn(page), "<b>POST</b> /payouts", "bc1qcr8te4kr609gcawutmrza0j4xv80jy8z306fyu", `<b class="no">403</b> other_withdrawal`, "Nothing changed")
+				v.has(page, "You approved 0.25 BTC to bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4")
+			}
 
 			for range 25 {
 				v.press("try/renew")

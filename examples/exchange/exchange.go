@@ -21,6 +21,7 @@ type Config struct {
 	Key       *ecdsa.PrivateKey // P-256, of private_key_jwt
 	KeyID     string
 	Transport http.RoundTripper
+	Payouts   http.Handler // the service that sends money; nil: this exchange sends none
 	Log       *slog.Logger
 }
 
@@ -58,6 +59,9 @@ func New(cfg Config) (*Exchange, error) {
 	e.mux.HandleFunc("POST /backchannel-logout", e.told)
 	e.mux.HandleFunc("GET /style.css", style)
 	e.mux.Handle("/api/", e.api)
+	if cfg.Payouts != nil {
+		e.mux.Handle("POST /payouts", cfg.Payouts)
+	}
 	e.mux.HandleFunc("GET /.well-known/oauth-protected-resource", e.resource)
 	return e, nil
 }

@@ -58,7 +58,7 @@ func (s *Stage) settle(ctx context.Context) (*persona, error) {
 
 // enrol signs up with one address; nil when the mail says that it is taken.
 func (s *Stage) enrol(ctx context.Context, mail string) (*persona, error) {
-	owner := s.newOwner(&softkey.Authenticator{})
+	owner := s.newOwner(s.Phones.Passkey())
 	a, err := owner.signUp(ctx, mail)
 	if err := well(a, err); err != nil {
 		return nil, err

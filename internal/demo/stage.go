@@ -35,7 +35,10 @@ type StageParts struct {
 	Origin        string
 	Gate          string            // origin of the exchange's API for bots
 	GateAuthority string            // its public name, as bots sign it
-	Transport     http.RoundTripper // to Origin; nil is the usual one
+	Transport     http.RoundTripper // to Origin and Exchange; nil is the usual one
+	Exchange      string            // origin of the demo exchange
+	PayerSecret   string            // of its back end that asks for approvals
+	Phones        Phones            // makers of the owner's passkey
 }
 
 // Stage plays owner and thief against the server it runs in. Each press of a

@@ -138,9 +138,16 @@ func rawAnswer(a *answer) []web.Span {
 	if a.Code == "" {
 		return append(out, web.Span{Text: " " + http.StatusText(a.status)})
 	}
-	out = append(out, web.Span{Text: " " + a.Code + "\n" + a.Title + "\n" + a.Detail})
+	for _, s := range []string{" " + a.Code, "\n" + a.Title, "\n" + a.Detail} {
+		if s != "\n" { // what is no problem of ours has no title
+			out = append(out, web.Span{Text: s})
+		}
+	}
 	if act := a.Purpose["act"]; act != "" {
 		out = append(out, web.Span{Text: "\npurpose: " + act})
 	}
-	return append(out, web.Span{Text: "\nrequest_id: " + a.request()})
+	if id := a.request(); id != "" {
+		out = append(out, web.Span{Text: "\nrequest_id: " + id})
+	}
+	return out
 }

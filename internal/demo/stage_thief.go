@@ -12,7 +12,7 @@ import (
 )
 
 // tries in the order of the page.
-var tries = []web.TryID{web.TryCopy, web.TrySession, web.TryRenew, web.TryReplay, web.TryStepUp, web.TryOrder, web.TryKey}
+var tries = []web.TryID{web.TryCopy, web.TrySession, web.TryRenew, web.TryReplay, web.TryStepUp, web.TryOrder, web.TryKey, web.TryAddress}
 
 // ready says whether a try has what it needs. A replay needs a copy that was
 // turned over meanwhile; before, it is the try above it.
@@ -20,7 +20,7 @@ func ready(id web.TryID, sit *seat, live bool, l *loot, bot bool) bool {
 	switch id {
 	case web.TryOrder, web.TryKey:
 		return bot
-	case web.TryCopy:
+	case web.TryCopy, web.TryAddress:
 		return live
 	case web.TryReplay:
 		return l != nil && sit != nil && l.refresh != sit.cookie(refreshCookie)
@@ -56,9 +56,12 @@ func (s *Stage) try(ctx context.Context, id web.TryID, lang string) (to string, 
 		return "/demo", s.copyCookies(ctx, sit)
 	}
 	var a *answer
-	if id == web.TryOrder || id == web.TryKey {
+	switch id {
+	case web.TryOrder, web.TryKey:
 		a, err = s.botTry(ctx, id)
-	} else {
+	case web.TryAddress:
+		a, err = s.otherAddress(ctx, sit)
+	default:
 		a, err = s.attempt(ctx, id, l, lang)
 	}
 	if err != nil {

@@ -26,6 +26,7 @@ type TourParts struct {
 	ExchangeAddr string          // where its name leads: resolvers other than a browser's do not know *.localhost
 	App          string          // client id of the demo's wallet app
 	AppBack      string          // the address it registered
+	PayerSecret  string          // of the back end that asks for approvals
 	Catcher      *notify.Catcher // stands for Mina's mailbox
 	Transport    *http.Transport // trusts the demo's certificate, if it has one
 	Phones       Phones          // whose word the demo takes
@@ -117,6 +118,11 @@ type story struct {
 
 	code, join string // of a new device
 
+	payer  treasury // the exchange's back end for money
+	paid   payout   // a withdrawal of Mina's
+	intent string   // the same at Keyward
+	taxi   string   // the device that was lost
+
 	names  names
 	proofs map[string]string // who made a proof
 	sent   []line            // of this step
@@ -129,7 +135,7 @@ func Tour(ctx context.Context, p TourParts) error { return play(ctx, p, steps())
 // steps of the story, in order. It grows with every capability.
 func steps() []step {
 	var all []step
-	for _, chapter := range [][]step{signUp(), rotation(), theft(), unbound(), exchanges(), apps(), connected(), codes(), passkeys(), phones(), bots(), subAccounts(), newDevices(), forgeries(), freeze()} {
+	for _, chapter := range [][]step{signUp(), rotation(), theft(), unbound(), exchanges(), apps(), connected(), codes(), passkeys(), phones(), money(), bots(), subAccounts(), newDevices(), lost(), forgeries(), freeze()} {
 		all = append(all, chapter...)
 	}
 	return all
@@ -210,6 +216,7 @@ func newStory(p TourParts) *story {
 	s.app = at(p.Origin, "APP", "Wallet/1.0 (iPad)", home, nil, softkey.NewBindingKey())
 	s.thiefThere = at(p.Exchange, "THIEF", s.thief.agent, "", nil, nil)
 	s.tabletThere = at(p.Exchange, "TABLET", s.tablet.agent, "", nil, nil)
+	s.payer = treasury{at(p.Origin, "EXCHANGE", "treasury/1.0", "", nil, nil), p.PayerSecret, at(p.Exchange, "EXCHANGE", "treasury/1.0", "", nil, nil)}
 	return s
 }
 

@@ -28,6 +28,13 @@ func NewPhones() Phones { return Phones{softkey.NewMaker()} }
 // Root is what the demo's server trusts in place of the makers' own.
 func (p Phones) Root() *x509.Certificate { return p.maker.Root }
 
+// Passkey is an authenticator whose passkeys cannot leave it, as this maker says.
+func (p Phones) Passkey() *softkey.Authenticator {
+	return &softkey.Authenticator{Statement: softkey.AndroidKey, Maker: p.maker, Local: true, Phone: func(challenge []byte) softkey.Android {
+		return softkey.Phone(challenge, "com.google.android.gms", [32]byte{9})
+	}}
+}
+
 // PhoneDigest is the SHA-256 of the certificate that signed the app.
 var PhoneDigest = [32]byte{0x2a}
 

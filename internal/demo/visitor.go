@@ -127,9 +127,9 @@ func (v *visitor) once(ctx context.Context, c call) (*answer, error) {
 		}
 	}
 	if a.status >= 400 && a.Code == "" { // the form of RFC 6749 §5.2
-		var plain struct{ Error string }
+		var plain struct{ Error, Message string }
 		if json.Unmarshal(a.body, &plain) == nil {
-			a.Code = plain.Error
+			a.Code, a.Detail = plain.Error, plain.Message
 		}
 	}
 	v.learn(res, c.path)

@@ -63,6 +63,7 @@ const (
 	TryReplay  TryID = "replay"  // replay a spent refresh token
 	TryOrder   TryID = "order"   // send an order of the owner's bot again
 	TryKey     TryID = "key"     // trade with the bot's key from somewhere else
+	TryAddress TryID = "address" // change the address of a withdrawal that was approved
 	TryStepUp  TryID = "step-up" // add a passkey from the copied session
 )
 

@@ -311,7 +311,7 @@ var fixtures = slices.Concat(botKeyFixtures, subFixtures, leakFixtures, joinFixt
 	}},
 	{"stage", func(c string) View { return stageFixture(c) }},
 	{"stage-empty", func(c string) View {
-		return &Stage{Base: demo(c, "/demo"), Owner: StageOwner{Acts: []OwnerAct{OwnerSignIn}}, Tries: []StageTry{{ID: TryCopy}, {ID: TrySession}, {ID: TryRenew}, {ID: TryReplay}, {ID: TryStepUp}, {ID: TryOrder}, {ID: TryKey}}}
+		return &Stage{Base: demo(c, "/demo"), Owner: StageOwner{Acts: []OwnerAct{OwnerSignIn}}, Tries: []StageTry{{ID: TryCopy}, {ID: TrySession}, {ID: TryRenew}, {ID: TryReplay}, {ID: TryStepUp}, {ID: TryOrder}, {ID: TryKey}, {ID: TryAddress}}}
 	}},
 	{"mail-list", func(c string) View {
 		return &MailList{Base: demo(c, "/demo/mail"), Mails: []Mail{{ID: "2", To: "owner@mail.example", Subject: "A new device signed in", At: at(12, 14, 2)}, {ID: "1", To: "owner@mail.example", Subject: "Confirm your mail address", At: at(12, 13, 58)}}}
@@ -334,7 +334,7 @@ func stageFixture(c string) View {
 	return &Stage{Base: demo(c, "/demo"),
 		Owner: StageOwner{SignedIn: true, Mail: "owner@mail.example", Agent: chrome, Token: 8, Turned: 41 * time.Second, Acts: []OwnerAct{OwnerRenew, OwnerBot, OwnerEnd},
 			Noticed: []StageNotice{{Sentence: said[0], At: at(12, 14, 3), Needs: true}}},
-		Tries: []StageTry{{ID: TryCopy, State: TryCopied, Ready: true}, {ID: TrySession, State: TryRefused, Ready: true}, {ID: TryRenew, State: TryRefused, Ready: true}, {ID: TryReplay, Ready: true}, {ID: TryStepUp}, {ID: TryOrder, Ready: true}, {ID: TryKey}},
+		Tries: []StageTry{{ID: TryCopy, State: TryCopied, Ready: true}, {ID: TrySession, State: TryRefused, Ready: true}, {ID: TryRenew, State: TryRefused, Ready: true}, {ID: TryReplay, Ready: true}, {ID: TryStepUp}, {ID: TryOrder, Ready: true}, {ID: TryKey}, {ID: TryAddress, Ready: true}},
 		Turns: []StageTurn{
 			{N: 2, ID: TryRenew, Took: 1800 * time.Microsecond, Sentence: said[0], Owner: SeesTold,
 				Request: []Span{{"POST", Strong}, {" /session/renew\nCookie: __Host-kw_rt=kwr_k2.fam_7d….", Plain}, {"6", Wrong}, {"…\nDPoP: none", Plain}},
