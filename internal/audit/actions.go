@@ -12,6 +12,7 @@ import "slices"
 //	new_device  "yes" on a device not seen before
 //	newcomer    browser and system, in words, of a device that asks to be let in; newcomer_addr is its address
 //	joined      "yes" when a key came in by the code of a new device; strange when its device was new to the account
+//	added       names of passkeys that were added from a device and went with it
 //	held        until when withdrawals are held because of it, RFC 3339
 //	signal      what was odd about a sign-in: counter_regressed
 //	why         why a session ended: sign_out (on itself) | owner (from elsewhere) | not_me | exchange | operator
@@ -137,7 +138,7 @@ var actions = map[Action]Spec{
 		plain: text{"The code of a new device was typed.", "새 기기의 코드가 입력됐어요."},
 	},
 	"device.join_admitted": {
-		Shown: true, OCSF: OCSF{ocsfEntity, ocsfOther},
+		Notice: Critical, Mail: "join_admitted", Shown: true, OCSF: OCSF{ocsfEntity, ocsfOther},
 		say:   text{"You let a new device in: {newcomer}. It may add one passkey within minutes.", "“{newcomer}” 기기를 새로 허용했어요. 몇 분 안에 패스키를 하나 추가할 수 있어요."},
 		plain: text{"A new device was let in.", "새 기기가 허용됐어요."},
 	},

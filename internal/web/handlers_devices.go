@@ -35,7 +35,7 @@ func (s *Server) devices(v *visit) error {
 
 // receiptOf is the proof after an act: how fast it held everywhere.
 func receiptOf(did Did, name string, e contain.Effect) Receipt {
-	r := Receipt{Did: did, Name: name, Count: e.Sessions, Keys: e.APIKeys, At: e.EffectiveAt, Took: e.Took}
+	r := Receipt{Did: did, Name: name, Count: e.Sessions, Keys: e.APIKeys, Added: e.Added, At: e.EffectiveAt, Took: e.Took}
 	if e.Gates.Lapsed > 0 {
 		r.OfflineUntil = e.Gates.OfflineUntil
 	}
@@ -121,7 +121,7 @@ func (s *Server) deviceRemovePage(v *visit) error {
 	if err != nil {
 		return err
 	}
-	view := &Impact{Base: v.base, Of: OfDevice, ID: string(im.Device.ID), Name: im.Device.Name, Here: im.Self, KeysLeft: all - len(im.Keys), Act: device.ActDevicesRemove}
+	view := &Impact{Base: v.base, Of: OfDevice, ID: string(im.Device.ID), Name: im.Device.Name, Here: im.Self, KeysLeft: all - len(im.Keys) - len(im.Added), KeepOne: im.LastKept, Act: device.ActDevicesRemove}
 	if touched {
 		view.Act = ""
 	}
@@ -132,6 +132,13 @@ func (s *Server) deviceRemovePage(v *visit) error {
 	for _, k := range im.Keys {
 		view.Passkeys = append(view.Passkeys, k.Name)
 		view.InManager = view.InManager || k.Grade == device.Synced
+	}
+	for _, k := range im.Added {
+		a := AddedKey{passkeyOf(k, v.ses.Device), k.ID == v.ses.Key}
+		if a.InHand {
+			view.KeysLeft++
+		}
+		view.Added = append(view.Added, a)
 	}
 	for _, k := range im.Shared {
 		view.Shared = append(view.Shared, SharedKey{ID: string(k.ID), Name: k.Name, Manager: k.Provider})
@@ -158,15 +165,22 @@ func (s *Server) deviceRemove(v *visit) error {
 	if err != nil {
 		return err
 	}
-	ids, err := fields(v.r, "keep", 64)
+	bots, err := fields(v.r, "keep", 64)
 	if err != nil {
 		return err
 	}
-	keep := make([]apikey.ID, 0, len(ids))
-	for _, id := range ids {
-		keep = append(keep, apikey.ID(id))
+	keys, err := fields(v.r, "keepkey", 64)
+	if err != nil {
+		return err
 	}
-	e, err := s.Contain.RemoveDevice(v.r.Context(), v.cause, v.ses, im.Device.ID, keep...)
+	var keep contain.Keep
+	for _, id := range bots {
+		keep.APIKeys = append(keep.APIKeys, apikey.ID(id))
+	}
+	for _, id := range keys {
+		keep.Keys = append(keep.Keys, device.KeyID(id))
+	}
+	e, err := s.Contain.RemoveDevice(v.r.Context(), v.cause, v.ses, im.Device.ID, keep)
 	if err != nil {
 		return err
 	}
