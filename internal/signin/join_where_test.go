@@ -170,6 +170,22 @@ func TestANewCodeGivesUpTheOneBefore(t *testing.T) {
 	})
 }
 
+// Nor does a copied cookie take a code away that nobody has typed yet.
+func TestACopiedCookieTakesNoCodeAway(t *testing.T) {
+	signintest.Each(t, func(t *testing.T, w *signintest.World) {
+		p, n := w.Person(), arrive(w, "203.0.113.9")
+		code := n.code()
+		thief := arrive(w, "198.51.100.66")
+		thief.Cookie = n.Cookie
+		thief.code()
+		if s := n.state(); s != signin.JoinShown {
+			t.Errorf("the newcomer hears %q", s)
+		}
+		_, err := typed(p, code)
+		w.Must(err)
+	})
+}
+
 func joinOf(w *signintest.World, p *signintest.Person, id string) (j signin.Join, err error) {
 	err = w.DB.View(context.Background(), func(tx *store.Tx) (err error) {
 		j, err = w.SignIn.JoinByID(tx, p.Account, id)
