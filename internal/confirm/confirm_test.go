@@ -309,7 +309,7 @@ func TestADeviceThatARecoveryCodeAgedIsNoSecondDevice(t *testing.T) {
 		p.In()
 		aged.In()
 		i := d.asked(d.ask(p))
-		if err := d.approve(aged, i.ID); !errors.Is(err, confirm.ErrNotEnough) || needs(err) != "add_device add_hardware_key" {
+		if err := d.approve(aged, i.ID); !errors.Is(err, confirm.ErrNotEnough) || needs(err) != "add_second_device add_hardware_key" {
 			t.Errorf("a day after the code: %q (%v)", needs(err), err)
 		}
 		d.Must(d.Refuse(context.Background(), p.Cause(), p.Session(), i.ID))
