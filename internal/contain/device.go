@@ -127,7 +127,10 @@ func (s *Service) removeDevice(ctx context.Context, cause store.Cause, by sessio
 			p["bots"] = "yes"
 		}
 		if len(added) > 0 {
-			p["added"] = names(added)
+			p["added"], p["went"] = names(added), "added"
+			if endedKeys > 0 {
+				p["went"] = "both"
+			}
 		}
 		_, err = s.log.Append(tx, audit.Event{Action: "device.removed", Account: string(by.Account), Target: string(id), Effects: eff, Payload: p})
 		return eff, err
@@ -154,10 +157,15 @@ func leaving(added []device.Key, how removal) (out []device.Key, err error) {
 	return out, nil
 }
 
+// names are those of the first few: an event has its bounds.
 func names(keys []device.Key) string {
+	const few = 5
 	var out []string
-	for _, k := range keys {
+	for _, k := range keys[:min(len(keys), few)] {
 		out = append(out, k.Name)
+	}
+	if len(keys) > few {
+		out = append(out, "…")
 	}
 	return strings.Join(out, ", ")
 }

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"errors"
 	"net/http"
 	"slices"
 
@@ -8,6 +9,7 @@ import (
 	"keyward/internal/audit"
 	"keyward/internal/contain"
 	"keyward/internal/device"
+	"keyward/internal/edge"
 	"keyward/internal/session"
 	"keyward/internal/store"
 )
@@ -116,7 +118,9 @@ func (s *Server) deviceImpact(v *visit) (im contain.Impact, all int, makers map[
 	return im, all, makers, touched, err
 }
 
-func (s *Server) deviceRemovePage(v *visit) error {
+func (s *Server) deviceRemovePage(v *visit) error { return s.showRemoval(v, http.StatusOK) }
+
+func (s *Server) showRemoval(v *visit, status int) error {
 	im, all, makers, touched, err := s.deviceImpact(v)
 	if err != nil {
 		return err
@@ -156,7 +160,7 @@ func (s *Server) deviceRemovePage(v *visit) error {
 		}
 	}
 	s.offerNonce(v.w)
-	s.show(v.w, v.r, http.StatusOK, view)
+	s.show(v.w, v.r, status, view)
 	return nil
 }
 
@@ -181,6 +185,10 @@ func (s *Server) deviceRemove(v *visit) error {
 		keep.Keys = append(keep.Keys, device.KeyID(id))
 	}
 	e, err := s.Contain.RemoveDevice(v.r.Context(), v.cause, v.ses, im.Device.ID, keep)
+	if errors.Is(err, device.ErrLastKey) && im.LastKept && isForm(v.r) {
+		edge.Refused(v.r, err)
+		return s.showRemoval(v, http.StatusConflict) // which says that one has to be kept
+	}
 	if err != nil {
 		return err
 	}

@@ -105,6 +105,7 @@ func TestPasskeysAddedFromALostDeviceOnItsPage(t *testing.T) {
 			t.Error("the receipt does not say it")
 		}
 		d.says(d.open("/passkeys"), "from a device that was removed since", "Phone &lt;2&gt;", "Removed by you")
+		d.says(d.open("/activity"), "nor do the passkeys added from it: “Phone &lt;2&gt;”.")
 		keys := d.p.ListKeys()
 		if len(keys) != 2 || keys[1].ID != mine.ID {
 			t.Errorf("left: %+v", keys)
