@@ -56,9 +56,10 @@ func (s *Service) PreviewDevice(tx *store.Tx, by session.Session, id device.ID) 
 }
 
 // sharedWith are the passkeys that a password manager brought to a device: it signed in
-// with them, and they were made elsewhere. (What was added from it stands in Added.) Removing the device does not take them out of
-// the manager: whoever opens it there may still have them, and only replacing them helps.
-// What is no longer in the list of sessions (30 days after its end) is not seen.
+// with them, and they were added elsewhere (what was added from it stands in Added).
+// Removing the device does not take them out of the manager: whoever opens it there may
+// still have them, and only replacing them helps. What is no longer in the list of
+// sessions (30 days after its end) is not seen.
 func (s *Service) sharedWith(tx *store.Tx, acc account.ID, id device.ID, sessions []session.Session) (out []device.Key, err error) {
 	keys, err := s.devices.Keys(tx, acc)
 	for _, k := range keys {
