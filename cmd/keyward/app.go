@@ -297,7 +297,7 @@ func (c *core) build(ctx context.Context, logger *slog.Logger, x extras) (*app, 
 	a.web.Routes(mux, a.edge)
 	apiServer := api.New(api.Parts{
 		DB: c.db, Ring: c.ring, Log: c.log, Accounts: a.accounts, Devices: a.devices, Sessions: a.sessions, SignIn: a.signin,
-		Contain: a.contain, OAuth: a.oauth, BotKeys: a.botKeys, Confirm: a.confirm, Limiter: a.edge.Limiter, Logger: logger,
+		Contain: a.contain, OAuth: a.oauth, BotKeys: a.botKeys, Confirm: a.confirm, Limiter: a.edge.Limiter, Places: places, Logger: logger,
 	}, api.Settings{PublicURL: c.cfg.PublicURL, Backends: c.cfg.Backends, GitHub: gitHub})
 	apiServer.Routes(mux, a.edge)
 	api.NewOAuth(apiServer, a.oauth).Routes(mux, a.edge)

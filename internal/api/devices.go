@@ -22,8 +22,8 @@ func (s *Server) devices() {
 	}, s.deviceImpact)
 	add(s, operation{
 		id: "devices-remove", call: "DELETE /devices/{id}", tag: "devices", access: holder, limit: edge.ClassAPI,
-		codes: "device_unknown apikey_unknown last_key step_up_required insufficient_power account_frozen account_restricted", summary: "Remove a device",
-		about: "Needs a touch for devices.remove with this id. In one act it ends its sessions with all their tokens, what apps were given from it and the API keys made from it, and removes the passkeys enrolled there; never the last passkey. Answers when all of it is refused everywhere.",
+		codes: "device_unknown apikey_unknown key_unknown last_key step_up_required insufficient_power account_frozen account_restricted", summary: "Remove a device",
+		about: "Needs a touch for devices.remove with this id. In one act it ends its sessions with all their tokens, what apps were given from it and the API keys made from it, and removes the passkeys that live there or were added from there; never the last passkey. What goes on is named. Answers when all of it is refused everywhere.",
 	}, s.deviceRemove)
 }
 
@@ -87,9 +87,11 @@ type Impact struct {
 	Sessions []Session `json:"sessions" nullable:"false" doc:"Would end, with their refresh tokens and the keys they are bound to."`
 	Apps     []App     `json:"apps" nullable:"false" doc:"Given from it: would be disconnected."`
 	Passkeys []Passkey `json:"passkeys" nullable:"false" doc:"Would be removed."`
+	Added    []Passkey `json:"added_passkeys" nullable:"false" doc:"Added from it, and living elsewhere or nobody knows where: that they do is the word of the browser that asked. Would be removed, but for those that are kept by name. Ask which of them the person has in hand, the one of this session first."`
 	Shared   []Passkey `json:"shared_passkeys" nullable:"false" doc:"Of a password manager, made elsewhere, that signed in on it in the last weeks. They stay: whoever opens the manager on that device may still have them. Replace them if it was lost unlocked."`
 	APIKeys  []APIKey  `json:"api_keys" nullable:"false" doc:"Made from it: would end, but for those that are kept by name."`
-	LastKey  bool      `json:"last_key" doc:"They are the only way in, so the act would be refused."`
+	LastKey  bool      `json:"last_key" doc:"passkeys are the only way in, so the act would be refused."`
+	LastKept bool      `json:"last_kept" doc:"passkeys and added_passkeys are the only way in: one of added_passkeys has to be kept."`
 	Self     bool      `json:"self" doc:"It is the device that asks."`
 }
 
@@ -110,7 +112,7 @@ func (s *Server) deviceImpact(ctx context.Context, in *idIn) (*impactOut, error)
 		return nil, err
 	}
 	d := deviceOf(im.Device, by, im.Sessions, im.Keys)
-	out := Impact{Device: d, Sessions: d.Sessions, Apps: []App{}, Passkeys: d.Passkeys, Shared: each(im.Shared, passkeyOf), APIKeys: []APIKey{}, LastKey: im.LastKey, Self: im.Self}
+	out := Impact{Device: d, Sessions: d.Sessions, Apps: []App{}, Passkeys: d.Passkeys, Added: each(im.Added, passkeyOf), Shared: each(im.Shared, passkeyOf), APIKeys: []APIKey{}, LastKey: im.LastKey, LastKept: im.LastKept, Self: im.Self}
 	for _, c := range connected {
 		if slices.ContainsFunc(im.Apps, func(g session.Held) bool { return g.ID == c.ID }) {
 			out.Apps = append(out.Apps, appOf(c))
@@ -123,16 +125,20 @@ func (s *Server) deviceImpact(ctx context.Context, in *idIn) (*impactOut, error)
 }
 
 type deviceRemoveIn struct {
-	ID   string   `path:"id" maxLength:"64"`
-	Keep []string `query:"keep_api_keys" maxItems:"32" doc:"Ids of API keys made from it that go on, with commas between. All others made from it end, also one that was made since you looked."`
+	ID       string   `path:"id" maxLength:"64"`
+	KeepKeys []string `query:"keep_keys" maxItems:"32" doc:"Ids of passkeys added from it that stay, with commas between. All others that were added from it go, also one that was added since you looked."`
+	Keep     []string `query:"keep_api_keys" maxItems:"32" doc:"Ids of API keys made from it that go on, with commas between. All others made from it end, also one that was made since you looked."`
 }
 
 func (s *Server) deviceRemove(ctx context.Context, in *deviceRemoveIn) (*effectOut, error) {
-	keep := make([]apikey.ID, 0, len(in.Keep))
+	var keep contain.Keep
 	for _, id := range in.Keep {
-		keep = append(keep, apikey.ID(id))
+		keep.APIKeys = append(keep.APIKeys, apikey.ID(id))
 	}
-	e, err := s.Contain.RemoveDevice(ctx, cause(ctx), caller(ctx).Session, device.ID(in.ID), keep...)
+	for _, id := range in.KeepKeys {
+		keep.Keys = append(keep.Keys, device.KeyID(id))
+	}
+	e, err := s.Contain.RemoveDevice(ctx, cause(ctx), caller(ctx).Session, device.ID(in.ID), keep)
 	if err != nil {
 		return nil, err
 	}

@@ -77,7 +77,8 @@ type Passkey struct {
 	Grade     string    `json:"grade" enum:"synced,claimed,hardware" doc:"What is known about where the key lives. claimed: it says it stays on one device, without evidence."`
 	Roaming   bool      `json:"roaming" doc:"A security key, as far as the browser said."`
 	BackedUp  bool      `json:"backed_up"`
-	Device    string    `json:"device" doc:"Where it was enrolled."`
+	Device    string    `json:"device" doc:"Where it lives, as far as is known; empty for one that was scanned by a phone, as the browser said."`
+	AddedOn   string    `json:"added_on,omitempty" doc:"The device that asked for it. Removing that one takes the key along unless it is kept by name."`
 	CreatedAt time.Time `json:"created_at"`
 	LastUsed  time.Time `json:"last_used,omitzero"`
 	RemovedAt time.Time `json:"removed_at,omitzero"`
@@ -88,7 +89,7 @@ func passkeyOf(k device.Key) Passkey {
 	return Passkey{
 		Evidence: evidenceOf(k),
 		ID:       string(k.ID), Kind: string(k.Kind), Name: k.Name, Provider: k.Provider, Grade: string(k.Grade), Roaming: k.Roaming(), BackedUp: k.BS,
-		Device: string(k.Device), CreatedAt: k.CreatedAt, LastUsed: ever(k.LastUsed), RemovedAt: ever(k.RemovedAt),
+		Device: string(k.Device), AddedOn: string(k.AddedOn), CreatedAt: k.CreatedAt, LastUsed: ever(k.LastUsed), RemovedAt: ever(k.RemovedAt),
 	}
 }
 
@@ -130,6 +131,7 @@ func deviceOf(d device.Device, by session.Session, live []session.Session, keys 
 type Effect struct {
 	Sessions     int       `json:"sessions" doc:"How many ended."`
 	APIKeys      int       `json:"api_keys,omitempty" doc:"How many API keys ended with a device."`
+	Added        int       `json:"added_passkeys,omitempty" doc:"How many passkeys that were added from a device were removed with it."`
 	EffectiveAt  time.Time `json:"effective_at" doc:"Refused everywhere from here on."`
 	TookMS       int64     `json:"took_ms"`
 	GatesPassed  int       `json:"gates_passed" doc:"Processes that confirmed it."`
@@ -139,7 +141,7 @@ type Effect struct {
 
 func effectOf(e contain.Effect) Effect {
 	return Effect{
-		Sessions: e.Sessions, APIKeys: e.APIKeys, EffectiveAt: e.EffectiveAt.UTC(), TookMS: e.Took.Milliseconds(),
+		Sessions: e.Sessions, APIKeys: e.APIKeys, Added: e.Added, EffectiveAt: e.EffectiveAt.UTC(), TookMS: e.Took.Milliseconds(),
 		GatesPassed: e.Gates.Passed, LeasesLapsed: e.Gates.Lapsed, OfflineUntil: e.Gates.OfflineUntil.UTC(),
 	}
 }

@@ -17,7 +17,7 @@ import (
 func (s *Server) joins() {
 	add(s, operation{
 		id: "join-show", call: "POST /join", tag: "joins", access: binding, limit: edge.ClassJoin, status: http.StatusCreated,
-		summary: "Show a code on a new device", about: "Ten minutes, once; an older code of this key is dead. It is typed into a device that is signed in, never the other way, never sent by mail. See docs/new-device.md.",
+		summary: "Show a code on a new device", about: "Ten minutes, once, and only for the network it was shown in; an older code of this key is dead. It is typed into a device that is signed in, never the other way, never sent by mail. See docs/new-device.md.",
 	}, s.joinShow)
 	add(s, operation{
 		id: "join-state", call: "GET /join", tag: "joins", access: binding, limit: edge.ClassAPI,
@@ -25,11 +25,11 @@ func (s *Server) joins() {
 	}, s.joinState)
 	add(s, operation{
 		id: "join-begin", call: "POST /join/begin", tag: "joins", access: binding, limit: edge.ClassSignInBegin,
-		codes: "join_waiting join_gone", summary: "Begin the passkey of a device that was let in",
+		codes: "join_waiting join_gone join_moved", summary: "Begin the passkey of a device that was let in",
 	}, s.joinBegin)
 	add(s, operation{
 		id: "join-finish", call: "POST /join/finish", tag: "joins", access: binding, limit: edge.ClassSignInFinish, status: http.StatusCreated,
-		codes:   "join_waiting join_gone passkey_not_accepted challenge_expired challenge_spent credential_taken account_closed",
+		codes:   "join_waiting join_gone join_moved passkey_not_accepted challenge_expired challenge_spent credential_taken account_closed",
 		summary: "Add the passkey and sign in", about: "Withdrawals of the account are held for 24 hours from now.",
 	}, s.joinFinish)
 	add(s, operation{
@@ -78,7 +78,7 @@ func (s *Server) joinShow(ctx context.Context, _ *none) (*joinCodeOut, error) {
 
 // JoinState is what the new device may know.
 type JoinState struct {
-	State   string    `json:"state" enum:"shown,claimed,admitted,expired" doc:"admitted: begin. expired: ran out, was used or was refused."`
+	State   string    `json:"state" enum:"shown,claimed,admitted,moved,expired" doc:"admitted: begin. moved: this request comes from another network than the code was shown in; show a new one. expired: ran out, was used or was refused."`
 	Expires time.Time `json:"expires_at,omitzero"`
 	For     string    `json:"for,omitempty" doc:"After the yes: whose account. Show it before the passkey is made: somebody may have typed the code into theirs."`
 }
@@ -110,6 +110,7 @@ type Join struct {
 	Address     string    `json:"address" doc:"Where the new device is."`
 	OwnAddress  string    `json:"own_address" doc:"Where this request came from, to show beside it."`
 	SameNetwork bool      `json:"same_network" doc:"Both are in one /24 or /48. If not, warn: somebody may have sent the code from afar."`
+	Far         bool      `json:"far" doc:"The two addresses are in different countries, as far as is known; false says nothing. Warn harder than for another network. A hint and no more: nothing is refused because of it."`
 	Passkey     string    `json:"passkey,omitempty" doc:"The one it added."`
 	Expires     time.Time `json:"expires_at"`
 	HeldHours   int       `json:"withdrawals_held_hours" doc:"For how long withdrawals would be held. Say it before the touch."`
@@ -117,14 +118,14 @@ type Join struct {
 
 type joinOut struct{ Body Join }
 
-func joinOf(ctx context.Context, j signin.Join) *joinOut {
+func (s *Server) joinOf(ctx context.Context, j signin.Join) *joinOut {
 	own := cause(ctx).Addr
 	v := Join{
 		ID: j.ID, State: string(j.State), Browser: j.Agent.Browser, System: j.Agent.System, Address: j.Addr, OwnAddress: own.String(),
 		Passkey: string(j.Key), Expires: j.Expires, HeldHours: int(signin.NewKeyHold / time.Hour),
 	}
 	if at, err := netip.ParseAddr(j.Addr); err == nil {
-		v.SameNetwork = edge.Neighbours(at, own)
+		v.SameNetwork, v.Far = edge.Neighbours(at, own), s.Places.Apart(at, own)
 	}
 	return &joinOut{v}
 }
@@ -148,13 +149,13 @@ func (s *Server) joinClaim(ctx context.Context, in *joinClaimIn) (*joinOut, erro
 	if err != nil {
 		return nil, err
 	}
-	return joinOf(ctx, j), nil
+	return s.joinOf(ctx, j), nil
 }
 
 func (s *Server) joinRead(ctx context.Context, in *idIn) (out *joinOut, err error) {
 	err = s.DB.View(ctx, func(tx *store.Tx) error {
 		j, err := s.SignIn.JoinByID(tx, caller(ctx).Account, in.ID)
-		out = joinOf(ctx, j)
+		out = s.joinOf(ctx, j)
 		return err
 	})
 	if err != nil {
@@ -168,7 +169,7 @@ func (s *Server) joinAdmit(ctx context.Context, in *idIn) (*joinOut, error) {
 	if err != nil {
 		return nil, err
 	}
-	return joinOf(ctx, j), nil
+	return s.joinOf(ctx, j), nil
 }
 
 func (s *Server) joinRefuse(ctx context.Context, in *idIn) (*none, error) {
@@ -181,6 +182,7 @@ type Handover struct {
 	Self     bool         `json:"self" doc:"It is the device that asks."`
 	Moves    []Passkey    `json:"moves" nullable:"false" doc:"Synced: their manager brings them along, and retiring keeps them."`
 	Stays    []Passkey    `json:"stays" nullable:"false" doc:"Can only be used on the old device, and go with it."`
+	Added    []Passkey    `json:"added" nullable:"false" doc:"Added from it and living elsewhere, as that of the new device may: they go on. Show them: one that the person does not know should be removed."`
 	Sessions []Session    `json:"sessions" nullable:"false" doc:"End with it."`
 	Apps     []string     `json:"apps" nullable:"false" doc:"Ids of grants that were given from it and end with it."`
 	Keys     []string     `json:"keys" nullable:"false" doc:"Ids of API keys made on it. They go on."`
@@ -195,7 +197,7 @@ type Handover struct {
 type NewPasskey struct {
 	Passkey Passkey `json:"passkey"`
 	Device  string  `json:"device,omitempty" doc:"The device it was seen on; absent when it is not known."`
-	Tested  bool    `json:"tested" doc:"It signed in, or gave a touch, since it was made there."`
+	Tested  bool    `json:"tested" doc:"It signed in, or gave a touch, since it was made there. One of which no device is known counts only once it signed in on a device that is new."`
 }
 
 type handoverOut struct{ Body Handover }
@@ -210,7 +212,7 @@ func (s *Server) handover(ctx context.Context, in *idIn) (*handoverOut, error) {
 		}
 		out.Body = Handover{
 			Device: deviceOf(h.Old, by, h.Sessions, append(append([]device.Key{}, h.Moves...), h.Stays...)), Self: h.Self,
-			Moves: each(h.Moves, passkeyOf), Stays: each(h.Stays, passkeyOf),
+			Moves: each(h.Moves, passkeyOf), Stays: each(h.Stays, passkeyOf), Added: each(h.Added, passkeyOf),
 			Sessions: each(h.Sessions, func(x session.Session) Session { return sessionOf(x, by.ID) }),
 			Apps:     []string{}, Keys: []string{}, New: []NewPasskey{}, Retire: h.Tested(),
 			WouldDo: each(h.With, func(k device.Key) string { return string(k.ID) }),

@@ -45,6 +45,7 @@ func TestANewPhoneComesInByTheAPI(t *testing.T) {
 	equal(t, "address", j.Address, "192.0.2.8")
 	equal(t, "beside", j.OwnAddress, "192.0.2.7")
 	equal(t, "same network", j.SameNetwork, true)
+	equal(t, "far", j.Far, false)
 	equal(t, "hours", j.HeldHours, 24)
 	phone.get("/api/v1/join", &state)
 	equal(t, "state", state.State, "claimed")
@@ -97,6 +98,7 @@ func TestANoEndsAJoin(t *testing.T) {
 	var j api.Join
 	old.send("POST", "/api/v1/joins", map[string]string{"code": code.Code}).want(201, &j)
 	equal(t, "same network", j.SameNetwork, false)
+	equal(t, "far", j.Far, true) // in France, as the page says too
 	old.send("POST", "/api/v1/joins", map[string]string{"code": code.Code}).refused(409, "join_open")
 	w.app().signUp("bob@example.org").send("DELETE", "/api/v1/joins/"+j.ID, nil).refused(404, "join_unknown")
 	old.send("DELETE", "/api/v1/joins/"+j.ID, nil).want(204)
@@ -105,6 +107,44 @@ func TestANoEndsAJoin(t *testing.T) {
 	var state api.JoinState
 	far.get("/api/v1/join", &state)
 	equal(t, "a no looks like time", state.State, "expired")
+}
+
+// A phone that shows its code in the Wi-Fi and leaves the house: it hears so before its
+// passkey is made, and shows another code where it is now.
+func TestAPhoneThatMovedShowsAnotherCode(t *testing.T) {
+	w := newWorld(t)
+	old := w.app().signUp("alice@example.org")
+	phone := old.fresh("192.0.2.8")
+	var j api.Join
+	letIn := func() {
+		var code api.JoinCode
+		phone.send("POST", "/api/v1/join", nil).want(201, &code)
+		old.send("POST", "/api/v1/joins", map[string]string{"code": code.Code}).want(201, &j)
+		old.touch("devices.admit", j.ID)
+		old.send("POST", "/api/v1/joins/"+j.ID+"/admit", nil).want(200)
+	}
+	letIn()
+	phone.addr = "203.0.113.20"
+	var state api.JoinState
+	phone.get("/api/v1/join", &state)
+	equal(t, "state", state.State, "moved")
+	equal(t, "whose account", state.For, "")
+	phone.send("POST", "/api/v1/join/begin", nil).refused(409, "join_moved")
+
+	first := j.ID
+	letIn()
+	equal(t, "another network than the owner's, in the same country", !j.SameNetwork && !j.Far, true)
+	old.get("/api/v1/joins/"+first, &j)
+	equal(t, "the first one", j.State, "expired")
+	var o api.Options
+	phone.send("POST", "/api/v1/join/begin", nil).want(200, &o)
+	cred, err := phone.browser.Create(o.Options)
+	ok(t, err)
+	finish := map[string]any{"credential": json.RawMessage(cred)}
+	phone.addr = "192.0.2.8"
+	phone.send("POST", "/api/v1/join/finish", finish).refused(409, "join_moved")
+	phone.addr = "203.0.113.20"
+	phone.send("POST", "/api/v1/join/finish", finish).want(201)
 }
 
 // Five tries in a quarter of an hour, by account from wherever, and by address for
@@ -154,8 +194,11 @@ func TestANewPhoneJoinsWithKeysOfItsOwn(t *testing.T) {
 		equal(t, "keys", len(all.Items), 2)
 		var me api.WhoAmI
 		keys.get("/api/v1/session", &me)
+		var asked api.WhoAmI
+		waiting.get("/api/v1/session", &asked)
 		for _, k := range all.Items {
 			equal(t, "the phone's key is on the phone", k.Kind == "phone", k.Device == me.Session.Device)
+			equal(t, "and was added by the app that waited", k.Kind == "phone", k.AddedOn == asked.Session.Device)
 		}
 	}
 }

@@ -191,10 +191,18 @@ func TestAPhoneInheritsNothingFromTheOneThatLetItIn(t *testing.T) {
 			t.Errorf("%s was first seen %v ago", d.Name, age)
 		}
 	}
-	// Whoever removes one of them removes its key, and the other's stays.
+	// Whoever removes one of them removes its key; that of the other was added from it, so it
+	// stays where its owner says so, and the only other one is never taken.
 	lost := slices.IndexFunc(devices.Items, func(d api.Device) bool { return !d.Current })
 	second.touch("devices.remove", devices.Items[lost].ID, devices.Items[lost].ID).want(200)
-	second.send("DELETE", "/api/v1/devices/"+devices.Items[lost].ID, nil).want(200)
+	path := "/api/v1/devices/" + devices.Items[lost].ID
+	var im api.Impact
+	second.get(path+"/impact", &im)
+	equal(t, "added from it", len(im.Added), 1)
+	equal(t, "and needed", im.LastKept, true)
+	equal(t, "which is on", im.Added[0].AddedOn != im.Added[0].Device && im.Added[0].AddedOn == devices.Items[lost].ID, true)
+	second.send("DELETE", path, nil).refused(409, "last_key")
+	second.send("DELETE", path+"?keep_keys="+im.Added[0].ID, nil).want(200)
 	first.signIn().refused(404, "key_unknown")
 	second.signIn().want(200)
 }

@@ -19,6 +19,7 @@ import (
 	"keyward/internal/edge"
 	"keyward/internal/keyring"
 	"keyward/internal/oauth"
+	"keyward/internal/place"
 	"keyward/internal/proof"
 	"keyward/internal/session"
 	"keyward/internal/signin"
@@ -39,6 +40,7 @@ type Parts struct {
 	BotKeys  *apikey.Service
 	Confirm  *confirm.Service
 	Limiter  *edge.Limiter
+	Places   *place.File // nil: every place is unknown. A hint in what apps show, never a reason
 	Logger   *slog.Logger
 }
 

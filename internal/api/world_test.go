@@ -30,6 +30,8 @@ import (
 	"keyward/internal/keyring"
 	"keyward/internal/keyring/keyringtest"
 	"keyward/internal/oauth"
+	"keyward/internal/place"
+	"keyward/internal/place/placetest"
 	"keyward/internal/session"
 	"keyward/internal/signin"
 	"keyward/internal/softkey"
@@ -138,10 +140,17 @@ func (w *world) serve(options ...option) {
 	e, err := edge.New(eo)
 	ok(t, err)
 
+	places, err := place.Open(placetest.Write(t, placetest.Records{
+		"192.0.2.0/24":    placetest.Named("Seoul", "서울", "South Korea", "대한민국"),
+		"203.0.113.0/24":  placetest.Named("Busan", "부산", "South Korea", "대한민국"),
+		"198.51.100.0/24": placetest.Named("Lyon", "리옹", "France", "프랑스"),
+	}))
+	ok(t, err)
+
 	mux := http.NewServeMux()
 	api.New(api.Parts{
 		DB: w.db, Ring: w.ring, Log: w.log, Accounts: w.accounts, Devices: devices, Sessions: w.sessions, SignIn: w.signin, Contain: w.contain,
-		OAuth: w.oauth, BotKeys: w.botKeys, Confirm: money, Limiter: e.Limiter, Logger: logger,
+		OAuth: w.oauth, BotKeys: w.botKeys, Confirm: money, Limiter: e.Limiter, Places: places, Logger: logger,
 	}, api.Settings{PublicURL: public, Backends: backends()}).Routes(mux, e)
 	w.handler = e.Handler(edge.Routes(mux))
 	srv := httptest.NewServer(w.handler)

@@ -153,7 +153,7 @@ func (s *Service) Unlock(ctx context.Context, cause store.Cause, by By, id ID) (
 		switch d, err := s.devices.Device(tx, by.Account, by.Device); {
 		case err != nil:
 			return err
-		case tx.Now.Sub(d.FirstSeen) < knownFor:
+		case d.Known(tx.Now) < knownFor:
 			return ErrSecondDevice
 		}
 		proof, err := s.need(tx, by, act, k.Scopes)

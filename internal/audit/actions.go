@@ -12,6 +12,7 @@ import "slices"
 //	new_device  "yes" on a device not seen before
 //	newcomer    browser and system, in words, of a device that asks to be let in; newcomer_addr is its address
 //	joined      "yes" when a key came in by the code of a new device; strange when its device was new to the account
+//	added       names of passkeys that were added from a device and went with it; went is added, or both with API keys
 //	held        until when withdrawals are held because of it, RFC 3339
 //	signal      what was odd about a sign-in: counter_regressed
 //	why         why a session ended: sign_out (on itself) | owner (from elsewhere) | not_me | exchange | operator
@@ -138,7 +139,7 @@ var actions = map[Action]Spec{
 		plain: text{"The code of a new device was typed.", "새 기기의 코드가 입력됐어요."},
 	},
 	"device.join_admitted": {
-		Shown: true, OCSF: OCSF{ocsfEntity, ocsfOther},
+		Notice: Critical, Mail: "join_admitted", Shown: true, OCSF: OCSF{ocsfEntity, ocsfOther},
 		say:   text{"You let a new device in: {newcomer}. It may add one passkey within minutes.", "“{newcomer}” 기기를 새로 허용했어요. 몇 분 안에 패스키를 하나 추가할 수 있어요."},
 		plain: text{"A new device was let in.", "새 기기가 허용됐어요."},
 	},
@@ -176,6 +177,8 @@ var actions = map[Action]Spec{
 	"device.removed": {
 		Notice: Critical, Mail: "device_removed", Shown: true, OCSF: OCSF{ocsfEntity, 4},
 		cases: []variant{{"retired", "yes", text{"You changed to a new device and retired “{device}”. Its sessions and its own passkeys no longer work.", "새 기기로 바꾸고 “{device}” 기기를 정리했어요. 그 기기의 로그인과 그 기기에만 있던 패스키는 더 이상 쓸 수 없어요."}},
+			{"went", "both", text{"You removed the device “{device}”. Its sessions and passkeys no longer work, nor do the passkeys added from it (“{added}”) and the API keys made from it: {apikeys}.", "“{device}” 기기를 삭제했어요. 이 기기의 로그인과 패스키, 이 기기에서 추가한 패스키(“{added}”), 이 기기에서 만든 API 키는 더 이상 쓸 수 없어요. 종료된 API 키: {apikeys}개"}},
+			{"went", "added", text{"You removed the device “{device}”. Its sessions and passkeys no longer work, nor do the passkeys added from it: “{added}”.", "“{device}” 기기를 삭제했어요. 이 기기의 로그인과 패스키, 이 기기에서 추가한 패스키(“{added}”)는 더 이상 쓸 수 없어요."}},
 			{"bots", "yes", text{"You removed the device “{device}”. Its sessions and passkeys no longer work, nor do the API keys made from it: {apikeys}.", "“{device}” 기기를 삭제했어요. 이 기기의 로그인과 패스키, 이 기기에서 만든 API 키는 더 이상 쓸 수 없어요. 종료된 API 키: {apikeys}개"}}},
 		say:   text{"You removed the device “{device}”. Its sessions and passkeys no longer work.", "“{device}” 기기를 삭제했어요. 이 기기의 로그인과 패스키는 더 이상 쓸 수 없어요."},
 		plain: text{"A device was removed. Its sessions and passkeys no longer work.", "기기가 삭제됐어요. 이 기기의 로그인과 패스키는 더 이상 쓸 수 없어요."},

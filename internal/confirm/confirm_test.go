@@ -298,6 +298,29 @@ func TestWhatAnApprovalTakes(t *testing.T) {
 	})
 }
 
+// Who has a recovery code opens a browser with it and waits: the day of the second device
+// begins with the first passkey that signed in there, and the refusal counts no other.
+func TestADeviceThatARecoveryCodeAgedIsNoSecondDevice(t *testing.T) {
+	each(t, func(t *testing.T, d *desk) {
+		p := d.Person()
+		aged := p.Elsewhere()
+		d.Must(aged.SignInByCode(p.Codes()[0]))
+		d.Clock.Sleep(25 * time.Hour)
+		p.In()
+		aged.In()
+		i := d.asked(d.ask(p))
+		if err := d.approve(aged, i.ID); !errors.Is(err, confirm.ErrNotEnough) || needs(err) != "add_second_device add_hardware_key" {
+			t.Errorf("a day after the code: %q (%v)", needs(err), err)
+		}
+		d.Must(d.Refuse(context.Background(), p.Cause(), p.Session(), i.ID))
+		d.Clock.Sleep(25 * time.Hour)
+		p.In()
+		aged.In()
+		i = d.asked(d.ask(p))
+		d.Must(d.approve(aged, i.ID))
+	})
+}
+
 func TestAKeyThatCannotLeaveItsDeviceIsEnoughAndNotForEverything(t *testing.T) {
 	each(t, func(t *testing.T, d *desk) {
 		now, fido := d.Clock.Now(), softkey.NewMaker()

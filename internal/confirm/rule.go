@@ -52,7 +52,7 @@ func (s *Service) second(tx *store.Tx, i Intent, by By) (bool, error) {
 	if errors.Is(err, device.ErrUnknown) {
 		return false, nil
 	}
-	return err == nil && tx.Now.Sub(d.FirstSeen) >= secondDeviceAge, err
+	return err == nil && d.Known(tx.Now) >= secondDeviceAge, err
 }
 
 func (s *Service) hasHardware(tx *store.Tx, by By) (bool, error) {
@@ -85,7 +85,7 @@ func (s *Service) notEnough(tx *store.Tx, i Intent, by By, hardwareHelps bool) e
 		}
 		need := NeedAddDevice
 		for _, d := range devices {
-			if d.ID != i.Device && tx.Now.Sub(d.FirstSeen) >= secondDeviceAge {
+			if d.ID != i.Device && d.Known(tx.Now) >= secondDeviceAge {
 				need = NeedSecondDevice
 			}
 		}

@@ -29,6 +29,7 @@ type Handover struct {
 	Self     bool         // the device that asks
 	Moves    []device.Key // shared by a password manager, so they come along
 	Stays    []device.Key // can only be used on the old device: they go with it
+	Added    []device.Key // added from it and living elsewhere, as the new phone's: they go on
 	Sessions []session.Session
 	Apps     []session.Held
 	BotKeys  []apikey.Key // made on it; they live with their bots and go on
@@ -44,7 +45,7 @@ type Handover struct {
 type NewKey struct {
 	Key    device.Key
 	On     device.Device // zero: not known which
-	Tested bool          // it signed in, or gave a touch, since it was made there
+	Tested bool          // it was seen to work on another device than the old one
 }
 
 // Tested reports whether something new was seen to work.
@@ -71,7 +72,7 @@ func (s *Service) PlanHandover(tx *store.Tx, by session.Session, old device.ID) 
 			c.Stays = append(c.Stays, k)
 		}
 	}
-	c.Apps, c.BotKeys = im.Apps, im.BotKeys
+	c.Apps, c.BotKeys, c.Added = im.Apps, im.BotKeys, im.Added
 	o, err := s.devices.Offer(tx, by.Account, by.Proved(), device.Act{Kind: device.ActDevicesRemove, Object: string(old)})
 	if err != nil {
 		return c, err
@@ -101,20 +102,30 @@ func (s *Service) newKeys(tx *store.Tx, by session.Session, old device.Device) (
 	for _, d := range devices {
 		byID[d.ID] = d
 	}
-	for _, k := range keys {
-		// A key of its own. Making it is no test: that the new phone finds it again is.
-		if k.Device != old.ID && k.CreatedAt.After(lately) && k.CreatedAt.After(old.FirstSeen) {
-			out = append(out, NewKey{Key: k, On: byID[k.Device], Tested: !k.LastUsed.IsZero()})
-			continue
-		}
-		// A shared one, which signed in on a device that is new. A session that begins
-		// with a key that is older than it took a touch of it.
+	// seenOn is a device that is new and on which the key signed in. A session that begins
+	// with a key that is older than it took a touch of it.
+	seenOn := func(k device.Key) (d device.Device, seen bool) {
 		for _, x := range live {
 			d, known := byID[x.Device]
-			if k.Grade == device.Synced && x.Key == k.ID && known && d.ID != old.ID && d.FirstSeen.After(lately) && d.FirstSeen.After(old.FirstSeen) && x.CreatedAt.After(k.CreatedAt) {
-				out = append(out, NewKey{Key: k, On: d, Tested: true})
-				break
+			if x.Key == k.ID && known && d.ID != old.ID && d.FirstSeen.After(lately) && d.FirstSeen.After(old.FirstSeen) && x.CreatedAt.After(k.CreatedAt) {
+				return d, true
 			}
+		}
+		return device.Device{}, false
+	}
+	for _, k := range keys {
+		own := k.Device != old.ID && k.CreatedAt.After(lately) && k.CreatedAt.After(old.FirstSeen)
+		if on, known := byID[k.Device]; own && known {
+			// A key of its own. Making it is no test: that the new phone finds it again is.
+			out = append(out, NewKey{Key: k, On: on, Tested: !k.LastUsed.IsZero()})
+			continue
+		}
+		// A key of which nobody knows where it lives is no new device: the old one, or
+		// malware in it, may hold it and give touches with it. Nor is a shared one. Either
+		// has to be seen where it is to be used.
+		d, seen := seenOn(k)
+		if own || seen && k.Grade == device.Synced {
+			out = append(out, NewKey{Key: k, On: d, Tested: seen})
 		}
 	}
 	return out, nil

@@ -175,6 +175,7 @@ func TestComingInWithACodeIsNoTest(t *testing.T) {
 		p.In()
 		code, err := w.SignIn.ShowCode(ctx, n.From())
 		w.Must(err)
+		n.Cookie = code.DeviceCookie
 		j, err := w.SignIn.ClaimJoin(ctx, p.Cause(), p.Session(), code.Text)
 		w.Must(err)
 		p.Touch(device.ActDevicesAdmit, j.ID)

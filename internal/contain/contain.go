@@ -61,6 +61,7 @@ func New(db *store.DB, log *audit.Log, accounts *account.Service, devices *devic
 type Effect struct {
 	Sessions    int
 	APIKeys     int // that ended with a device
+	Added       int // passkeys that were added from it and went too
 	EffectiveAt time.Time
 	Took        time.Duration // from the request to "refused everywhere"
 	Gates       audit.Reach

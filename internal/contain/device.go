@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strconv"
+	"strings"
 
 	"keyward/internal/account"
 	"keyward/internal/apikey"
@@ -13,22 +14,33 @@ import (
 	"keyward/internal/store"
 )
 
+// Keep names what goes on when a device is removed. What stays is named and not what
+// ends, so that a key which was made after the owner looked ends too.
+type Keep struct {
+	APIKeys []apikey.ID    // made from it
+	Keys    []device.KeyID // added from it, and living elsewhere or nobody knows where
+}
+
 // RemoveDevice ends the sessions on a device with what apps hold from it, removes the
-// keys enrolled there and ends the API keys that were made from it, in one act. Never the
-// last way in. keep are API keys that go on: what stays is named, not what ends, so that
-// a key which was made after the owner looked ends too.
-func (s *Service) RemoveDevice(ctx context.Context, cause store.Cause, by session.Session, id device.ID, keep ...apikey.ID) (Effect, error) {
+// keys that live there or were added from there, and ends the API keys that were made from
+// it, in one act. Never the last way in.
+//
+// Added from there: that a key is in another device is the word of the browser that asked
+// for it, and malware in an infected one waits for a real touch and says it of a key of
+// its own. Such a key must not outlive the removal of the device unless its owner knows it.
+func (s *Service) RemoveDevice(ctx context.Context, cause store.Cause, by session.Session, id device.ID, keep Keep) (Effect, error) {
 	return s.removeDevice(ctx, cause, by, id, removal{keep: keep})
 }
 
 // removal is how a device goes.
 type removal struct {
-	retire bool // its owner has another one: shared passkeys and bots go on
-	keep   []apikey.ID
+	retire bool // its owner has another one: shared passkeys, those added from it, and bots go on
+	keep   Keep
 }
 
 // RetireDevice removes a device whose owner has changed to another one: only after
-// the new one was seen to work (Handover), and passkeys that are on both stay. That it
+// the new one was seen to work (Handover), and passkeys that are on both stay, as does
+// the one of the new device that was added from the old. That it
 // was seen is read before the transaction, as everything about sessions is that an end
 // must not wait for; what protects the owner from themselves, the last key, is not.
 func (s *Service) RetireDevice(ctx context.Context, cause store.Cause, by session.Session, id device.ID) (Effect, error) {
@@ -51,13 +63,18 @@ func (s *Service) removeDevice(ctx context.Context, cause store.Cause, by sessio
 	if !session.Reaches(by.ACR, session.ACRPhr) {
 		return Effect{}, ErrPower
 	}
-	endedKeys := 0
+	endedKeys, addedKeys := 0, 0
 	e, err := s.act(ctx, cause, func(tx *store.Tx) ([]audit.Effect, error) {
 		im, err := s.impact(tx, by, id)
 		if err != nil {
 			return nil, err
 		}
-		if len(im.Keys) > 0 {
+		added, err := leaving(im.Added, how)
+		if err != nil {
+			return nil, err
+		}
+		addedKeys = len(added)
+		if len(im.Keys)+len(added) > 0 {
 			if err := s.changeable(tx, by.Account); err != nil {
 				return nil, err
 			}
@@ -72,7 +89,7 @@ func (s *Service) removeDevice(ctx context.Context, cause store.Cause, by sessio
 		}
 		ended, _ := session.Ended(eff)
 		removedKeys := 0
-		for _, k := range im.Keys {
+		for _, k := range slices.Concat(im.Keys, added) {
 			if how.retire && k.Grade == device.Synced {
 				kept, err := s.devices.Detach(tx, by.Account, k.ID, id)
 				if err != nil {
@@ -109,11 +126,48 @@ func (s *Service) removeDevice(ctx context.Context, cause store.Cause, by sessio
 		if endedKeys > 0 {
 			p["bots"] = "yes"
 		}
+		if len(added) > 0 {
+			p["added"], p["went"] = names(added), "added"
+			if endedKeys > 0 {
+				p["went"] = "both"
+			}
+		}
 		_, err = s.log.Append(tx, audit.Event{Action: "device.removed", Account: string(by.Account), Target: string(id), Effects: eff, Payload: p})
 		return eff, err
 	})
-	e.APIKeys = endedKeys
+	e.APIKeys, e.Added = endedKeys, addedKeys
 	return e, err
+}
+
+// leaving are those of the keys added from a device that go with it.
+func leaving(added []device.Key, how removal) (out []device.Key, err error) {
+	if how.retire {
+		return nil, nil
+	}
+	for _, id := range how.keep.Keys {
+		if !slices.ContainsFunc(added, func(k device.Key) bool { return k.ID == id }) {
+			return nil, device.ErrKeyUnknown // a slip in a name would take the key that was meant to stay
+		}
+	}
+	for _, k := range added {
+		if !slices.Contains(how.keep.Keys, k.ID) {
+			out = append(out, k)
+		}
+	}
+	return out, nil
+}
+
+// names are those of the first few: an event has its bounds.
+func names(keys []device.Key) string {
+	const few = 5
+	var out []string
+	for _, k := range keys[:min(len(keys), few)] {
+		out = append(out, k.Name)
+	}
+	if len(keys) > few {
+		out = append(out, "…")
+	}
+	return strings.Join(out, ", ")
 }
 
 // endMadeFrom ends the API keys that were made from a device. Which they are is read in
@@ -127,13 +181,13 @@ func (s *Service) endMadeFrom(tx *store.Tx, acc account.ID, dev device.ID, how r
 	if err != nil {
 		return nil, err
 	}
-	for _, id := range how.keep {
+	for _, id := range how.keep.APIKeys {
 		if !slices.ContainsFunc(made, func(k apikey.Key) bool { return k.ID == id }) {
 			return nil, apikey.ErrUnknown // a slip in a name would end the key that was meant to stay
 		}
 	}
 	for _, k := range made {
-		if slices.Contains(how.keep, k.ID) {
+		if slices.Contains(how.keep.APIKeys, k.ID) {
 			continue
 		}
 		eff, err := s.botKeys.Revoke(tx, acc, k.ID, "device_removed")

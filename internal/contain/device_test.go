@@ -55,7 +55,7 @@ func TestRemovingADevice(t *testing.T) {
 		p := w.Person()
 		home := p.Session().Device
 		remove := func(by *signintest.Person, id device.ID) (contain.Effect, error) {
-			return w.Contain.RemoveDevice(t.Context(), by.Cause(), by.Session(), id)
+			return w.Contain.RemoveDevice(t.Context(), by.Cause(), by.Session(), id, contain.Keep{})
 		}
 		preview := func(id device.ID) (im contain.Impact) {
 			w.Must(w.DB.View(t.Context(), func(tx *store.Tx) (err error) {
@@ -126,7 +126,7 @@ func TestTwoRemovalsNeverTakeTheLastKey(t *testing.T) {
 			var g sync.WaitGroup
 			errs := make([]error, 2)
 			for i, id := range []device.ID{home, away} {
-				g.Go(func() { _, errs[i] = w.Contain.RemoveDevice(t.Context(), desk.Cause(), ses, id) })
+				g.Go(func() { _, errs[i] = w.Contain.RemoveDevice(t.Context(), desk.Cause(), ses, id, contain.Keep{}) })
 			}
 			g.Wait()
 			if (errs[0] == nil) == (errs[1] == nil) {

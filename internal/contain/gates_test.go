@@ -38,7 +38,7 @@ func TestAcknowledgedMeansRefused(t *testing.T) {
 		}},
 		{"removing its device", func(o, q *signintest.Person) (contain.Effect, error) {
 			id := q.Session().Device
-			return o.W.Contain.RemoveDevice(context.Background(), o.Touch(device.ActDevicesRemove, string(id)).Cause(), o.Session(), id)
+			return o.W.Contain.RemoveDevice(context.Background(), o.Touch(device.ActDevicesRemove, string(id)).Cause(), o.Session(), id, contain.Keep{})
 		}},
 		{"freezing the account", func(o, _ *signintest.Person) (contain.Effect, error) { return freeze(o) }},
 		{"ending everything", func(o, _ *signintest.Person) (contain.Effect, error) {

@@ -16,9 +16,11 @@ type Impact struct {
 	Sessions []session.Session
 	Apps     []session.Held // what apps were given from it; their refresh tokens end with it
 	Keys     []device.Key   // that would be removed: passkeys, and the touch key of a phone
+	Added    []device.Key   // were added from it and live elsewhere, or nobody knows where; they go unless they are kept
 	Shared   []device.Key   // passkeys of a password manager that signed in on it and were made elsewhere: they stay
 	BotKeys  []apikey.Key   // made from it; they end unless they are kept
-	LastKey  bool           // they are the only way in, so the act is refused
+	LastKey  bool           // Keys are the only way in, so the act is refused
+	LastKept bool           // Keys and Added are: one of Added has to be kept
 	Self     bool           // the device that asks
 }
 
@@ -54,13 +56,14 @@ func (s *Service) PreviewDevice(tx *store.Tx, by session.Session, id device.ID) 
 }
 
 // sharedWith are the passkeys that a password manager brought to a device: it signed in
-// with them, and they were made elsewhere. Removing the device does not take them out of
-// the manager: whoever opens it there may still have them, and only replacing them helps.
-// What is no longer in the list of sessions (30 days after its end) is not seen.
+// with them, and they were added elsewhere (what was added from it stands in Added).
+// Removing the device does not take them out of the manager: whoever opens it there may
+// still have them, and only replacing them helps. What is no longer in the list of
+// sessions (30 days after its end) is not seen.
 func (s *Service) sharedWith(tx *store.Tx, acc account.ID, id device.ID, sessions []session.Session) (out []device.Key, err error) {
 	keys, err := s.devices.Keys(tx, acc)
 	for _, k := range keys {
-		if k.Grade == device.Synced && k.Device != id && slices.ContainsFunc(sessions, func(x session.Session) bool { return x.Device == id && x.Key == k.ID }) {
+		if k.Grade == device.Synced && k.Device != id && k.AddedOn != id && slices.ContainsFunc(sessions, func(x session.Session) bool { return x.Device == id && x.Key == k.ID }) {
 			out = append(out, k)
 		}
 	}
@@ -77,11 +80,15 @@ func (s *Service) impact(tx *store.Tx, by session.Session, id device.ID) (im Imp
 		return im, err
 	}
 	for _, k := range keys {
-		if k.Device == id {
+		switch id {
+		case k.Device:
 			im.Keys = append(im.Keys, k)
+		case k.AddedOn:
+			im.Added = append(im.Added, k)
 		}
 	}
 	im.LastKey = len(im.Keys) > 0 && len(im.Keys) == len(keys)
+	im.LastKept = len(im.Added) > 0 && len(im.Keys)+len(im.Added) == len(keys)
 	im.Self = id == by.Device
 	return im, nil
 }

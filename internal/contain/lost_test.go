@@ -74,7 +74,7 @@ func TestOneActEndsAllThatALostDeviceCanDo(t *testing.T) {
 		before := w.Events(p.Account)
 
 		remove := func(keep ...apikey.ID) (contain.Effect, error) {
-			return w.Contain.RemoveDevice(t.Context(), p.Cause(), p.Session(), id, keep...)
+			return w.Contain.RemoveDevice(t.Context(), p.Cause(), p.Session(), id, contain.Keep{APIKeys: keep})
 		}
 		_, err = remove(kept.ID)
 		w.Refused(err, device.ErrStepUp)
@@ -126,7 +126,7 @@ func TestAKeyMadeAfterTheOwnerLookedEndsToo(t *testing.T) {
 		}
 		thief, _ := laptop.Bot(apikey.NewKey{Purpose: "The thief's", Scopes: apikey.ReadAccount})
 		p.Touch(device.ActDevicesRemove, string(id))
-		e, err := w.Contain.RemoveDevice(t.Context(), p.Cause(), p.Session(), id, seen.ID)
+		e, err := w.Contain.RemoveDevice(t.Context(), p.Cause(), p.Session(), id, contain.Keep{APIKeys: []apikey.ID{seen.ID}})
 		w.Must(err)
 		if e.APIKeys != 1 || atTheGate(w, thief) == nil {
 			t.Errorf("%d ended", e.APIKeys)
@@ -160,7 +160,7 @@ func TestNoKeyOutlivesTheDeviceItIsMadeFrom(t *testing.T) {
 			})
 			g.Go(func() {
 				time.Sleep(time.Duration(i%3) * time.Millisecond)
-				e, removeErr = w.Contain.RemoveDevice(t.Context(), p.Cause(), ses, id)
+				e, removeErr = w.Contain.RemoveDevice(t.Context(), p.Cause(), ses, id, contain.Keep{})
 			})
 			g.Wait()
 			w.Must(removeErr)
@@ -192,7 +192,7 @@ func TestNoKeyOutlivesTheDeviceItIsMadeFrom(t *testing.T) {
 		w.Must(err)
 		laptop.Touch(checked.Act().Kind, checked.Act().Object)
 		p.Touch(device.ActDevicesRemove, string(by.Device))
-		_, err = w.Contain.RemoveDevice(t.Context(), p.Cause(), p.Session(), by.Device)
+		_, err = w.Contain.RemoveDevice(t.Context(), p.Cause(), p.Session(), by.Device, contain.Keep{})
 		w.Must(err)
 		_, err = w.BotKeys.Add(t.Context(), cause, by, n)
 		w.Refused(err, device.ErrStepUp)

@@ -72,6 +72,7 @@ func newDevices() []step {
 			}
 			return says(ctx, s)
 		}},
+		told(notify.JoinAdmitted),
 		{"thief", "who read the code along makes a passkey", want{410, "join_gone", ""}, begins(relay)},
 		{"new phone", "makes its passkey and is signed in", want{201, "", "withdrawals held for a day"}, func(ctx context.Context, s *story) (*answer, error) {
 			a, err := begins(newPhone)(ctx, s)

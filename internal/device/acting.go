@@ -47,8 +47,8 @@ func (s *Service) Found(tx *store.Tx, acc account.ID, att *Attestation, dev ID, 
 	return k, Proof{tx: tx, account: acc, device: dev, key: k.ID, grade: k.Grade, at: tx.Now, act: Act{Kind: ActSignIn}}, nil
 }
 
-// RemoveWith removes a key together with the device it was enrolled on. proof is
-// a touch for removing exactly that device. Never the last key. Rows only.
+// RemoveWith removes a key together with the device it lives on or was added from. proof
+// is a touch for removing exactly that device. Never the last key. Rows only.
 func (s *Service) RemoveWith(tx *store.Tx, acc account.ID, id KeyID, dev ID, proof Proof) (Key, error) {
 	if !proof.For(tx, acc, Act{ActDevicesRemove, string(dev)}) {
 		return Key{}, ErrStepUp
@@ -57,10 +57,13 @@ func (s *Service) RemoveWith(tx *store.Tx, acc account.ID, id KeyID, dev ID, pro
 	if err != nil {
 		return Key{}, err
 	}
-	if k.Device != dev {
-		return Key{}, ErrKeyUnknown.Because(errors.New("the key was enrolled on another device"))
+	switch dev {
+	case k.Device:
+		return s.remove(tx, acc, id, "with:"+string(dev))
+	case k.AddedOn:
+		return s.remove(tx, acc, id, "from:"+string(dev))
 	}
-	return s.remove(tx, acc, id, "with:"+string(dev))
+	return Key{}, ErrKeyUnknown.Because(errors.New("the key neither lives on that device nor was added from it"))
 }
 
 // Detach lets a key stay when the device it was enrolled on goes: it is a shared

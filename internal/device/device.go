@@ -21,7 +21,18 @@ type Device struct {
 	Browser   string // "Chrome"
 	FirstSeen time.Time
 	LastSeen  time.Time
+	ProvedAt  time.Time // when a session first began on it by the touch of a key; zero: never
 	Version   int64
+}
+
+// Known is for how long the account has known the device. Its age counts from the first
+// session on it that a key began: who has a recovery code alone could otherwise let a device
+// grow old before they use it.
+func (d Device) Known(now time.Time) time.Duration {
+	if d.ProvedAt.IsZero() {
+		return 0
+	}
+	return now.Sub(d.ProvedAt)
 }
 
 // NewCookie makes the value of a fresh __Host-kw_device cookie. It recognises a
@@ -56,12 +67,24 @@ const firstMeeting = 1
 // whether that is new to the account. One browser used by two accounts is two
 // devices: neither owner learns of the other. Rows only.
 func (s *Service) Meet(tx *store.Tx, acc account.ID, cookie string, ua UserAgent) (d Device, isNew bool, err error) {
+	return s.meet(tx, acc, cookie, ua, 0)
+}
+
+// MeetBy is Meet by a touch for a sign-in; with the first one the device becomes known.
+func (s *Service) MeetBy(tx *store.Tx, p Proof, cookie string, ua UserAgent) (d Device, isNew bool, err error) {
+	if !p.For(tx, p.account, Act{Kind: ActSignIn}) {
+		return Device{}, false, ErrStepUp
+	}
+	return s.meet(tx, p.account, cookie, ua, store.Micros(tx.Now))
+}
+
+func (s *Service) meet(tx *store.Tx, acc account.ID, cookie string, ua UserAgent, proved int64) (d Device, isNew bool, err error) {
 	if !ValidCookie(cookie) {
 		return Device{}, false, ErrUnknown.Because(errors.New("not a device cookie of ours"))
 	}
 	hash := keyring.Hash(cookie)
 	id := ID(keyring.NewID("dev_", tx.Now))
-	d, err = scanDevice(tx.Row(sqlMeetDevice, id, acc, hash[:], ua.String(), ua.System, ua.Browser, store.Micros(tx.Now)))
+	d, err = scanDevice(tx.Row(sqlMeetDevice, id, acc, hash[:], ua.String(), ua.System, ua.Browser, store.Micros(tx.Now), proved))
 	return d, d.Version == firstMeeting, err
 }
 
@@ -142,10 +165,10 @@ func (s *Service) Erase(tx *store.Tx, acc account.ID) error {
 
 func scanDevice(r interface{ Scan(...any) error }) (Device, error) {
 	var (
-		d           Device
-		first, last int64
+		d                   Device
+		first, last, proved int64
 	)
-	err := r.Scan(&d.ID, &d.Account, &d.Name, &d.Platform, &d.Browser, &first, &last, &d.Version)
-	d.FirstSeen, d.LastSeen = store.Time(first), store.Time(last)
+	err := r.Scan(&d.ID, &d.Account, &d.Name, &d.Platform, &d.Browser, &first, &last, &d.Version, &proved)
+	d.FirstSeen, d.LastSeen, d.ProvedAt = store.Time(first), store.Time(last), store.Time(proved)
 	return d, err
 }

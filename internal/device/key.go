@@ -33,7 +33,8 @@ type Key struct {
 	ID        KeyID
 	Kind      Kind
 	Account   account.ID
-	Device    ID // where it was enrolled
+	Device    ID // where it lives, as far as is known
+	AddedOn   ID // where it was asked for; "" of keys from before that was noted
 	Name      string
 	Provider  string   // "Google Password Manager", "" when unknown
 	AAGUID    [16]byte // for metadata lookups; never shown
@@ -66,6 +67,13 @@ func (s *Service) Add(tx *store.Tx, acc account.ID, att *Attestation, dev ID, na
 	if !proof.For(tx, acc, Act{Kind: ActKeysAdd}) {
 		return Key{}, ErrStepUp
 	}
+	// A device that is being removed adds no key that outlives it: both transactions meet
+	// in its row. The touch was given on a device that is gone, so it counts for nothing.
+	if _, err := s.Device(tx, acc, att.from(dev)); errors.Is(err, ErrUnknown) {
+		return Key{}, StepUp(Act{Kind: ActKeysAdd})
+	} else if err != nil {
+		return Key{}, err
+	}
 	return s.insert(tx, acc, att, dev, name, "by:"+string(proof.key))
 }
 
@@ -89,6 +97,10 @@ func (s *Service) insert(tx *store.Tx, acc account.ID, att *Attestation, dev ID,
 	if err := s.spend(tx, att.ticket); err != nil {
 		return Key{}, err
 	}
+	from := att.from(dev)
+	if from == "" {
+		return Key{}, ErrNotAccepted.Because(errors.New("nobody says on which device the key was asked for"))
+	}
 	if strings.TrimSpace(name) == "" {
 		if name, err = s.suggest(tx, acc, att, dev); err != nil {
 			return Key{}, err
@@ -103,7 +115,7 @@ func (s *Service) insert(tx *store.Tx, acc account.ID, att *Attestation, dev ID,
 		q = sqlInsertFirstKey
 	}
 	n, err := tx.Exec(q, id, acc, dev, owner.Handle, name, att.credentialID, att.publicKey, att.alg, att.aaguid,
-		att.grade(), att.be, att.bs, int64(att.counter), att.transports, att.object, att.clientHash[:], att.format, source, store.Micros(tx.Now), att.evidence.text(), att.kind, att.jkt, att.appKey)
+		att.grade(), att.be, att.bs, int64(att.counter), att.transports, att.object, att.clientHash[:], att.format, source, store.Micros(tx.Now), att.evidence.text(), att.kind, att.jkt, att.appKey, from)
 	if err != nil {
 		return Key{}, err
 	}
@@ -229,7 +241,7 @@ func scanKey(r interface{ Scan(...any) error }) (Key, error) {
 		evidence               string
 		created, used, removed int64
 	)
-	err := r.Scan(&k.ID, &k.Account, &k.Device, &k.Name, &aaguid, &k.Grade, &k.BE, &k.BS, &k.Counter, &created, &used, &removed, &k.Version, &k.CredentialID, &transports, &evidence, &k.Kind, &k.jkt)
+	err := r.Scan(&k.ID, &k.Account, &k.Device, &k.Name, &aaguid, &k.Grade, &k.BE, &k.BS, &k.Counter, &created, &used, &removed, &k.Version, &k.CredentialID, &transports, &evidence, &k.Kind, &k.jkt, &k.AddedOn)
 	if err != nil {
 		return Key{}, err
 	}

@@ -111,6 +111,7 @@ type Attestation struct {
 	counter      uint32
 	transports   string
 	elsewhere    bool
+	askedOn      ID
 	object       []byte
 	clientHash   [32]byte
 	format       string
@@ -133,10 +134,21 @@ func (a *Attestation) SessionKey() string { return a.jkt }
 func (a *Attestation) Grade() Grade { return a.grade() }
 
 // Elsewhere reports that the key was made in a phone that stood beside the browser
-// that asked (WebAuthn L3 §5.4.5 "cross-platform", over "hybrid"): it is not on the
-// device of that browser, and must not go when that one is removed. The browser's
-// own word; it decides in whose list the key stands and nothing else.
+// that asked (WebAuthn L3 §5.4.5 "cross-platform", over "hybrid"). The browser's own
+// word, which malware in it may make up: it decides in whose list the key stands, and the
+// device that asked is noted beside it.
 func (a *Attestation) Elsewhere() bool { return a.elsewhere }
+
+// AskedOn says which device asked for the key, where that is not the one it lives on.
+func (a *Attestation) AskedOn(dev ID) { a.askedOn = dev }
+
+// from is the device that asked: the one it lives on, unless somebody said otherwise.
+func (a *Attestation) from(lives ID) ID {
+	if a.askedOn != "" {
+		return a.askedOn
+	}
+	return lives
+}
 
 // Provider is who keeps the key, in words; "" when unknown.
 func (a *Attestation) Provider() string { return providerName(a.aaguid) }

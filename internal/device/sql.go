@@ -23,17 +23,17 @@ ON CONFLICT (session, act_kind, act_object) DO UPDATE SET account = excluded.acc
 	sqlForgetDevice = `DELETE FROM device_device WHERE id = $1 AND account = $2`
 )
 
-const keyCols = `id, account, device, name, aaguid, grade, be, bs, counter, created_at, last_used, removed_at, version, credential_id, transports, evidence, kind, session_jkt`
+const keyCols = `id, account, device, name, aaguid, grade, be, bs, counter, created_at, last_used, removed_at, version, credential_id, transports, evidence, kind, session_jkt, added_on`
 
 const keyInsert = `INSERT INTO device_key (id, account, device, handle, name, credential_id, public_key, alg, aaguid,
- grade, be, bs, counter, counter_before, transports, attestation, client_data_hash, format, source, created_at, last_used, removed_at, removed_by, version, evidence, kind, session_jkt, app_key) `
+ grade, be, bs, counter, counter_before, transports, attestation, client_data_hash, format, source, created_at, last_used, removed_at, removed_by, version, evidence, kind, session_jkt, app_key, added_on) `
 
 const (
-	sqlInsertKey = keyInsert + `VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, $14, $15, $16, $17, $18, $19, 0, 0, '', 1, $20, $21, $22, $23)
+	sqlInsertKey = keyInsert + `VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, $14, $15, $16, $17, $18, $19, 0, 0, '', 1, $20, $21, $22, $23, $24)
 ON CONFLICT DO NOTHING`
 
 	// "No key, ever" is part of the statement; removed keys count.
-	sqlInsertFirstKey = keyInsert + `SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, $14, $15, $16, $17, $18, $19, 0, 0, '', 1, $20, $21, $22, $23
+	sqlInsertFirstKey = keyInsert + `SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, $14, $15, $16, $17, $18, $19, 0, 0, '', 1, $20, $21, $22, $23, $24
 WHERE NOT EXISTS (SELECT 1 FROM device_key WHERE account = $2)
 ON CONFLICT DO NOTHING`
 
@@ -86,16 +86,18 @@ ON CONFLICT (name) DO UPDATE SET number = excluded.number, taken_at = excluded.t
 RETURNING number`
 )
 
-const deviceCols = `id, account, name, platform, browser, first_seen, last_seen, version`
+const deviceCols = `id, account, name, platform, browser, first_seen, last_seen, version, proved_at`
 
 const (
 	sqlExpectDevice = `INSERT INTO device_device (id, account, cookie_hash, name, platform, browser, first_seen, last_seen, version)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $7, 0) ON CONFLICT (account, cookie_hash) DO NOTHING`
 
-	sqlMeetDevice = `INSERT INTO device_device (id, account, cookie_hash, name, platform, browser, first_seen, last_seen, version)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $7, 1)
+	// $8 is 0 when nobody touched a key for it.
+	sqlMeetDevice = `INSERT INTO device_device (id, account, cookie_hash, name, platform, browser, first_seen, last_seen, version, proved_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $7, 1, $8)
 ON CONFLICT (account, cookie_hash) DO UPDATE SET platform = excluded.platform, browser = excluded.browser,
  last_seen = excluded.last_seen, first_seen = CASE WHEN device_device.version = 0 THEN excluded.first_seen ELSE device_device.first_seen END,
+ proved_at = CASE WHEN device_device.proved_at = 0 THEN excluded.proved_at ELSE device_device.proved_at END,
  version = device_device.version + 1
 RETURNING ` + deviceCols
 

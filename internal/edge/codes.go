@@ -151,6 +151,8 @@ var table = map[string]row{
 		text{"Type the code into a device that is signed in, and say yes there.", "로그인되어 있는 기기에 코드를 입력하고 그곳에서 허용해 주세요."}},
 	"join_gone": {410, "new-device", text{"This is over", "끝난 요청입니다"},
 		text{"The code ran out, was used, was refused, or belongs to another browser. Start again with a new code.", "코드가 만료되었거나, 이미 사용했거나, 거절되었거나, 다른 브라우저의 것입니다. 새 코드로 다시 시작해 주세요."}},
+	"join_moved": {409, "new-device", text{"This device is in another network now", "네트워크가 바뀌었습니다"},
+		text{"A code is good only in the network it was shown in, because that one is what the owner looked at. Show a new code here, or go back to the first network.", "코드는 처음 보인 네트워크에서만 쓸 수 있습니다. 기기 주인이 확인한 네트워크이기 때문입니다. 여기에서 새 코드를 받거나 처음 네트워크로 돌아가 주세요."}},
 	// Withdrawals.
 	"intent_unknown": {404, "money", text{"There is no such withdrawal", "그런 출금이 없습니다"},
 		text{"No withdrawal with this id is waiting for you, or was asked for by you.", "이 ID로 기다리거나 요청한 출금이 없습니다."}},

@@ -65,12 +65,14 @@ func sample(kind Kind, code string) letter {
 		l.payload["mail"] = "new.owner@mail.example"
 	case KeyJoined:
 		l.payload["agent"], l.payload["held"] = "Samsung Internet on Android", "2026-03-07T18:20:00Z"
+	case JoinAdmitted:
+		l.payload["newcomer"], l.payload["newcomer_addr"] = "Samsung Internet on Android", "203.0.113.9"
 	case JoinRefused:
 		l.payload["newcomer"], l.payload["newcomer_addr"] = "Samsung Internet on Android", "198.51.100.66"
 	case IntentNewAddress, IntentApproved, IntentRefused:
 		l.payload["sum"], l.payload["to"], l.payload["network"] = "0.25 BTC", "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", "bitcoin"
 	case DeviceRemoved:
-		l.payload["device"], l.payload["apikeys"] = "Old laptop", "2"
+		l.payload["device"], l.payload["apikeys"], l.payload["added"] = "Old laptop", "2", "Phone in the drawer"
 	}
 	if kind == BotKeyLeaked {
 		l.actor, l.addr = "system:leaks", ""

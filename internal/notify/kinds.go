@@ -21,6 +21,7 @@ const (
 	KeyAdded          Kind = "key_added"
 	KeyJoined         Kind = "key_joined" // the passkey of a new device that came in with a code
 	JoinRefused       Kind = "join_refused"
+	JoinAdmitted      Kind = "join_admitted" // the yes itself: its passkey may be minutes away
 	IntentNewAddress  Kind = "intent_new_address"
 	IntentApproved    Kind = "intent_approved"
 	IntentRefused     Kind = "intent_refused"
@@ -95,6 +96,7 @@ const (
 	factOn     // when that has an effect
 	factCount  // how many
 	factBots   // API keys that ended with a device
+	factAdded  // passkeys that were added from it and went too, by name
 	factOld    // until when its old version signs
 	factEnds   // when it ends
 	factPartner
@@ -193,6 +195,11 @@ var sheets = map[Kind]sheet{
 		title: "mail.key_joined.title", lead: "mail.key_joined.lead", facts: []fact{factKey, factDevice, factWhen, factWhere, factHeld},
 		aside: "mail.key_joined.do", asideText: "mail.key_joined.how", freeze: true, page: "nav.passkeys",
 	},
+	// At the yes, and not only when the passkey is there: who was talked into it has minutes.
+	JoinAdmitted: {
+		title: "mail.join_admitted.title", lead: "mail.join_admitted.lead", facts: []fact{factNewcomer, factDevice, factWhen, factWhere},
+		aside: "mail.join_admitted.do", asideText: "mail.join_admitted.how", freeze: true, page: "nav.activity",
+	},
 	// Where the other device was is not told as "where": that line is where the no came from.
 	JoinRefused: {
 		title: "mail.join_refused.title", lead: "mail.join_refused.lead", facts: []fact{factNewcomer, factWhen},
@@ -224,7 +231,7 @@ var sheets = map[Kind]sheet{
 		freeze: true, page: "nav.passkeys",
 	},
 	DeviceRemoved: {
-		title: "mail.device_removed.title", lead: "mail.device_removed.lead", facts: []fact{factDevice, factWhen, factWhere, factBots},
+		title: "mail.device_removed.title", lead: "mail.device_removed.lead", facts: []fact{factDevice, factWhen, factWhere, factAdded, factBots},
 		freeze: true, page: "nav.devices",
 	},
 	NewDevice: {

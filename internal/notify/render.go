@@ -194,6 +194,9 @@ func (l letter) fact(f fact) (line, bool) {
 	case factBots:
 		n := l.payload["apikeys"]
 		return line{Label: label("mail.fact.bots"), Value: n}, n != "" && n != "0"
+	case factAdded:
+		added := oneLine(l.payload["added"])
+		return line{Label: label("mail.fact.added"), Value: added, Names: true}, added != ""
 	case factCount:
 		return line{Label: label("mail.fact.count"), Value: oneLine(l.payload["n"])}, l.payload["n"] != ""
 	case factOld, factEnds:

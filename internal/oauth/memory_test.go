@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"keyward/internal/contain"
 	"keyward/internal/device"
 	"keyward/internal/oauth"
 	"keyward/internal/session"
@@ -67,7 +68,7 @@ var ends = []struct {
 		old, q := p.Session(), p.Elsewhere().In()
 		q.SecondKey() // or the device held the last way in
 		q.Touch(device.ActDevicesRemove, string(old.Device))
-		_, err := s.Contain.RemoveDevice(context.Background(), q.Cause(), q.Session(), old.Device)
+		_, err := s.Contain.RemoveDevice(context.Background(), q.Cause(), q.Session(), old.Device, contain.Keep{})
 		s.Must(err)
 	}},
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"keyward/internal/audit"
+	"keyward/internal/contain"
 	"keyward/internal/device"
 	"keyward/internal/keyring"
 	"keyward/internal/oauth"
@@ -263,7 +264,7 @@ func TestWhatEndsAGrantAndWhatDoesNot(t *testing.T) {
 			q := p.Elsewhere().In()
 			q.SecondKey() // or the device held the last way in
 			q.Touch(device.ActDevicesRemove, string(old.Device))
-			_, err = s.Contain.RemoveDevice(context.Background(), q.Cause(), q.Session(), old.Device)
+			_, err = s.Contain.RemoveDevice(context.Background(), q.Cause(), q.Session(), old.Device, contain.Keep{})
 			s.Must(err)
 		}, false},
 		{"only signing out", "openid offline_access", func(s *shop, p *signintest.Person, _ oauth.Client) {

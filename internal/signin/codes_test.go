@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"keyward/internal/account"
+	"keyward/internal/contain"
 	"keyward/internal/device"
 	"keyward/internal/session"
 	"keyward/internal/signin"
@@ -305,7 +306,7 @@ func TestPowersOfACode(t *testing.T) {
 			return err
 		}, signin.ErrPower},
 		{"remove a device", func(p, o *signintest.Person) error {
-			_, err := p.W.Contain.RemoveDevice(context.Background(), p.Cause(), p.Session(), o.Session().Device)
+			_, err := p.W.Contain.RemoveDevice(context.Background(), p.Cause(), p.Session(), o.Session().Device, contain.Keep{})
 			return err
 		}, signin.ErrPower},
 		{"name a device", func(p, o *signintest.Person) error {

@@ -3,11 +3,13 @@ package signin
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"time"
 
 	"keyward/internal/account"
 	"keyward/internal/audit"
 	"keyward/internal/device"
+	"keyward/internal/edge"
 	"keyward/internal/keyring"
 	"keyward/internal/session"
 	"keyward/internal/store"
@@ -32,7 +34,7 @@ type Join struct {
 	Session string     // the one it was typed on
 	JKT     string     // the newcomer's own key; "" when it proved none
 	Agent   device.UserAgent
-	Addr    string
+	Addr    string       // where the code was shown, and the only network its passkey may come from
 	Key     device.KeyID // when used
 	MadeAt  time.Time
 	Expires time.Time
@@ -50,13 +52,14 @@ const (
 	JoinRefused  JoinState = "refused"
 	JoinUsed     JoinState = "used"
 	JoinExpired  JoinState = "expired"
+	JoinMoved    JoinState = "moved" // never stored either: the newcomer asks from another network than it showed the code in
 )
 
 // Code is what a new device shows.
 type Code struct {
 	Text         string // 7K2QD-XW4RT
 	Until        time.Time
-	DeviceCookie string // set when the browser got a new one
+	DeviceCookie string // of the new device; "" for an app, which is known by its key
 }
 
 // String keeps the code out of logs.
@@ -65,8 +68,16 @@ func (c Code) GoString() string { return c.String() }
 
 // ShowCode makes a code for a browser that is signed in nowhere. Its older code is
 // dead from then on. Nobody has proved anything, so no event says it.
+//
+// A browser becomes a new device with a new cookie, whatever cookie it sends: under a
+// copied one it would come in as the device that the cookie was copied from, with the age
+// and the name that the owner knows. An app has no cookie; the key that it proves is it.
 func (s *Service) ShowCode(ctx context.Context, f From) (Code, error) {
-	f, fresh := f.withCookie()
+	before, fresh := f.Cookie, ""
+	if f.Kind != session.API {
+		fresh = device.NewCookie()
+		f.Cookie = fresh
+	}
 	code := keyring.JoinCode()
 	bind, mac := keyring.Hash(f.Cookie), s.joinCode(code)
 	var until time.Time
@@ -74,8 +85,14 @@ func (s *Service) ShowCode(ctx context.Context, f From) (Code, error) {
 		if err := s.sessions.Spend(tx, f.JKT, f.JTI); err != nil {
 			return err
 		}
-		if _, err := tx.Exec(sqlDropShown, bind[:]); err != nil {
-			return err
+		if device.ValidCookie(before) {
+			old := keyring.Hash(before)
+			if _, err := tx.Exec(sqlDropShown, old[:], f.JKT); err != nil {
+				return err
+			}
+			if _, err := tx.Exec(sqlGiveUpJoin, old[:], f.JKT, store.Micros(tx.Now)); err != nil {
+				return err
+			}
 		}
 		until = tx.Now.Add(joinLife)
 		_, err := tx.Exec(sqlShowJoin, device.NewJoinID(tx.Now), mac[:], bind[:], f.JKT, f.Agent.Words(), f.Addr.String(), store.Micros(tx.Now), store.Micros(until))
@@ -90,8 +107,8 @@ func (s *Service) joinCode(normal string) [32]byte { return s.joinCodes.Sum(nil,
 
 // Waiting is what a newcomer may know of its own join.
 type Waiting struct {
-	State JoinState // shown, claimed, admitted, expired
-	Until time.Time // zero when expired
+	State JoinState // shown, claimed, admitted, moved, expired
+	Until time.Time // zero when expired or moved
 	For   string    // whose account it may come into, once its owner said yes; "" before
 }
 
@@ -109,6 +126,8 @@ func (s *Service) JoinOf(ctx context.Context, f From) (w Waiting, err error) {
 		return w, err
 	case j.State == JoinRefused || j.State == JoinUsed || j.State == JoinExpired:
 		return Waiting{State: JoinExpired}, nil
+	case j.moved(f):
+		return Waiting{State: JoinMoved}, nil
 	}
 	w = Waiting{State: j.State, Until: j.Expires}
 	if j.State == JoinAdmitted {
@@ -131,6 +150,15 @@ func (s *Service) joinOf(ctx context.Context, f From) (j Join, err error) {
 	return j, err
 }
 
+// moved: the owner was shown the network of the code and said yes to that one. Where its
+// cookie and even its key were copied from the newcomer meanwhile, or it only passed a code
+// on that it showed through somebody else's line, the passkey would come from elsewhere.
+// The same blocks count as one network as for a session (/24, and /48 of IPv6).
+func (j Join) moved(f From) bool {
+	at, err := netip.ParseAddr(j.Addr)
+	return err != nil || !f.Addr.IsValid() || !edge.Neighbours(at, f.Addr)
+}
+
 // joinFor is joinOf for who is about to make a key, or says why not yet.
 func (s *Service) joinFor(ctx context.Context, f From) (Join, error) {
 	j, err := s.joinOf(ctx, f)
@@ -139,6 +167,8 @@ func (s *Service) joinFor(ctx context.Context, f From) (Join, error) {
 		return j, err
 	case j.JKT != "" && j.JKT != f.JKT:
 		return j, ErrJoinGone.Because(errors.New("the code was shown to another key than the one that asks"))
+	case j.moved(f) && (j.State == JoinShown || j.State == JoinClaimed || j.State == JoinAdmitted):
+		return j, ErrJoinMoved
 	case j.State == JoinShown || j.State == JoinClaimed:
 		return j, ErrJoinWaiting
 	case j.State != JoinAdmitted:
@@ -206,10 +236,14 @@ func (s *Service) FinishJoin(ctx context.Context, cause store.Cause, f From, nam
 		if err := s.sessions.Spend(tx, f.JKT, f.JTI); err != nil {
 			return err
 		}
-		dev, _, err := s.devices.Meet(tx, acc.ID, f.Cookie, f.Agent)
+		dev, isNew, err := s.devices.Meet(tx, acc.ID, f.Cookie, f.Agent)
 		if err != nil {
 			return err
 		}
+		if !isNew && f.Kind != session.API {
+			return ErrJoinGone.Because(errors.New("the browser is a device of the account already, and was to be a new one"))
+		}
+		att.AskedOn(dev.ID)
 		on, expected, err := s.expect(tx, acc.ID, att, f.Agent, f.Known)
 		if err != nil {
 			return err

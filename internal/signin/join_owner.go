@@ -143,8 +143,9 @@ func (s *Service) holdForKey(tx *store.Tx, id account.ID, why string) (until str
 }
 
 // Strange reports whether a key added by this session would hold withdrawals: the
-// account is older than a day and has known this device for less. Not where it is:
-// a place is a hint for people and refuses nothing (see package place).
+// account is older than a day and has known this device for less (see device.Known: what
+// signed in with a recovery code alone is not known). Not where it is: a place is a hint
+// for people and refuses nothing (see package place).
 func (s *Service) Strange(tx *store.Tx, ses session.Session) (bool, error) {
 	acc, err := s.accounts.ByID(tx, ses.Account)
 	if err != nil || tx.Now.Sub(acc.CreatedAt) < NewKeyHold {
@@ -154,5 +155,5 @@ func (s *Service) Strange(tx *store.Tx, ses session.Session) (bool, error) {
 	if errors.Is(err, device.ErrUnknown) {
 		return true, nil
 	}
-	return tx.Now.Sub(dev.FirstSeen) < NewKeyHold, err
+	return dev.Known(tx.Now) < NewKeyHold, err
 }

@@ -39,6 +39,7 @@ func (n newcomer) code() string {
 	n.W.T.Helper()
 	c, err := n.W.SignIn.ShowCode(context.Background(), n.from())
 	n.W.Must(err)
+	n.Cookie = c.DeviceCookie
 	n.Secrets = append(n.Secrets, c.Text)
 	return c.Text
 }

@@ -90,6 +90,7 @@ func (s *Service) FinishAddKey(ctx context.Context, cause store.Cause, ses sessi
 			return err
 		}
 		on := ses.Device
+		att.AskedOn(ses.Device)
 		if att.Elsewhere() {
 			on = ""
 		}

@@ -44,6 +44,8 @@ var (
 	ErrJoinWaiting = edge.E("join_waiting")
 	// ErrJoinGone: refused, used, too old, or never there.
 	ErrJoinGone = edge.E("join_gone")
+	// ErrJoinMoved: the new device is in another network than the one it showed the code in.
+	ErrJoinMoved = edge.E("join_moved")
 	// ErrExpired: the ticket, challenge or link is too old.
 	ErrExpired = edge.E("challenge_expired")
 )
@@ -120,7 +122,14 @@ func (f From) withCookie() (From, string) {
 // enter recognises the device and starts the session, inside the flow's
 // transaction. It returns the effects for the one event.
 func (s *Service) enter(tx *store.Tx, acc account.ID, f From, proof *device.Proof) (Entered, []audit.Effect, error) {
-	dev, isNew, err := s.devices.Meet(tx, acc, f.Cookie, f.Agent)
+	var dev device.Device
+	var isNew bool
+	var err error
+	if proof != nil {
+		dev, isNew, err = s.devices.MeetBy(tx, *proof, f.Cookie, f.Agent)
+	} else {
+		dev, isNew, err = s.devices.Meet(tx, acc, f.Cookie, f.Agent)
+	}
 	if err != nil {
 		return Entered{}, nil, err
 	}

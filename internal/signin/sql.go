@@ -19,7 +19,10 @@ const joinCols = `id, state, account, session, jkt, agent, addr, key_id, made_at
 const (
 	sqlShowJoin = `INSERT INTO signin_join (id, code_hash, bind, jkt, agent, addr, state, account, session, key_id, made_at, expires_at, version)
 VALUES ($1, $2, $3, $4, $5, $6, 'shown', '', '', '', $7, $8, 1)`
-	sqlDropShown = `DELETE FROM signin_join WHERE bind = $1 AND state = 'shown'`
+	sqlDropShown = `DELETE FROM signin_join WHERE bind = $1 AND jkt IN ('', $2) AND state = 'shown'`
+
+	// Who shows another code has given the first one up, typed or not: its time is over.
+	sqlGiveUpJoin = `UPDATE signin_join SET expires_at = $3 WHERE bind = $1 AND jkt IN ('', $2) AND state IN ('claimed', 'admitted') AND expires_at > $3`
 
 	sqlJoinOfBind = `SELECT ` + joinCols + ` FROM signin_join WHERE bind = $1 ORDER BY made_at DESC, id DESC LIMIT 1`
 	sqlJoin       = `SELECT ` + joinCols + ` FROM signin_join WHERE id = $1 AND account = $2`

@@ -35,6 +35,24 @@ func passkeyOf(k device.Key, here device.ID) Passkey {
 	return p
 }
 
+// madeFrom is the device that asked for a key, or that it is gone.
+func madeFrom(k device.Key, here device.ID, devices []device.Device) (d Device, gone bool) {
+	for _, x := range devices {
+		if x.ID == k.AddedOn {
+			return deviceOf(x, here), false
+		}
+	}
+	return Device{}, k.AddedOn != ""
+}
+
+func deviceOf(d device.Device, here device.ID) Device {
+	v := Device{ID: string(d.ID), Agent: Agent{d.Browser, d.Platform}, Kind: kindOf(d), Here: d.ID == here, FirstSeen: d.FirstSeen, LastSeen: d.LastSeen}
+	if d.Name != d.Default() {
+		v.Name = d.Name
+	}
+	return v
+}
+
 func sessionOf(x session.Session, of *visit, makers map[device.KeyID]device.Key) Session {
 	v := Session{
 		ID: string(x.ID), Here: x.ID == of.ses.ID, Agent: agentOf(x.Agent), Weak: x.ACR == session.ACRFallback, Bound: x.BoundAt,
@@ -113,10 +131,7 @@ const askAbout = 14 * 24 * time.Hour
 func (h holdings) deviceViews(v *visit) []Device {
 	var out []Device
 	for _, d := range h.devices {
-		dv := Device{ID: string(d.ID), Agent: Agent{d.Browser, d.Platform}, Kind: kindOf(d), Here: d.ID == v.ses.Device, FirstSeen: d.FirstSeen, LastSeen: d.LastSeen}
-		if d.Name != d.Default() {
-			dv.Name = d.Name
-		}
+		dv := deviceOf(d, v.ses.Device)
 		for _, k := range h.keys {
 			if k.Device == d.ID {
 				dv.Passkeys = append(dv.Passkeys, k.Name)

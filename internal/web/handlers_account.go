@@ -83,8 +83,14 @@ func (s *Server) passkeys(v *visit) error {
 			return err
 		}
 		view.Signals = s.signals(v, keys)
+		devices, err := s.Devices.Devices(tx, v.ses.Account)
+		if err != nil {
+			return err
+		}
 		for _, k := range keys {
-			view.Keys = append(view.Keys, passkeyOf(k, v.ses.Device))
+			p := passkeyOf(k, v.ses.Device)
+			p.From, p.FromGone = madeFrom(k, v.ses.Device, devices)
+			view.Keys = append(view.Keys, p)
 		}
 		removed, err := s.Devices.RemovedKeys(tx, v.ses.Account)
 		for _, k := range removed {

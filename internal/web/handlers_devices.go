@@ -1,6 +1,7 @@
 package web
 
 import (
+	"errors"
 	"net/http"
 	"slices"
 
@@ -8,6 +9,7 @@ import (
 	"keyward/internal/audit"
 	"keyward/internal/contain"
 	"keyward/internal/device"
+	"keyward/internal/edge"
 	"keyward/internal/session"
 	"keyward/internal/store"
 )
@@ -35,7 +37,7 @@ func (s *Server) devices(v *visit) error {
 
 // receiptOf is the proof after an act: how fast it held everywhere.
 func receiptOf(did Did, name string, e contain.Effect) Receipt {
-	r := Receipt{Did: did, Name: name, Count: e.Sessions, Keys: e.APIKeys, At: e.EffectiveAt, Took: e.Took}
+	r := Receipt{Did: did, Name: name, Count: e.Sessions, Keys: e.APIKeys, Added: e.Added, At: e.EffectiveAt, Took: e.Took}
 	if e.Gates.Lapsed > 0 {
 		r.OfflineUntil = e.Gates.OfflineUntil
 	}
@@ -116,12 +118,14 @@ func (s *Server) deviceImpact(v *visit) (im contain.Impact, all int, makers map[
 	return im, all, makers, touched, err
 }
 
-func (s *Server) deviceRemovePage(v *visit) error {
+func (s *Server) deviceRemovePage(v *visit) error { return s.showRemoval(v, http.StatusOK) }
+
+func (s *Server) showRemoval(v *visit, status int) error {
 	im, all, makers, touched, err := s.deviceImpact(v)
 	if err != nil {
 		return err
 	}
-	view := &Impact{Base: v.base, Of: OfDevice, ID: string(im.Device.ID), Name: im.Device.Name, Here: im.Self, KeysLeft: all - len(im.Keys), Act: device.ActDevicesRemove}
+	view := &Impact{Base: v.base, Of: OfDevice, ID: string(im.Device.ID), Name: im.Device.Name, Here: im.Self, KeysLeft: all - len(im.Keys) - len(im.Added), KeepOne: im.LastKept, Act: device.ActDevicesRemove}
 	if touched {
 		view.Act = ""
 	}
@@ -132,6 +136,13 @@ func (s *Server) deviceRemovePage(v *visit) error {
 	for _, k := range im.Keys {
 		view.Passkeys = append(view.Passkeys, k.Name)
 		view.InManager = view.InManager || k.Grade == device.Synced
+	}
+	for _, k := range im.Added {
+		a := AddedKey{passkeyOf(k, v.ses.Device), k.ID == v.ses.Key}
+		if a.InHand {
+			view.KeysLeft++
+		}
+		view.Added = append(view.Added, a)
 	}
 	for _, k := range im.Shared {
 		view.Shared = append(view.Shared, SharedKey{ID: string(k.ID), Name: k.Name, Manager: k.Provider})
@@ -149,7 +160,7 @@ func (s *Server) deviceRemovePage(v *visit) error {
 		}
 	}
 	s.offerNonce(v.w)
-	s.show(v.w, v.r, http.StatusOK, view)
+	s.show(v.w, v.r, status, view)
 	return nil
 }
 
@@ -158,15 +169,26 @@ func (s *Server) deviceRemove(v *visit) error {
 	if err != nil {
 		return err
 	}
-	ids, err := fields(v.r, "keep", 64)
+	bots, err := fields(v.r, "keep", 64)
 	if err != nil {
 		return err
 	}
-	keep := make([]apikey.ID, 0, len(ids))
-	for _, id := range ids {
-		keep = append(keep, apikey.ID(id))
+	keys, err := fields(v.r, "keepkey", 64)
+	if err != nil {
+		return err
 	}
-	e, err := s.Contain.RemoveDevice(v.r.Context(), v.cause, v.ses, im.Device.ID, keep...)
+	var keep contain.Keep
+	for _, id := range bots {
+		keep.APIKeys = append(keep.APIKeys, apikey.ID(id))
+	}
+	for _, id := range keys {
+		keep.Keys = append(keep.Keys, device.KeyID(id))
+	}
+	e, err := s.Contain.RemoveDevice(v.r.Context(), v.cause, v.ses, im.Device.ID, keep)
+	if errors.Is(err, device.ErrLastKey) && im.LastKept && isForm(v.r) {
+		edge.Refused(v.r, err)
+		return s.showRemoval(v, http.StatusConflict) // which says that one has to be kept
+	}
 	if err != nil {
 		return err
 	}

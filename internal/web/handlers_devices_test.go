@@ -1,12 +1,14 @@
 package web
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 
 	"keyward/internal/apikey"
 	"keyward/internal/device"
 	"keyward/internal/signin/signintest"
+	"keyward/internal/softkey"
 	"keyward/internal/storetest"
 )
 
@@ -64,4 +66,62 @@ func TestADeviceWithoutBotsIsAskedAboutNone(t *testing.T) {
 	if strings.Contains(page, `name="keep"`) || strings.Contains(page, "Grid") || !strings.Contains(page, device.ActDevicesRemove) {
 		t.Error(page)
 	}
+}
+
+// Passkeys that were added from a lost laptop stand on its page. The one that its owner is
+// using is ticked to stay; the others go, and the list of passkeys says where each came from.
+func TestPasskeysAddedFromALostDeviceOnItsPage(t *testing.T) {
+	signintest.Each(t, func(t *testing.T, w *signintest.World) {
+		d := deskIn(t, w, true)
+		laptop := d.p.Elsewhere().In()
+		laptop.Touch(device.ActKeysAdd, "")
+		phone := &softkey.Authenticator{}
+		mine := scanFrom(laptop, phone, "Phone")
+		laptop.Touch(device.ActKeysAdd, "")
+		evil := scanFrom(laptop, &softkey.Authenticator{}, "Phone <2>")
+		id := string(laptop.Session().Device)
+		path := "/devices/" + id + "/remove"
+		d.p.Keys = phone
+		d.p.In() // the owner, with the phone in hand
+		d.says(d.open("/passkeys"), "from <bdi>Firefox on Linux</bdi>", "from this device")
+
+		page := d.open(path)
+		d.says(page, "2 passkeys were added from here", "Keep “Phone”", "Keep “Phone &lt;2&gt;”", "You are using it now", "Some go unless you keep them",
+			`name="keepkey" value="`+string(mine.ID)+`" autocomplete="off" checked`, `name="keepkey" value="`+string(evil.ID)+`" autocomplete="off">`)
+		if strings.Contains(page.Body.String(), "Keep at least one") {
+			t.Error("the account has another passkey, and the page says it has none")
+		}
+		checkReferences(t, checkWellFormed(t, page.Body.String()))
+
+		d.touchFor(d.form(path, "keepkey", string(mine.ID)))
+		if w := d.form(path, "keepkey", "key_slip"); w.Code != 404 || !strings.Contains(w.Body.String(), "key_unknown") {
+			t.Errorf("a slip: %d", w.Code)
+		}
+		done := d.form(path, "keepkey", string(mine.ID))
+		if done.Code != 303 || done.Header().Get("Location") != "/devices" {
+			t.Fatalf("%d %s", done.Code, done.Body)
+		}
+		if got := d.then(done); !strings.Contains(got, "1 passkey added from it was removed too.") {
+			t.Error("the receipt does not say it")
+		}
+		d.says(d.open("/passkeys"), "from a device that was removed since", "Phone &lt;2&gt;", "Removed by you")
+		d.says(d.open("/activity"), "nor do the passkeys added from it: “Phone &lt;2&gt;”.")
+		keys := d.p.ListKeys()
+		if len(keys) != 2 || keys[1].ID != mine.ID {
+			t.Errorf("left: %+v", keys)
+		}
+	})
+}
+
+// scanFrom adds a passkey that the browser says is in a phone beside it.
+func scanFrom(p *signintest.Person, keys *softkey.Authenticator, name string) device.Key {
+	p.W.T.Helper()
+	options, err := p.W.SignIn.BeginAddKey(p.W.T.Context(), p.Session())
+	p.W.Must(err)
+	answer, err := (&softkey.Browser{Origin: signintest.Origin, Keys: keys}).Create(options)
+	p.W.Must(err)
+	answer = bytes.Replace(answer, []byte(`"authenticatorAttachment":"platform"`), []byte(`"authenticatorAttachment":"cross-platform"`), 1)
+	k, err := p.W.SignIn.FinishAddKey(p.W.T.Context(), p.Cause(), p.Session(), name, answer, nil)
+	p.W.Must(err)
+	return k
 }

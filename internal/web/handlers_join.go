@@ -308,6 +308,9 @@ func (s *Server) fillChange(v *visit, view *ChangePhone, c contain.Handover, h h
 	for _, k := range c.Stays {
 		view.Stays = append(view.Stays, k.Name)
 	}
+	for _, k := range c.Added {
+		view.Added = append(view.Added, k.Name)
+	}
 	for _, x := range c.Sessions {
 		view.Sessions = append(view.Sessions, sessionOf(x, v, h.byKey))
 	}

@@ -87,12 +87,21 @@ func TestTheJoinPagesWithoutScript(t *testing.T) {
 				}
 				got = mine.send("GET", path, nil)
 				f.wants(got, 200, append(row.says, "Safari on iPhone", row.addr, "Firefox on Linux", signintest.Home.String(), "Withdrawals pause for 24 hours", "Did somebody send you this code")...)
+				// The safe answer comes first and is the filled button, whoever asks.
+				safe, wide := strings.Index(got.Body.String(), "<button>No, that is not me"), strings.Index(got.Body.String(), `<button class="secondary">`)
+				if safe < 0 || wide < safe || !strings.Contains(got.Body.String()[wide:], "Yes, this is mine") {
+					t.Errorf("no stands at %d, yes at %d", safe, wide)
+				}
 				for _, word := range row.not {
 					if strings.Contains(got.Body.String(), word) {
 						t.Errorf("the page says %q", word)
 					}
 				}
 				f.wants(other.send("GET", "/new", nil), 200, "Now say yes on your other device")
+				moved := *other
+				moved.addr = "2001:db8:9::1"
+				f.wants(moved.send("GET", "/new", nil), 200, "This device is in another network now", "Show a code")
+				f.wants(moved.send("GET", "/new/state", nil), 200, `"moved"`)
 				if strings.Contains(other.send("GET", "/new", nil).Body.String(), p.Mail) {
 					t.Error("the newcomer learns whose account it is")
 				}

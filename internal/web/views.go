@@ -102,6 +102,7 @@ type Receipt struct {
 	Name         string // of the thing it was done to, "" when there is none
 	Count        int    // sessions ended, codes made
 	Keys         int    // API keys that ended with a device
+	Added        int    // passkeys that were added from it and went too
 	At           time.Time
 	Took         time.Duration // until every gate refused; 0 is not measured
 	OfflineUntil time.Time     // a gate that could not be reached refuses by itself from then on; zero: all were reached
@@ -114,7 +115,7 @@ type Did string
 const (
 	DidEndSession     Did = "end-session"     // Name
 	DidEndOthers      Did = "end-others"      // Count
-	DidRemoveDevice   Did = "remove-device"   // Name, Count, Keys
+	DidRemoveDevice   Did = "remove-device"   // Name, Count, Keys, Added
 	DidRetireDevice   Did = "retire-device"   // Name
 	DidRefuseJoin     Did = "refuse-join"     // Name
 	DidAnswerMine     Did = "answer-mine"     // Name

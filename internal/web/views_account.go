@@ -62,6 +62,8 @@ type Passkey struct {
 	Created  time.Time
 	LastUsed time.Time // zero: never
 	LastOn   Agent     // the browser it was last used in
+	From     Device    // the device that asked for it; the zero one is unknown
+	FromGone bool      // that one was removed
 	Here     bool      // enrolled on the device this session is on
 	Evidence Evidence
 }
@@ -266,7 +268,7 @@ func Week(now time.Time, zone *time.Location, marks []Mark) []WeekDay {
 // Impact shows what stops and what does not before something is ended. Nothing has happened yet.
 //
 //	GET  /sessions/{id}/end      POST the same  ()
-//	GET  /devices/{id}/remove    POST the same  (keep*: API keys that go on)  act devices.remove
+//	GET  /devices/{id}/remove    POST the same  (keep*: API keys that go on, keepkey*: passkeys of Added that stay)  act devices.remove
 //	GET  /passkeys/{id}/remove   POST the same  ()  act keys.remove
 type Impact struct {
 	Base
@@ -277,10 +279,12 @@ type Impact struct {
 	Sessions  []Session // that end
 	Passkeys  []string  // that stop working, by name
 	InManager bool      // one of them is in a password manager, where it stays until it is deleted
-	KeysLeft  int       // passkeys of the account afterwards
+	KeysLeft  int       // passkeys of the account afterwards, when what is ticked stays as it is
 	Bound     bool      // each session needs a key of the device, so a copy of its tokens opens nothing elsewhere
 	Apps      []string  // let in from the device, by name: they are disconnected
 	BotKeys   []BotKey  // made from the device: they end unless they are kept
+	Added     []AddedKey
+	KeepOne   bool // without one of Added there would be no way in
 	Shared    []SharedKey
 	Act       string // device.Act kind the POST needs; "" none
 	Grade     Grade  // of a passkey: a shared one should be deleted in its manager too
@@ -289,6 +293,13 @@ type Impact struct {
 // SharedKey is a passkey that a password manager brought to the device. It stays, and so
 // it does in the manager, for whoever opens that.
 type SharedKey struct{ ID, Name, Manager string }
+
+// AddedKey is a passkey that was added from the device and lives elsewhere, as the browser
+// said that asked for it. It goes unless it is kept.
+type AddedKey struct {
+	Passkey
+	InHand bool // whoever looks signed in with it, so it is ticked to stay
+}
 
 // ImpactOf is what is about to end.
 type ImpactOf string

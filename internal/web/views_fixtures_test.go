@@ -36,9 +36,9 @@ func with(b Base, change func(*Base)) Base { change(&b); return b }
 var (
 	chrome  = Agent{"Chrome", "Windows 11"}
 	firefox = Agent{"Firefox", "Linux"}
-	galaxy  = Passkey{ID: "key_01jp5b0a3v8qk2m9x7c4d6e1fz", Name: "Galaxy S26", Kind: OnPhone, Grade: Proved, Created: at(3, 10, 12), LastUsed: at(12, 14, 2), LastOn: chrome, Evidence: Evidence{Where: "phone", Says: "google.strongbox"}}
-	shared  = Passkey{ID: "key_01jp7f3m0q9w8e7r6t5y4u3i2o", Name: "MacBook", Kind: InManager, Grade: Shared, Maker: "iCloud Keychain", Created: at(9, 8, 12), LastUsed: at(11, 21, 40), LastOn: Agent{"Safari", "macOS"}, Here: true}
-	claimed = Passkey{ID: "key_01jp8h2n4s6d8f0g2h4j6k8l0z", Name: "Work PC", Kind: OnComputer, Grade: Claimed, Created: time.Date(2025, 11, 2, 9, 0, 0, 0, seoul), LastOn: chrome, Evidence: Evidence{Where: "claimed", Faults: []string{"unknown_root"}}}
+	galaxy  = Passkey{ID: "key_01jp5b0a3v8qk2m9x7c4d6e1fz", Name: "Galaxy S26", Kind: OnPhone, Grade: Proved, Created: at(3, 10, 12), LastUsed: at(12, 14, 2), LastOn: chrome, From: Device{ID: "dev_1", Name: "Old laptop"}, Evidence: Evidence{Where: "phone", Says: "google.strongbox"}}
+	shared  = Passkey{ID: "key_01jp7f3m0q9w8e7r6t5y4u3i2o", Name: "MacBook", Kind: InManager, Grade: Shared, Maker: "iCloud Keychain", Created: at(9, 8, 12), LastUsed: at(11, 21, 40), LastOn: Agent{"Safari", "macOS"}, Here: true, From: Device{ID: "dev_2", Here: true}}
+	claimed = Passkey{ID: "key_01jp8h2n4s6d8f0g2h4j6k8l0z", Name: "Work PC", Kind: OnComputer, Grade: Claimed, Created: time.Date(2025, 11, 2, 9, 0, 0, 0, seoul), LastOn: chrome, FromGone: true, Evidence: Evidence{Where: "claimed", Faults: []string{"unknown_root"}}}
 	stick   = Passkey{ID: "key_01jp9k5p7t9v1x3z5b7d9f1h3j", Name: "파란 키, 서랍", Kind: OnSecurityKey, Grade: Proved, Maker: "YubiKey 5", Created: at(10, 19, 5), Evidence: Evidence{Where: "key", Says: "maker", Model: "YubiKey 5 Series with NFC", Checked: 1}}
 
 	stranger = Device{ID: "dev_01jp2c4e6g8j0m2p4r6t8w0y2a", Agent: firefox, NeedsAnswer: true, FirstSeen: at(7, 3, 20), LastSeen: at(7, 3, 44),
@@ -158,12 +158,16 @@ var fixtures = slices.Concat(botKeyFixtures, subFixtures, leakFixtures, joinFixt
 	}},
 	{"device-remove-all", func(c string) View {
 		return &Impact{Base: in(c, "/devices"), Of: OfDevice, ID: stranger.ID, Name: "Work laptop", Sessions: stranger.Sessions, Bound: true, Passkeys: []string{"Work laptop"}, InManager: true, KeysLeft: 1, Act: "devices.remove",
-			Apps: []string{"Chart House"}, Shared: []SharedKey{{ID: shared.ID, Name: shared.Name, Manager: "Google Password Manager"}, {ID: "key_9", Name: "Other"}},
+			Added: []AddedKey{{galaxy, true}, {Passkey{ID: "key_8", Name: "Phone", Created: at(11, 3, 4)}, false}},
+			Apps:  []string{"Chart House"}, Shared: []SharedKey{{ID: shared.ID, Name: shared.Name, Manager: "Google Password Manager"}, {ID: "key_9", Name: "Other"}},
 			BotKeys: []BotKey{{ID: "kwk_live_1", Purpose: "Grid bot on my VPS", State: "active"}, {ID: "kwk_live_2", Purpose: "Tax report", State: "exit_only"}}}
+	}},
+	{"device-remove-added", func(c string) View {
+		return &Impact{Base: in(c, "/devices"), Of: OfDevice, ID: stranger.ID, Name: "Work laptop", KeysLeft: 0, KeepOne: true, Act: "devices.remove", Added: []AddedKey{{claimed, false}}}
 	}},
 	{"devices-after-lost", func(c string) View {
 		return &Devices{Base: with(in(c, "/devices"), func(b *Base) {
-			b.Receipt = &Receipt{Did: DidRemoveDevice, Name: "Work laptop", Count: 1, Keys: 2, At: b.Now, Took: 640 * time.Millisecond}
+			b.Receipt = &Receipt{Did: DidRemoveDevice, Name: "Work laptop", Count: 1, Keys: 2, Added: 1, At: b.Now, Took: 640 * time.Millisecond}
 		}), List: []Device{here}, Week: Week(out(c, "").Now, seoul, week[2:])}
 	}},
 	{"device-remove-ok", func(c string) View {

@@ -9,7 +9,7 @@ import "time"
 //	passkey.js: /new/begin, /new/finish. join.js: GET /new/state
 type Join struct {
 	Base
-	State string // "" (not begun), shown, claimed, admitted, over
+	State string // "" (not begun), shown, claimed, admitted, moved, over
 	Code  string // when shown; "" when this browser has lost it
 	Until time.Time
 	For   string // when admitted: whose account
@@ -71,6 +71,7 @@ type ChangePhone struct {
 	Old      *Device
 	Moves    []string
 	Stays    []string
+	Added    []string // added from it and living elsewhere: they go on
 	Sessions []Session
 	Apps     int
 	BotKeys  []string

@@ -27,6 +27,7 @@ var joinFixtures = []fixture{
 		return &Join{Base: out(c, "/new"), State: "admitted", Until: at(12, 14, 12), For: "owner@mail.example"}
 	}},
 	{"join-over", func(c string) View { return &Join{Base: out(c, "/new"), State: "over"} }},
+	{"join-moved", func(c string) View { return &Join{Base: out(c, "/new"), State: "moved"} }},
 	{"newdevice", func(c string) View {
 		return &NewDevice{Base: in(c, "/devices/add"), Address: "login.exchange.example/new"}
 	}},
@@ -57,7 +58,7 @@ var joinFixtures = []fixture{
 		return &ChangePhone{Base: in(c, "/devices/change"), Devices: []Device{here, phone, resting}}
 	}},
 	{"change-enrol", func(c string) View {
-		return &ChangePhone{Base: in(c, "/devices/change?old="+phone.ID), Old: &phone, Moves: []string{"MacBook"}, Stays: []string{"Galaxy S26"}, Sessions: phone.Sessions, Apps: 2, BotKeys: []string{"Grid trading, BTC and ETH"}}
+		return &ChangePhone{Base: in(c, "/devices/change?old="+phone.ID), Old: &phone, Moves: []string{"MacBook"}, Added: []string{"Pixel 12"}, Stays: []string{"Galaxy S26"}, Sessions: phone.Sessions, Apps: 2, BotKeys: []string{"Grid trading, BTC and ETH"}}
 	}},
 	{"change-test", func(c string) View {
 		return &ChangePhone{Base: in(c, "/devices/change?old="+phone.ID), Old: &phone, Stays: []string{"Galaxy S26"}, New: []NewPasskey{{Name: "Pixel 12", On: Agent{"Chrome", "Android 16"}, Here: true}}}

@@ -77,7 +77,9 @@ func (v *Passkeys) Of(sticks bool) (keys []Passkey) {
 }
 
 // Blocked says that the act would take the last way in, which the domain refuses. The page says so before anybody tries.
-func (v *Impact) Blocked() bool { return v.Of != OfSession && len(v.Passkeys) > 0 && v.KeysLeft == 0 }
+func (v *Impact) Blocked() bool {
+	return v.Of != OfSession && len(v.Passkeys) > 0 && v.KeysLeft == 0 && len(v.Added) == 0
+}
 
 // Action is where the form posts to.
 func (v *Impact) Action() string {
