@@ -25,7 +25,7 @@ func (s *Server) passkeys() {
 	}, s.passkeyFinish)
 	add(s, operation{
 		id: "passkeys-rename", call: "PATCH /passkeys/{id}", tag: "passkeys", access: holder, limit: edge.ClassAPI,
-		codes: "key_unknown insufficient_power account_frozen account_restricted", summary: "Rename a passkey",
+		codes: "key_unknown key_too_new insufficient_power account_frozen account_restricted", summary: "Rename a passkey",
 	}, s.passkeyRename)
 	add(s, operation{
 		id: "passkeys-remove", call: "DELETE /passkeys/{id}", tag: "passkeys", access: holder, limit: edge.ClassAPI,

@@ -116,7 +116,7 @@ func (r rule) lets(keys []Key, k Key, act Act) bool {
 	case youngLooks:
 		return act.looks()
 	case youngItself:
-		if act.Kind == ActKeysRemove {
+		if strings.HasPrefix(act.Kind, "keys.") {
 			return act.Object == string(k.ID)
 		}
 		// Its own device, and nothing on it that is older than it.
