@@ -73,6 +73,9 @@ func (s *Server) passkeyList(ctx context.Context, _ *none) (*passkeysOut, error)
 		return nil, err
 	}
 	out := Passkeys{Items: each(keys, passkeyOf), Removed: each(removed, passkeyOf)}
+	for i, k := range keys {
+		out.Items[i].NewUntil = ever(device.YoungUntil(keys, k, s.DB.Now()))
+	}
 	out.Signals = Signals{RPID: s.Devices.RPID(), UserHandle: base64.RawURLEncoding.EncodeToString(acc.Handle), Credentials: each(accepted, base64.RawURLEncoding.EncodeToString)}
 	return &passkeysOut{out}, nil
 }

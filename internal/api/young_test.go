@@ -83,6 +83,9 @@ func TestWhatAKeyThatIsAnHourOldMayDo(t *testing.T) {
 			own = k
 		}
 	}
+	if !own.NewUntil.Equal(own.CreatedAt.Add(24*time.Hour)) || !keys.Items[0].NewUntil.IsZero() {
+		t.Errorf("the list says %v, and %v of the owner's", own.NewUntil, keys.Items[0].NewUntil)
+	}
 	var accomplice api.JoinCode
 	alice.fresh("198.51.100.67").send("POST", "/api/v1/join", nil).want(201, &accomplice)
 	thief.send("POST", "/api/v1/joins", map[string]string{"code": accomplice.Code}).want(201, &j)

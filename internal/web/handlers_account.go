@@ -77,7 +77,9 @@ func (s *Server) passkeys(v *visit) error {
 		}
 		view.Signals = s.signals(v, keys)
 		for _, k := range keys {
-			view.Keys = append(view.Keys, passkeyOf(k, v.ses.Device))
+			p := passkeyOf(k, v.ses.Device)
+			p.NewTil = device.YoungUntil(keys, k, tx.Now)
+			view.Keys = append(view.Keys, p)
 		}
 		removed, err := s.Devices.RemovedKeys(tx, v.ses.Account)
 		for _, k := range removed {

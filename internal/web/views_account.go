@@ -60,6 +60,7 @@ type Passkey struct {
 	LastOn   Agent     // the browser it was last used in
 	Here     bool      // enrolled on the device this session is on
 	Evidence Evidence
+	NewTil   time.Time // has no power over what is older until then; zero: has it
 }
 
 // PasskeyKind chooses the icon and the group.
