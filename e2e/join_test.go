@@ -1,9 +1,25 @@
 package e2e
 
 import (
+	"database/sql"
+	"path/filepath"
 	"strings"
 	"testing"
 )
+
+// age makes the first passkey of each account two days older. Time itself does not run
+// faster in a real browser.
+func (s *server) age(t *testing.T) {
+	t.Helper()
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(s.dir, "keyward.db")+"?_pragma=busy_timeout(5000)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec(`UPDATE device_key SET created_at = created_at - 172800000000 WHERE source = 'first'`); err != nil {
+		t.Fatal(err)
+	}
+}
 
 // A new browser shows a code, the owner types it into theirs, looks, touches, and the
 // new one makes its passkey. Then the old one is retired, once the new was tested.
@@ -88,4 +104,43 @@ func TestTheOwnersNoEndsAJoinInTheBrowser(t *testing.T) {
 	mine.press(`form[action$="/refuse"] button`, `location.pathname === '/devices' && document.querySelector('.receipt')`)
 	mine.shows("You refused a new device")
 	other.shows("This code is over")
+}
+
+// A new phone beside one that is older: for a day it has no power over the old one, and
+// the page says where it can be done now. The old one retires itself.
+func TestTheOldPhoneIsRetiredOnItselfInTheBrowser(t *testing.T) {
+	s := startDemo(t)
+	mine, other := newBrowser(t), newBrowser(t)
+	mine.authenticator()
+	other.authenticator()
+	mine.signUp(s, "mina@mail.example")
+	other.open(s.origin + "/new")
+	other.press(`form[data-code] button`, `document.querySelector('.joincode')`)
+	code := eval[string](other, `document.querySelector('.joincode').innerText.trim()`)
+	mine.open(s.origin + "/devices/add")
+	mine.fill("#code", code)
+	mine.press(`form[action="/devices/add"] button`, `location.pathname.startsWith('/joins/')`)
+	mine.press(`form[action$="/admit"] button`, `document.body.innerText.includes('Now make the passkey on the new device')`)
+	other.shows("Make a passkey on this device")
+	other.press(`form[data-ceremony="join"] button`, `location.pathname === '/devices/change'`)
+	s.age(t)
+
+	other.open(s.origin + "/stepup?act=confirm.me&to=/devices/change")
+	other.press(`form[data-ceremony="step-up"] button`, `location.pathname === '/devices/change'`)
+	other.click(`.row:not(:has(.tag.accent)) .act a`)
+	other.shows("only on your old device")
+	other.press(`form[action$="/retire"] button`, `[...document.querySelectorAll('form[action$="/retire"] [data-status] [data-say="cancelled"]')].length > 0`)
+	if at := eval[string](other, `location.pathname`); at != "/devices/change" {
+		t.Errorf("the new device went on to %s", at)
+	}
+	other.open(s.origin + "/stepup?act=codes.new")
+	other.shows("has no power over what is older until")
+
+	// The old one: the browser is asked for its passkey alone, and has it.
+	mine.open(s.origin + "/devices/change")
+	mine.click(`.row:has(.tag.accent) .act a`)
+	mine.shows("You will be signed out here")
+	mine.press(`form[action$="/retire"] button`, `location.pathname === '/signin' && document.body.innerText.includes('This device is retired')`)
+	other.open(s.origin + "/activity")
+	other.shows("came in with a code that you typed")
 }

@@ -15,7 +15,7 @@ import (
 // devices registers what is done to devices.
 func (s *Server) devices() {
 	add(s, operation{id: "devices-list", call: "GET /devices", tag: "devices", access: holder, limit: edge.ClassAPI, summary: "The account's devices with their sessions and passkeys"}, s.deviceList)
-	add(s, operation{id: "devices-rename", call: "PATCH /devices/{id}", tag: "devices", access: holder, limit: edge.ClassAPI, codes: "device_unknown insufficient_power", summary: "Name a device"}, s.deviceRename)
+	add(s, operation{id: "devices-rename", call: "PATCH /devices/{id}", tag: "devices", access: holder, limit: edge.ClassAPI, codes: "device_unknown key_unknown key_too_new insufficient_power", summary: "Name a device"}, s.deviceRename)
 	add(s, operation{
 		id: "devices-impact", call: "GET /devices/{id}/impact", tag: "devices", access: holder, limit: edge.ClassAPI,
 		codes: "device_unknown", summary: "What removing a device would stop", about: "Show it before the touch.",

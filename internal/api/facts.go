@@ -82,6 +82,7 @@ type Passkey struct {
 	CreatedAt time.Time `json:"created_at"`
 	LastUsed  time.Time `json:"last_used,omitzero"`
 	RemovedAt time.Time `json:"removed_at,omitzero"`
+	NewUntil  time.Time `json:"new_until,omitzero" doc:"Only in the list of passkeys: it has no power over what is older until then."`
 	Evidence  Evidence  `json:"evidence"`
 }
 

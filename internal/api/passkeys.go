@@ -25,7 +25,7 @@ func (s *Server) passkeys() {
 	}, s.passkeyFinish)
 	add(s, operation{
 		id: "passkeys-rename", call: "PATCH /passkeys/{id}", tag: "passkeys", access: holder, limit: edge.ClassAPI,
-		codes: "key_unknown insufficient_power account_frozen account_restricted", summary: "Rename a passkey",
+		codes: "key_unknown key_too_new insufficient_power account_frozen account_restricted", summary: "Rename a passkey",
 	}, s.passkeyRename)
 	add(s, operation{
 		id: "passkeys-remove", call: "DELETE /passkeys/{id}", tag: "passkeys", access: holder, limit: edge.ClassAPI,
@@ -73,6 +73,9 @@ func (s *Server) passkeyList(ctx context.Context, _ *none) (*passkeysOut, error)
 		return nil, err
 	}
 	out := Passkeys{Items: each(keys, passkeyOf), Removed: each(removed, passkeyOf)}
+	for i, k := range keys {
+		out.Items[i].NewUntil = ever(device.YoungUntil(keys, k, s.DB.Now()))
+	}
 	out.Signals = Signals{RPID: s.Devices.RPID(), UserHandle: base64.RawURLEncoding.EncodeToString(acc.Handle), Credentials: each(accepted, base64.RawURLEncoding.EncodeToString)}
 	return &passkeysOut{out}, nil
 }

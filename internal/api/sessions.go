@@ -20,7 +20,7 @@ func (s *Server) sessions() {
 		codes: "step_up_required insufficient_power", summary: "End every other session",
 		about: "Needs a touch for sessions.end_all, or a recovery code used in the last five minutes: with a stolen token alone a thief could otherwise sign the owner out.",
 	}, s.sessionsEndOthers)
-	add(s, operation{id: "sessions-mine", call: "POST /sessions/{id}/mine", tag: "sessions", access: holder, limit: edge.ClassAPI, codes: "session_unknown insufficient_power", summary: "\"This was me\""}, s.sessionMine)
+	add(s, operation{id: "sessions-mine", call: "POST /sessions/{id}/mine", tag: "sessions", access: holder, limit: edge.ClassAPI, codes: "session_unknown key_unknown key_too_new insufficient_power", summary: "\"This was me\""}, s.sessionMine)
 	add(s, operation{
 		id: "sessions-not-me", call: "POST /sessions/{id}/not-me", tag: "sessions", access: holder, limit: edge.ClassAPI,
 		codes: "session_unknown", summary: "\"This was not me\"", about: "Ends the session. Look at the passkeys next, and freeze if one is not yours.",

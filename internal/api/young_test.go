@@ -83,6 +83,9 @@ func TestWhatAKeyThatIsAnHourOldMayDo(t *testing.T) {
 			own = k
 		}
 	}
+	if !own.NewUntil.Equal(own.CreatedAt.Add(24*time.Hour)) || !keys.Items[0].NewUntil.IsZero() {
+		t.Errorf("the list says %v, and %v of the owner's", own.NewUntil, keys.Items[0].NewUntil)
+	}
 	var accomplice api.JoinCode
 	alice.fresh("198.51.100.67").send("POST", "/api/v1/join", nil).want(201, &accomplice)
 	thief.send("POST", "/api/v1/joins", map[string]string{"code": accomplice.Code}).want(201, &j)
@@ -97,6 +100,9 @@ func TestWhatAKeyThatIsAnHourOldMayDo(t *testing.T) {
 	}{
 		{"look around", "GET", "/api/v1/devices", nil, "200"},
 		{"say that it is still them, for new tokens", "POST", "/api/v1/step-up", map[string]string{"act": "confirm.me"}, "200"},
+		{"call the owner's passkey a stranger's", "PATCH", "/api/v1/passkeys/" + owners, map[string]string{"name": "Not mine"}, "key_too_new"},
+		{"call the owner's device one", "PATCH", device, map[string]string{"name": "Unknown"}, "key_too_new"},
+		{"say of their own session that it was the owner", "POST", "/api/v1/sessions/" + thief.tokens.Session + "/mine", nil, "key_too_new"},
 		{"remove the owner's passkey", "DELETE", "/api/v1/passkeys/" + owners, nil, "key_too_new"},
 		{"remove the owner's device", "DELETE", device, nil, "key_too_new"},
 		{"retire the owner's device", "POST", device + "/retire", nil, "key_too_new"},

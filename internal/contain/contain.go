@@ -156,7 +156,7 @@ func (s *Service) endOne(ctx context.Context, cause store.Cause, by session.Sess
 }
 
 // ThisWasMe records that the owner knows a session the page asked about. A session
-// opened by a recovery code may not say so: it could be speaking for itself.
+// opened by a recovery code, or by a new key, may not say so: it could be speaking for itself.
 func (s *Service) ThisWasMe(ctx context.Context, cause store.Cause, by session.Session, id session.ID) error {
 	if !session.Reaches(by.ACR, session.ACRPhr) {
 		return ErrPower
@@ -166,6 +166,9 @@ func (s *Service) ThisWasMe(ctx context.Context, cause store.Cause, by session.S
 		return err
 	}
 	return s.db.Update(ctx, cause, func(tx *store.Tx) error {
+		if err := s.devices.May(tx, by.Account, by.Key, device.Act{Kind: device.ActSessionsVouch, Object: string(id)}); err != nil {
+			return err
+		}
 		eff, err := s.sessions.Vouch(tx, by.Account, id)
 		if err != nil {
 			return err

@@ -200,12 +200,15 @@ func (s *Service) endMadeFrom(tx *store.Tx, acc account.ID, dev device.ID, how r
 }
 
 // NameDevice gives a device the name its owner calls it by. A session opened by a
-// recovery code only looks and stops things.
+// recovery code only looks and stops things, and one that a new key opened names its own.
 func (s *Service) NameDevice(ctx context.Context, cause store.Cause, by session.Session, id device.ID, name string) error {
 	if !session.Reaches(by.ACR, session.ACRPhr) {
 		return ErrPower
 	}
 	return s.db.Update(ctx, cause, func(tx *store.Tx) error {
+		if err := s.devices.May(tx, by.Account, by.Key, device.Act{Kind: device.ActDevicesRename, Object: string(id)}); err != nil {
+			return err
+		}
 		dev, err := s.devices.RenameDevice(tx, by.Account, id, name)
 		if err != nil {
 			return err

@@ -31,6 +31,15 @@ const (
 	ActConfirmMe      = "confirm.me"      // "it is still me": gives the session new secrets, kept for nothing
 )
 
+// What takes no touch and still speaks for the owner: whoever was let in an hour ago could
+// call the owner's laptop a stranger's, and their own device the owner's. The key that the
+// session was opened with is asked (May).
+const (
+	ActKeysRename    = "keys.rename"
+	ActDevicesRename = "devices.rename"
+	ActSessionsVouch = "sessions.vouch" // "this was me"
+)
+
 // rule is what one kind of act takes. The zero value asks for the most: no young key
 // may give its touch, no client may ask for it by name, and no operator lowers it.
 type rule struct {
@@ -50,6 +59,10 @@ var acts = map[string]rule{
 	ActConfirmMe:      {asked: true, young: youngMay},
 	ActSessionsEndAll: {asked: true, young: youngMay}, // stopping is never refused
 	ActConfirm:        {object: true},                 // its grades are the confirm package's
+
+	ActKeysRename:    {object: true, young: youngItself},
+	ActDevicesRename: {object: true, young: youngItself},
+	ActSessionsVouch: {object: true},
 
 	ActKeysAdd:        {asked: true, raise: raiseOwned},
 	ActKeysRemove:     {asked: true, object: true, young: youngItself, raise: raiseAll},

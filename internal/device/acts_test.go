@@ -91,3 +91,35 @@ func TestObjectsOfActsAreReadOneWay(t *testing.T) {
 		t.Errorf("%+v", a)
 	}
 }
+
+// What a client names as an act is read one way: the object is what it is done to and the
+// words after it, and nothing else passes.
+func FuzzAct(f *testing.F) {
+	f.Add(ActBotKeyAdd, "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU look")
+	f.Add(ActBotKeyUnlock, "kwk_live_1 phrh")
+	f.Add(ActApp, "app_1 look phrh")
+	f.Add(ActCodesNew, "")
+	f.Add(ActKeysRemove, " look")
+	f.Fuzz(func(t *testing.T, kind, object string) {
+		act, err := ParseAct(kind, object)
+		if err != nil {
+			return
+		}
+		if act.Kind != kind || act.Object != object {
+			t.Fatalf("%q %q is read as %+v", kind, object, act)
+		}
+		again := Act{Kind: kind, Object: act.On()}
+		if act.looks() {
+			again = again.Looking()
+		}
+		if act.hard() {
+			again.Object += markHard
+		}
+		if again != act {
+			t.Errorf("%+v is put together as %+v", act, again)
+		}
+		if !acts[kind].asked || acts[kind].object != (act.On() != "") {
+			t.Errorf("%+v passes", act)
+		}
+	})
+}

@@ -97,8 +97,17 @@ func (s *Service) hard(keys []Key, act Act) bool {
 	return r.raise == raiseAll || slices.ContainsFunc(keys, func(k Key) bool { return k.Grade == Hardware })
 }
 
-// youngUntil tells until when a key is young: for a day after it was made, as long as the
-// account has a live key that is older than a day. In a new account nothing is.
+// YoungUntil tells until when a key is young, zero when it is not: for a day after it was
+// made, as long as the account has a live key that is older than a day. In a new account
+// nothing is. keys are all live ones of the account.
+func YoungUntil(keys []Key, k Key, now time.Time) time.Time {
+	until, young := youngUntil(keys, k, now)
+	if !young {
+		return time.Time{}
+	}
+	return until
+}
+
 func youngUntil(keys []Key, k Key, now time.Time) (until time.Time, young bool) {
 	dayAgo := now.Add(-YoungFor)
 	if !k.CreatedAt.After(dayAgo) {
@@ -116,7 +125,7 @@ func (r rule) lets(keys []Key, k Key, act Act) bool {
 	case youngLooks:
 		return act.looks()
 	case youngItself:
-		if act.Kind == ActKeysRemove {
+		if strings.HasPrefix(act.Kind, "keys.") {
 			return act.Object == string(k.ID)
 		}
 		// Its own device, and nothing that is older than it: on that device, or added from it,

@@ -75,6 +75,11 @@ func TestWhatAYoungKeyMay(t *testing.T) {
 			{"make a sub-account that moves nothing", device.Act{Kind: device.ActSubMake, Object: "hash"}.Looking(), true},
 			{"make a sub-account", device.Act{Kind: device.ActSubMake, Object: "hash"}, false},
 			{"change a sub-account", device.Act{Kind: device.ActSubChange, Object: "sub_1~hash"}, false},
+			{"call itself something", device.Act{Kind: device.ActKeysRename, Object: string(young.ID)}, true},
+			{"call an older key something", device.Act{Kind: device.ActKeysRename, Object: string(old.ID)}, false},
+			{"name the device it is on", device.Act{Kind: device.ActDevicesRename, Object: string(thief.dev.ID)}, true},
+			{"name an older device", device.Act{Kind: device.ActDevicesRename, Object: string(owner.dev.ID)}, false},
+			{"say that a session was the owner's", device.Act{Kind: device.ActSessionsVouch, Object: "ses_1"}, false},
 			{"do what nobody has thought of yet", device.Act{Kind: "keys.export"}, false},
 		}
 		tried := map[string]bool{"keys.export": true}

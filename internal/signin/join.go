@@ -252,8 +252,8 @@ func (s *Service) FinishJoin(ctx context.Context, cause store.Cause, f From, nam
 			on = dev.ID
 		}
 		key, proof, err := s.devices.AddJoined(tx, acc.ID, att, on, name, j.ID)
-		if errors.Is(err, device.ErrStepUp) {
-			return ErrJoinGone.Because(err) // the touch is too old or used, or its key was removed
+		if errors.Is(err, device.ErrStepUp) || errors.Is(err, device.ErrTooNew) || errors.Is(err, device.ErrGradeLow) {
+			return ErrJoinGone.Because(err) // the touch is too old or used, or its key was removed, or has not the power
 		}
 		if err != nil {
 			return err

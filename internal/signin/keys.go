@@ -147,13 +147,17 @@ func (s *Service) expect(tx *store.Tx, acc account.ID, att *device.Attestation, 
 }
 
 // RenameKey changes what a passkey is called. It widens nothing, so it needs no
-// touch; a recovery-code session may not touch keys at all.
+// touch; a recovery-code session may not touch keys at all, and one that a new key opened
+// calls no older one anything.
 func (s *Service) RenameKey(ctx context.Context, cause store.Cause, ses session.Session, id device.KeyID, name string) error {
 	if !session.Reaches(ses.ACR, session.ACRPhr) {
 		return ErrPower
 	}
 	return s.db.Update(ctx, cause, func(tx *store.Tx) error {
 		if err := s.changeable(tx, ses.Account); err != nil {
+			return err
+		}
+		if err := s.MayGive(tx, ses, device.Act{Kind: device.ActKeysRename, Object: string(id)}); err != nil {
 			return err
 		}
 		old, err := s.devices.Key(tx, ses.Account, id)

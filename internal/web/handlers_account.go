@@ -90,6 +90,7 @@ func (s *Server) passkeys(v *visit) error {
 		for _, k := range keys {
 			p := passkeyOf(k, v.ses.Device)
 			p.From, p.FromGone = madeFrom(k, v.ses.Device, devices)
+			p.NewTil = device.YoungUntil(keys, k, tx.Now)
 			view.Keys = append(view.Keys, p)
 		}
 		removed, err := s.Devices.RemovedKeys(tx, v.ses.Account)

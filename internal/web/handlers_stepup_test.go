@@ -66,6 +66,7 @@ func TestPagesSayWhichPasskeysMay(t *testing.T) {
 			t.Errorf("%d %s, %d touches kept", refused.Code, refused.Body, w.Count("device_proof"))
 		}
 
+		phone.says(phone.open("/passkeys"), "it changes nothing that is older until", until)
 		path := "/devices/change?old=" + url.QueryEscape(oldDevice)
 		phone.says(phone.open(path), "only on your old device", until, "These may now:")
 		page = old.open(path)

@@ -66,6 +66,7 @@ type Passkey struct {
 	FromGone bool      // that one was removed
 	Here     bool      // enrolled on the device this session is on
 	Evidence Evidence
+	NewTil   time.Time // has no power over what is older until then; zero: has it
 }
 
 // PasskeyKind chooses the icon and the group.

@@ -130,6 +130,11 @@ var fixtures = slices.Concat(botKeyFixtures, subFixtures, leakFixtures, joinFixt
 	{"passkeys-one", func(c string) View {
 		return &Passkeys{Base: in(c, "/passkeys"), Keys: []Passkey{galaxy}, Removed: []RemovedPasskey{{Name: "MacBook password manager", Kind: InManager, Grade: Shared, At: at(9, 8, 12), ByWhom: RemovedByYou}}}
 	}},
+	{"passkeys-new", func(c string) View {
+		fresh := stick
+		fresh.Created, fresh.NewTil = at(12, 9, 41), at(13, 9, 41)
+		return &Passkeys{Base: in(c, "/passkeys"), Keys: []Passkey{galaxy, fresh}}
+	}},
 	{"passkeys", func(c string) View {
 		return &Passkeys{Base: with(in(c, "/passkeys"), func(b *Base) {
 			b.Receipt = &Receipt{Did: DidAddPasskey, Name: stick.Name, At: b.Now}
