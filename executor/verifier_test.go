@@ -188,6 +188,31 @@ func writeVectors(t *testing.T, path string) {
 	}
 }
 
+// An empty field of the details may be left out. A number in its place is something that another reader may take for a
+// memo.
+func TestDetailsAreTextOrAbsent(t *testing.T) {
+	key, p := newEC(), person{ec: newEC()}
+	want := wanted
+	want.Memo, want.MaxFee = "", ""
+	for says, rows := range map[string][]map[string]any{
+		"ok":        {{}, {"memo": ""}, {"max_fee": ""}},
+		"different": {{"memo": 7}, {"memo": nil}, {"max_fee": []string{"9"}}, {"memo": "7"}, {"note": ""}},
+	} {
+		for _, extra := range rows {
+			m := newMade()
+			m.intent.Withdrawal = want
+			d := map[string]any{"type": "keyward_withdrawal", "asset": "BTC", "network": "bitcoin", "amount": "0.25", "address": want.Address}
+			for k, v := range extra {
+				d[k] = v
+			}
+			m.claims["authorization_details"] = []map[string]any{d}
+			if _, err := verifier(t, jwks(&key.PublicKey)).Verify(context.Background(), m.token(p, key), want, now); said(err) != says {
+				t.Errorf("%v: %v, want %s", extra, err, says)
+			}
+		}
+	}
+}
+
 func TestAProofIsGoodOnce(t *testing.T) {
 	key := newEC()
 	v := verifier(t, jwks(&key.PublicKey))

@@ -23,8 +23,8 @@ func (s *Server) intents() {
 	}, s.intentCreate)
 	add(s, operation{
 		id: "intents-read", call: "GET /intents/{id}", tag: "intents", access: backend, power: config.MayConfirm, limit: edge.ClassAPI,
-		codes: "intent_unknown intent_void account_frozen account_restricted account_closed held", summary: "How far it is, and the proof",
-		about: "Ask every second or two. The proof is there from the approval for 120 seconds; a freeze or a hold that came meanwhile keeps it back. " +
+		codes: "intent_unknown intent_void approval_withdrawn account_frozen account_restricted account_closed held", summary: "How far it is, and the proof",
+		about: "Ask every second or two. The proof is there from the approval for 120 seconds; a freeze or a hold that came meanwhile keeps it back, and so does the removal of the key, device or session it was given with. " +
 			"Whoever moves the money verifies it again, with package executor.",
 	}, s.intentRead)
 }

@@ -108,11 +108,15 @@ func (s *Service) origin(tx *store.Tx, i *Intent) error {
 			return err
 		}
 	}
-	if i.Device == "" && s.above(*i) {
-		// Nobody could say which device is the second one, so it could never be approved.
-		return errBad.At("/session", "is needed for an amount that a second device approves")
+	if i.Device != "" {
+		return nil
 	}
-	return nil
+	size, err := s.size(tx, *i)
+	if err == nil && size.above {
+		// Nobody could say which device is the second one, so it could never be approved.
+		err = errBad.At("/session", "is needed for an amount that a second device approves")
+	}
+	return err
 }
 
 // meet writes an address down when it is first asked for.
@@ -133,7 +137,12 @@ func (s *Service) event(tx *store.Tx, action audit.Action, i Intent, payload map
 	return err
 }
 
-// about is what the owner's history says of it.
+// about is what the owner's history and mails say of it. The memo is half of an address that many share: a notice
+// without it would tell of an address that its reader knows.
 func about(i Intent) map[string]string {
-	return map[string]string{"client": i.Client, "sum": i.Amount + " " + i.Asset, "to": i.Address, "network": i.Network}
+	p := map[string]string{"client": i.Client, "sum": i.Amount + " " + i.Asset, "to": i.Address, "network": i.Network}
+	if i.Memo != "" {
+		p["memo"] = i.Memo
+	}
+	return p
 }
