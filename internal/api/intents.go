@@ -36,7 +36,7 @@ type IntentBody struct {
 	Asset      string `json:"asset" minLength:"1" maxLength:"20" example:"BTC"`
 	Network    string `json:"network" minLength:"1" maxLength:"40" example:"bitcoin"`
 	Amount     string `json:"amount" minLength:"1" maxLength:"40" example:"0.25" doc:"Decimal, one spelling: no sign, no exponent."`
-	MaxFee     string `json:"max_fee,omitempty" maxLength:"40"`
+	MaxFee     string `json:"max_fee,omitempty" maxLength:"40" doc:"In the asset, as its owner is shown it."`
 	Address    string `json:"address" minLength:"1" maxLength:"200"`
 	Memo       string `json:"memo,omitempty" maxLength:"200"`
 	Session    string `json:"session,omitempty" maxLength:"64" doc:"The session that asked (sid of your token)."`

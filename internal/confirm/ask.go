@@ -80,7 +80,7 @@ func (s *Service) Create(ctx context.Context, cause store.Cause, a Ask) (i Inten
 			return err
 		}
 		p := about(i)
-		if i.To.FirstAt.Equal(tx.Now) {
+		if i.isNew(tx.Now) {
 			p["first"], p["held"] = "yes", i.To.HoldUntil.UTC().Format(time.RFC3339)
 		}
 		return s.event(tx, "intent.created", i, p)
@@ -126,8 +126,19 @@ func (s *Service) meet(tx *store.Tx, i *Intent) error {
 		store.Micros(tx.Now.Add(s.set.AddressHold))).
 		Scan(&first, &hold, &i.To.Uses, &used)
 	i.To.FirstAt, i.To.HoldUntil, i.To.UsedAt = store.Time(first), store.Time(hold), store.Time(used)
+	if err != nil || !i.isNew(tx.Now) {
+		return err
+	}
+	var met int
+	err = tx.Row(sqlMetLately, i.Account, store.Micros(tx.Now.Add(-newOver))).Scan(&met, &first)
+	if err == nil && met > maxNew {
+		err = errLimited.RetryIn(store.Time(first).Add(newOver).Sub(tx.Now))
+	}
 	return err
 }
+
+// isNew: this very request is the first for the address.
+func (i *Intent) isNew(now time.Time) bool { return i.To.FirstAt.Equal(now) }
 
 func (s *Service) event(tx *store.Tx, action audit.Action, i Intent, payload map[string]string) error {
 	_, err := s.Log.Append(tx, audit.Event{

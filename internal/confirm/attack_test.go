@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"keyward/internal/attest"
 	"keyward/internal/confirm"
 	"keyward/internal/device"
+	"keyward/internal/edge"
 	"keyward/internal/signin/signintest"
 	"keyward/internal/softkey"
 )
@@ -358,6 +360,34 @@ func TestNoMoreWaitThanMayWait(t *testing.T) {
 		if won > 3 || d.Count("confirm_intent") != won {
 			t.Errorf("%d wait: %v", won, errs)
 		}
+	})
+}
+
+// An owner's mailbox is not buried in notices of new addresses, under which another one would not be seen.
+func TestNewAddressesBuryNoMailbox(t *testing.T) {
+	each(t, func(t *testing.T, d *desk) {
+		p := d.Person()
+		var errs []error
+		for n := range 53 {
+			a := d.ask(p)
+			a.Memo, a.Life = fmt.Sprint(n), 30*time.Second
+			_, err := d.Create(context.Background(), backEnd, a)
+			if errs = append(errs, err); n%3 == 2 {
+				d.Clock.Sleep(31 * time.Second)
+				d.Must(p.Refresh())
+			}
+		}
+		if errors.Join(errs[:50]...) != nil || !errors.Is(errs[50], edge.E("rate_limited")) || d.Count("confirm_address") != 50 || d.Count("confirm_intent") != 50 {
+			t.Errorf("%d addresses, the last answers %v", d.Count("confirm_address"), errs[48:])
+		}
+		a := d.ask(p)
+		a.Memo = "7"
+		d.asked(a) // known ones are asked for as before
+		d.Clock.Sleep(24 * time.Hour)
+		p.In()
+		a = d.ask(p)
+		a.Memo = "tomorrow"
+		d.asked(a)
 	})
 }
 

@@ -39,7 +39,8 @@ var (
 	ErrHeld       = edge.E("held")
 	ErrClosed     = edge.E("account_closed")
 
-	errBad = edge.E("bad_request")
+	errBad     = edge.E("bad_request")
+	errLimited = edge.E("rate_limited") // of new addresses
 )
 
 // State is how far an intent is.

@@ -13,6 +13,11 @@ const (
 	// maxOpen: withdrawals that wait for one account. More would be a way to tire an owner into a yes.
 	maxOpen = 3
 
+	// maxNew: addresses that are asked for of one account for the first time within newOver. Each is a mail to its owner: more would bury the
+	// one about a new key.
+	maxNew  = 50
+	newOver = 24 * time.Hour
+
 	// secondDeviceAge: a device that approves what another one asked for has been the account's for a day, and so has
 	// the one that asked. A private window is a device of today, and else it would make the browser beside it a second one.
 	secondDeviceAge = 24 * time.Hour

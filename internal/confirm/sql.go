@@ -35,6 +35,8 @@ VALUES ($1, $2, $3, $4, $5, $6, $8, 0, 0)
 ON CONFLICT (account, asset, network, address, memo) DO UPDATE SET
  hold_until = CASE WHEN confirm_address.first_at + $7 > confirm_address.hold_until THEN confirm_address.first_at + $7 ELSE confirm_address.hold_until END
 RETURNING first_at, hold_until, uses, used_at`
+	sqlMetLately = `SELECT COUNT(*), COALESCE(MIN(first_at), 0) FROM confirm_address WHERE account = $1 AND first_at > $2`
+
 	// Whoever said no to an address is not asked to trust it a day after somebody else began to ask.
 	sqlHoldAgain = `UPDATE confirm_address SET hold_until = CASE WHEN $6 > hold_until THEN $6 ELSE hold_until END
 WHERE account = $1 AND asset = $2 AND network = $3 AND address = $4 AND memo = $5 AND uses = 0`
