@@ -57,13 +57,18 @@ func (s *Service) second(tx *store.Tx, i Intent, by By) (bool, error) {
 	return s.known(tx, acc, by.Session.Device)
 }
 
-// known: met, there still, and for a day.
+// known: there still, and grown.
 func (s *Service) known(tx *store.Tx, acc account.ID, id device.ID) (bool, error) {
 	d, err := s.Devices.Device(tx, acc, id)
 	if errors.Is(err, device.ErrUnknown) {
 		return false, nil
 	}
-	return err == nil && d.Version > 0 && tx.Now.Sub(d.FirstSeen) >= secondDeviceAge, err
+	return err == nil && grown(d, tx.Now), err
+}
+
+// grown: met, and for a day.
+func grown(d device.Device, now time.Time) bool {
+	return d.Version > 0 && now.Sub(d.FirstSeen) >= secondDeviceAge
 }
 
 func (s *Service) hasHardware(tx *store.Tx, by By) (bool, error) {
@@ -119,7 +124,7 @@ func (s *Service) needDevice(tx *store.Tx, acc account.ID, from device.ID) (stri
 	devices, err := s.Devices.Devices(tx, acc)
 	others := 0
 	for _, d := range devices {
-		if d.ID != from && d.Version > 0 && tx.Now.Sub(d.FirstSeen) >= secondDeviceAge {
+		if d.ID != from && grown(d, tx.Now) {
 			others++
 		}
 	}
