@@ -135,6 +135,40 @@ func TestAnApprovalEndsWithWhatItWasGivenWith(t *testing.T) {
 	})
 }
 
+// A key whose maker lost control of it approved by what it was thought to be, in a session that another key had opened.
+func TestAnApprovalEndsWithTheGradeThatMadeItEnough(t *testing.T) {
+	each(t, func(t *testing.T, d *desk) {
+		ctx := context.Background()
+		revoked := func(serial string) device.Lists {
+			list, err := attest.ParseRevoked([]byte(`{"entries":{"` + serial + `":{"status":"REVOKED","reason":"KEY_COMPROMISE"}}}`))
+			d.Must(err)
+			return device.Lists{Revoked: list}
+		}
+		d.Devices.UseLists(revoked("1"))
+		p := d.Person()
+		keys := &softkey.Authenticator{Statement: softkey.AndroidKey, Maker: signintest.Maker, Local: true, Phone: func(c []byte) softkey.Android {
+			return softkey.Phone(c, "com.google.android.gms", [32]byte{9})
+		}}
+		_, err := p.Touch(device.ActKeysAdd, "").AddKey(keys, "Phone")
+		d.Must(err)
+		d.Clock.Sleep(25 * time.Hour)
+		p.In()
+		i := d.asked(d.ask(p))
+		hand := p.At(d.World)
+		hand.Keys = keys
+		d.Must(d.approve(hand, i.ID))
+		d.proof(i.ID)
+		bad := revoked(signintest.Maker.Middle().SerialNumber.Text(16))
+		d.Devices.UseLists(bad)
+		n, err := d.Contain.Regrade(ctx, bad)
+		d.Must(err)
+		if a, err := d.Answer(ctx, client, i.ID); n.Fell != 1 || !errors.Is(err, confirm.ErrWithdrawn) || a.Proof != "" {
+			t.Errorf("%d fell; %v", n.Fell, err)
+		}
+		p.Session() // which goes on
+	})
+}
+
 // An approval and the removal of the device it comes from, at once: whichever was first, no proof is left.
 func TestARemovalAndAnApprovalAtOnce(t *testing.T) {
 	each(t, func(t *testing.T, d *desk) {

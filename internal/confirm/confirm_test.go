@@ -460,6 +460,8 @@ func TestFrozenHeldAndLate(t *testing.T) {
 
 		// Held, by whatever began it.
 		q, r := d.two()
+		was := d.asked(d.ask(q))
+		d.Must(d.approve(r, was.ID))
 		i = d.asked(d.ask(q))
 		answer, err = d.touch(r, i.ID)
 		d.Must(err)
@@ -477,6 +479,9 @@ func TestFrozenHeldAndLate(t *testing.T) {
 		}
 		if d.state(i.ID) != confirm.Pending {
 			t.Error("decided")
+		}
+		if a, err := d.Answer(ctx, client, was.ID); !errors.Is(err, confirm.ErrHeld) || a.Proof != "" {
+			t.Errorf("the proof of what was approved before the hold: %v", err)
 		}
 	})
 }

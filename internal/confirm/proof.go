@@ -65,7 +65,7 @@ func (s *Service) Answer(ctx context.Context, client, id string) (a Answer, err 
 	return a, err
 }
 
-// stands refuses an approval whose key, device or session is gone: whoever removes a lost phone within these two minutes
+// stands refuses an approval whose key, device or session is gone, or whose key was enough only by what it was thought to be: whoever removes a lost phone within these two minutes
 // says that what came from it was not theirs. A session that its owner left, or that time ended, takes nothing back.
 func (s *Service) stands(tx *store.Tx, i Intent) error {
 	acc := account.ID(i.Account)
@@ -76,6 +76,8 @@ func (s *Service) stands(tx *store.Tx, i Intent) error {
 		return gone("the key was removed")
 	case err != nil:
 		return err
+	case i.Rule == RuleHardware && key.Grade != device.Hardware:
+		return gone("the key is worth less than it was")
 	}
 	ses, err := s.Sessions.ByID(tx, acc, i.DecidedIn)
 	switch {
