@@ -47,6 +47,7 @@ var parts = []part{
 	{"tokens", (*bench).tokens},
 	{"rs", (*bench).verify},
 	{"signin", (*bench).signIn},
+	{"touch", (*bench).touches},
 	{"evidence", (*bench).evidence},
 	{"audit", (*bench).auditLog},
 }

@@ -130,7 +130,7 @@ func (c *core) domains(met session.Metrics, transport http.RoundTripper, bots bo
 	if err != nil {
 		return nil, err
 	}
-	known := device.Config{RPID: c.cfg.RP.ID, RPName: c.cfg.RP.Name, Origins: c.cfg.RP.Origins, Now: c.db.Now, Ask: c.cfg.Attestation.Ask, Apps: apps}
+	known := device.Config{RPID: c.cfg.RP.ID, RPName: c.cfg.RP.Name, Origins: c.cfg.RP.Origins, Now: c.db.Now, Ask: c.cfg.Attestation.Ask, Apps: apps, Least: least(c.cfg.StepUp)}
 	if c.maker != nil {
 		known.AndroidRoots, known.AppleRoot = []*x509.Certificate{c.maker}, c.maker
 	}
@@ -154,6 +154,7 @@ func (c *core) domains(met session.Metrics, transport http.RoundTripper, bots bo
 	d.mint = session.NewMint(c.ring, c.cfg.PublicURL, c.db.Now)
 	d.oauth = oauth.New(oauth.Parts{
 		DB: c.db, Log: c.log, Accounts: d.accounts, Sessions: d.sessions, SignIn: d.signin, Mint: d.mint, Access: c.cfg.Sessions.Access, Transport: transport,
+		Rules: scopeRules(c.cfg.StepUp),
 		Fresh: d.watch.Valid, Gates: d.watch,
 	})
 	d.watch.OnEffect(d.oauth.Heard)

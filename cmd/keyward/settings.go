@@ -5,6 +5,8 @@ import (
 
 	"keyward/internal/config"
 	"keyward/internal/confirm"
+	"keyward/internal/device"
+	"keyward/internal/oauth"
 	"keyward/internal/place"
 	"keyward/internal/session"
 	"keyward/internal/web"
@@ -44,6 +46,33 @@ func confirmSettings(c config.Confirm) confirm.Settings {
 		s.Limits[l.Asset] = confirm.Limit{Small: amount(l.Small), SecondDeviceAbove: amount(l.SecondDeviceAbove)}
 	}
 	return s
+}
+
+// least is what is demanded of keys beyond any passkey; config has checked the names.
+func least(c config.StepUp) device.Least {
+	grade := func(acr string) device.Grade {
+		if acr == session.ACRPhrh {
+			return device.Hardware
+		}
+		return device.Synced // any passkey reaches phr
+	}
+	l := device.Least{Acts: map[string]device.Grade{}, Scopes: map[string]device.Grade{}}
+	for _, a := range c.Acts {
+		l.Acts[a.Act] = grade(a.ACR)
+	}
+	for _, s := range c.Scopes {
+		l.Scopes[s.Scope] = grade(s.ACR)
+	}
+	return l
+}
+
+// scopeRules is the same for apps, with the age of a verification.
+func scopeRules(c config.StepUp) map[string]oauth.Rule {
+	rules := map[string]oauth.Rule{}
+	for _, s := range c.Scopes {
+		rules[s.Scope] = oauth.Rule{ACR: s.ACR, MaxAge: s.MaxAge}
+	}
+	return rules
 }
 
 // openPlaces opens the place file, none when the path is empty. Starting without

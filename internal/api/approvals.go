@@ -22,7 +22,7 @@ func (s *Server) approvals() {
 		id: "approvals-read", call: "GET /approvals/{id}", tag: "approvals", access: holder, limit: edge.ClassAPI,
 		codes: "intent_unknown intent_void", summary: "One of them, decided ones too",
 	}, s.approvalRead)
-	money := "intent_unknown intent_decided intent_expired intent_void confirmation_not_enough insufficient_power account_unknown account_frozen account_restricted account_closed held"
+	money := "intent_unknown intent_decided intent_expired intent_void confirmation_not_enough insufficient_power account_unknown account_frozen account_restricted account_closed held " + powerCodes
 	add(s, operation{
 		id: "approvals-begin", call: "POST /approvals/{id}/begin", tag: "approvals", access: holder, limit: edge.ClassSignInBegin, codes: money,
 		summary: "Begin to approve it", about: "The challenge is a hash of every field. A phone's statement names the act confirm and this id. Refuses before the touch what would be refused after it.",

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -22,6 +23,8 @@ type Problem struct {
 	Docs      string       `json:"docs" format:"uri" doc:"Chapter that explains the way out."`
 	RequestID string       `json:"request_id,omitempty" doc:"Tell it to support." example:"8F3K-21XQ"`
 	Errors    []FieldError `json:"errors,omitempty" nullable:"false" doc:"The parts of the request that were refused."`
+	Until     *time.Time   `json:"until,omitempty" doc:"With key_too_new and held: when that is over."`
+	Keys      []string     `json:"keys,omitempty" nullable:"false" doc:"With key_too_new and key_grade_low: ids of the account's keys whose touch would do now."`
 	Purpose   *Purpose     `json:"purpose,omitempty" doc:"With step_up_required: begin POST /api/v1/step-up with exactly this."`
 	URL       string       `json:"url,omitempty" doc:"With step_up_required: where a browser does the same."`
 	Needs     []string     `json:"needs,omitempty" nullable:"false" doc:"Powers the back end was not given."`
@@ -126,9 +129,16 @@ func (s *Server) describe(doc *huma.Operation, op operation) {
 	if op.access == backend {
 		codes = append(codes, errNoPower.Code)
 	}
+	if slices.Contains(codes, "step_up_required") {
+		codes = append(codes, strings.Fields(powerCodes)...)
+	}
 	doc.Extensions = map[string]any{"x-problem-codes": unique(codes)}
 	doc.Responses = s.problems(codes)
 }
+
+// powerCodes: what a touch may be refused for because of its key, where it is begun, given
+// and used alike.
+const powerCodes = "key_too_new key_grade_low"
 
 // problems groups codes under their statuses.
 func (s *Server) problems(codes []string) map[string]*huma.Response {

@@ -30,6 +30,7 @@ type Session struct {
 	Remembered  bool      `json:"remembered"`
 	Bound       bool      `json:"bound" doc:"Its tokens need the key of its device."`
 	BoundBy     string    `json:"bound_by" enum:"none,key,device" doc:"none: to nothing; key: a key that the browser's pages or the app keep; device: the browser itself, by a key of the device (DBSC)."`
+	BoundAt     time.Time `json:"bound_at,omitzero" doc:"When the browser bound it to a key of the device."`
 	Browser     string    `json:"browser,omitempty"`
 	System      string    `json:"system,omitempty"`
 	Address     string    `json:"address,omitempty" doc:"Client address at sign-in."`
@@ -47,7 +48,7 @@ type Session struct {
 func sessionOf(x session.Session, here session.ID) Session {
 	v := Session{
 		ID: string(x.ID), Device: string(x.Device), Kind: string(x.Kind), Current: x.ID == here, ACR: x.ACR, AMR: orEmpty(x.AMR), AuthTime: x.AuthTime,
-		Remembered: x.Remember, Bound: x.JKT != "" || x.DeviceJKT != "", BoundBy: boundBy(x), Browser: x.Agent.Browser, System: x.Agent.System, Address: x.Addr,
+		Remembered: x.Remember, Bound: x.JKT != "" || x.DeviceJKT != "", BoundBy: boundBy(x), BoundAt: x.BoundAt, Browser: x.Agent.Browser, System: x.Agent.System, Address: x.Addr,
 		CreatedAt: x.CreatedAt, LastSeen: x.LastSeen, IdleExpires: x.IdleExp, Expires: x.AbsExp,
 		SuspectAt: x.SuspectAt, VouchedAt: x.VouchedAt, EndedAt: x.EndedAt, EndedWhy: x.EndedWhy,
 	}

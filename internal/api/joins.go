@@ -186,6 +186,9 @@ type Handover struct {
 	Keys     []string     `json:"keys" nullable:"false" doc:"Ids of API keys made on it. They go on."`
 	New      []NewPasskey `json:"new" nullable:"false" doc:"Of the last seven days: what may be the new device's."`
 	Retire   bool         `json:"retire" doc:"Something new was seen to work, so the old one may be retired."`
+
+	NotBefore *time.Time `json:"not_before,omitempty" doc:"The key of this session is too new to retire an older device before then. Until then only a touch of one of would_do does, best on the old device itself."`
+	WouldDo   []string   `json:"would_do" nullable:"false" doc:"Ids of the keys whose touch would do now."`
 }
 
 // NewPasskey may be that of the new device.
@@ -210,6 +213,10 @@ func (s *Server) handover(ctx context.Context, in *idIn) (*handoverOut, error) {
 			Moves: each(h.Moves, passkeyOf), Stays: each(h.Stays, passkeyOf),
 			Sessions: each(h.Sessions, func(x session.Session) Session { return sessionOf(x, by.ID) }),
 			Apps:     []string{}, Keys: []string{}, New: []NewPasskey{}, Retire: h.Tested(),
+			WouldDo: each(h.With, func(k device.Key) string { return string(k.ID) }),
+		}
+		if !h.Until.IsZero() {
+			out.Body.NotBefore = &h.Until
 		}
 		for _, g := range h.Apps {
 			out.Body.Apps = append(out.Body.Apps, string(g.ID))

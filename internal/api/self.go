@@ -25,11 +25,12 @@ func (s *Server) self() {
 	}, s.signOut)
 	add(s, operation{
 		id: "step-up-begin", call: "POST /step-up", tag: "session", access: holder, limit: edge.ClassSignInBegin,
-		codes: "insufficient_power", summary: "Begin a touch for one act", about: "Say what step_up_required said in \"purpose\". Show the act to the person before the touch.",
+		codes: "insufficient_power " + powerCodes, summary: "Begin a touch for one act",
+		about: "Say what step_up_required said in \"purpose\". Show the act to the person before the touch. Where not every key of the account may give this touch, the options list those that may; where none may, the answer says why.",
 	}, s.stepUpBegin)
 	add(s, operation{
 		id: "step-up-finish", call: "POST /step-up/finish", tag: "session", access: holder, limit: edge.ClassSignInFinish,
-		codes:   "passkey_not_accepted challenge_expired challenge_spent key_unknown session_unknown insufficient_power",
+		codes:   "passkey_not_accepted challenge_expired challenge_spent key_unknown session_unknown insufficient_power " + powerCodes,
 		summary: "Keep the touch for one use within five minutes",
 		about:   "The session gets new tokens; all it had before are dead.",
 	}, s.stepUpFinish)
@@ -93,7 +94,7 @@ func (s *Server) signOut(ctx context.Context, _ *none) (*effectOut, error) {
 // ActBody names an act.
 type ActBody struct {
 	Act    string `json:"act" enum:"keys.add,keys.remove,sessions.end_all,codes.new,contacts.change,botkeys.add,botkeys.change,botkeys.keep,botkeys.release,botkeys.rotate,botkeys.undo,botkeys.unlock,botkeys.wake,devices.remove,devices.admit,subs.make,subs.change,freeze.lift,confirm.me"`
-	Object string `json:"object,omitempty" maxLength:"172" doc:"The key or device, where the act has one."`
+	Object string `json:"object,omitempty" maxLength:"184" doc:"The key or device, where the act has one. Words after a space say how much the act gives; send them as they came."`
 }
 
 type stepUpIn struct{ Body ActBody }

@@ -49,11 +49,11 @@ func (k Key) ChangeAct(e Edit) device.Act {
 func OfAct(act device.Act) ID {
 	switch act.Kind {
 	case ActChange, device.ActBotKeyRotate, device.ActBotKeyKeep, device.ActBotKeyUndo:
-		if i := strings.LastIndexByte(act.Object, '~'); i >= 0 {
+		if i := strings.LastIndexByte(act.On(), '~'); i >= 0 {
 			return ID(act.Object[:i])
 		}
 	}
-	return ID(act.Object)
+	return ID(act.On())
 }
 
 // denies reports whether every place that was refused still is.
@@ -81,7 +81,7 @@ func (s *Service) Change(ctx context.Context, cause store.Cause, by By, id ID, v
 			if err := s.MayWiden(tx, by.Account); err != nil {
 				return err
 			}
-			if _, err := s.devices.Need(tx, by.Session, by.Account, k.ChangeAct(e)); err != nil {
+			if _, err := s.need(tx, by, k.ChangeAct(e), k.Scopes|e.Scopes); err != nil {
 				return err
 			}
 			// Whoever widens it is now the one who cannot finish alone: not the device that
@@ -156,7 +156,7 @@ func (s *Service) Unlock(ctx context.Context, cause store.Cause, by By, id ID) (
 		case tx.Now.Sub(d.FirstSeen) < knownFor:
 			return ErrSecondDevice
 		}
-		proof, err := s.devices.Need(tx, by.Session, by.Account, act)
+		proof, err := s.need(tx, by, act, k.Scopes)
 		if err != nil {
 			return err
 		}
@@ -211,7 +211,7 @@ func (s *Service) Release(ctx context.Context, cause store.Cause, by By, id ID) 
 		if err := s.MayWiden(tx, by.Account); err != nil {
 			return err
 		}
-		if _, err := s.devices.Need(tx, by.Session, by.Account, device.Act{Kind: ActFree, Object: string(id)}); err != nil {
+		if _, err := s.need(tx, by, device.Act{Kind: ActFree, Object: string(id)}, k.Scopes); err != nil {
 			return err
 		}
 		err = tx.Row(sqlRelease, string(k.Account), string(id), store.Micros(tx.Now)).Scan(&k.Version)

@@ -220,7 +220,7 @@ func (s *Service) Wake(ctx context.Context, cause store.Cause, by By, id ID) (Ke
 		if err := s.MayWiden(tx, by.Account); err != nil {
 			return err
 		}
-		proof, err := s.devices.Need(tx, by.Session, by.Account, device.Act{Kind: ActWake, Object: string(id)})
+		proof, err := s.need(tx, by, device.Act{Kind: ActWake, Object: string(id)}, k.Scopes)
 		if err != nil {
 			return err
 		}

@@ -103,6 +103,11 @@ type By struct {
 	Addr    string
 }
 
+// Who is the same for redeeming a touch.
+func (b By) Who() device.By {
+	return device.By{Session: b.Session, Account: b.Account, Device: b.Device}
+}
+
 // NewKey is a key that is asked for.
 type NewKey struct {
 	Purpose string

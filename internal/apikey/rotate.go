@@ -151,7 +151,7 @@ func (s *Service) Rotate(ctx context.Context, cause store.Cause, by By, id ID, v
 		if err := s.rehearsed(tx, k, t); err != nil {
 			return err
 		}
-		proof, err := s.devices.Need(tx, by.Session, by.Account, t.Act(k))
+		proof, err := s.need(tx, by, t.Act(k), k.Scopes)
 		if err != nil {
 			return err
 		}

@@ -92,7 +92,7 @@ func (s *Service) Keep(ctx context.Context, cause store.Cause, by By, id ID, unt
 		if err := s.MayWiden(tx, by.Account); err != nil {
 			return err
 		}
-		proof, err := s.devices.Need(tx, by.Session, by.Account, KeepAct(k, old, until))
+		proof, err := s.need(tx, by, KeepAct(k, old, until), k.Scopes)
 		if err != nil {
 			return err
 		}
@@ -148,7 +148,7 @@ func (s *Service) Undo(ctx context.Context, cause store.Cause, by By, id ID) (Ke
 		if err := s.MayWiden(tx, by.Account); err != nil {
 			return err
 		}
-		proof, err := s.devices.Need(tx, by.Session, by.Account, UndoAct(k, versions))
+		proof, err := s.need(tx, by, UndoAct(k, versions), k.Scopes)
 		if err != nil {
 			return err
 		}

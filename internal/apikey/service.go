@@ -112,8 +112,23 @@ func (n NewKey) Act() device.Act {
 	if !n.Starts.IsZero() {
 		starts = strconv.FormatInt(store.Micros(n.Starts), 10)
 	}
-	return device.Act{Kind: ActAdd, Object: digestOf(n.Purpose, n.Sub, string(n.Profile), string(n.Alg), string(n.Public), n.Scopes.String(), strings.Join(n.Symbols, " "),
+	act := device.Act{Kind: ActAdd, Object: digestOf(n.Purpose, n.Sub, string(n.Profile), string(n.Alg), string(n.Public), n.Scopes.String(), strings.Join(n.Symbols, " "),
 		joinPlaces(n.Allow), joinPlaces(n.Deny), n.Life.String(), starts, n.Window.String(), strconv.Itoa(n.PerMin), n.Partner, strconv.FormatBool(n.Test), n.DayCap.String())}
+	if n.Scopes&^Reading == 0 {
+		return act.Looking()
+	}
+	return act
+}
+
+// For is an act on a key as a touch for it has to be asked: an operator may demand a better
+// key of its owner for some of the rights that the act gives or keeps alive.
+func (s *Service) For(act device.Act, scopes Scopes) device.Act {
+	return s.devices.ForScopes(act, scopes.Names()...)
+}
+
+// need redeems the touch for an act on a key that has, or gets, these rights.
+func (s *Service) need(tx *store.Tx, by By, act device.Act, scopes Scopes) (device.Proof, error) {
+	return s.devices.Need(tx, by.Who(), s.For(act, scopes))
 }
 
 // mayBeNamed reports whether a name fits into a decision: visible ASCII, not too long.
@@ -213,7 +228,7 @@ func (s *Service) Add(ctx context.Context, cause store.Cause, by By, n NewKey) (
 	}
 	var out Created
 	err = s.db.Update(ctx, cause, func(tx *store.Tx) error {
-		proof, err := s.devices.Need(tx, by.Session, by.Account, n.Act())
+		proof, err := s.need(tx, by, n.Act(), n.Scopes)
 		if err != nil {
 			return err
 		}
@@ -234,7 +249,7 @@ func (s *Service) add(tx *store.Tx, by By, n NewKey, proof device.Proof) (Create
 	// A device that is being removed makes no key that outlives it: both transactions meet
 	// in this row. The touch was given on a device that is gone, so it counts for nothing.
 	if _, err := s.devices.Device(tx, by.Account, by.Device); errors.Is(err, device.ErrUnknown) {
-		return Created{}, device.StepUp(n.Act())
+		return Created{}, device.StepUp(s.For(n.Act(), n.Scopes))
 	} else if err != nil {
 		return Created{}, err
 	}

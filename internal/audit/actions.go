@@ -33,7 +33,8 @@ import "slices"
 //	sum, to, network  of a withdrawal: amount and asset, the address, its network
 //	first       "yes" when an address was asked for the first time; held is then the end of its own wait
 //	rule        why an approval was enough: hardware | second_device | small
-//	instead     "lapsed" when a sign-in took the place of a session whose device key was not shown
+//	instead     "lapsed" when a sign-in took the place of a session whose device key was not shown; "lapsed_apps" when apps ended with it
+//	apps        how many
 //	kind, object  what a request of operators asks for, and for which object
 //
 // Korean sentences end in 해요 style, and a name stands in quotes before a noun
@@ -187,6 +188,7 @@ var actions = map[Action]Spec{
 			{"method", "code", text{"Someone signed in with a recovery code on {agent}.", "“{agent}” 기기에서 복구 코드로 로그인했어요."}},
 			{"signal", "counter_regressed", text{"You signed in on {agent}. The passkey “{key}” counted backwards: it may have been copied.", "“{agent}” 기기에서 로그인했어요. “{key}” 패스키의 사용 횟수가 거꾸로 갔어요. 복사됐을 수 있어요."}},
 			{"new_device", "yes", text{"You signed in on a device we had not seen before: {agent}.", "처음 보는 “{agent}” 기기에서 로그인했어요."}},
+			{"instead", "lapsed_apps", text{"{agent} had not shown its device’s own key. You confirmed with the passkey “{key}”: a new session began, and the one before was ended with the apps you had let in during it: {apps}.", "“{agent}” 브라우저가 기기의 키를 보여 주지 않아 “{key}” 패스키로 확인했어요. 새 로그인을 시작하고, 이전 로그인과 그때 연결한 앱을 끝냈어요. 끊은 앱: {apps}개"}},
 			{"instead", "lapsed", text{"{agent} had not shown its device’s own key. You confirmed with the passkey “{key}”: a new session began, and the one before was ended.", "“{agent}” 브라우저가 기기의 키를 보여 주지 않아 “{key}” 패스키로 확인했어요. 새 로그인을 시작하고 이전 로그인은 끝냈어요."}},
 		},
 		plain: text{"Someone signed in.", "로그인했어요."},
@@ -231,6 +233,11 @@ var actions = map[Action]Spec{
 		Notice: Critical, Mail: "session_lapsed", Shown: true, OCSF: OCSF{ocsfFinding, 1},
 		say:   text{"The session on {agent} was used without its device’s own key and refused until a passkey confirms it.", "“{agent}” 기기의 로그인이 기기의 키 없이 쓰여서, 패스키로 확인할 때까지 거부했어요."},
 		plain: text{"A session was used without its device’s own key and refused.", "기기의 키 없이 쓰인 로그인을 거부했어요."},
+	},
+	"session.contested": {
+		Notice: Critical, Mail: "session_contested", Shown: true, OCSF: OCSF{ocsfFinding, 1},
+		say:   text{"Two browsers each had a key for the session that began on {agent}. We ended it: one of them had a copy.", "“{agent}” 기기에서 시작한 로그인에 두 브라우저가 서로 다른 키를 내밀었어요. 한쪽은 복사본이라서 그 로그인을 끝냈어요."},
+		plain: text{"Two browsers each had a key for one session. It was ended.", "한 로그인에 두 브라우저가 서로 다른 키를 내밀어서 끝냈어요."},
 	},
 	"session.reuse": {
 		Notice: Critical, Mail: "session_reuse", Shown: true, OCSF: OCSF{ocsfFinding, 1},

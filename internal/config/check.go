@@ -37,6 +37,7 @@ func (c Config) check() Faults {
 	k.sessions(c.Sessions, c.PublicURL)
 	k.mail(c, public)
 	k.backends(c.Backends)
+	k.stepUp(c.StepUp)
 	k.confirm(c.Confirm)
 	k.gate(c)
 	k.oneOf("attestation.ask", c.Attestation.Ask, "none", "indirect", "direct")

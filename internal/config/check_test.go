@@ -34,6 +34,9 @@ func TestAGoodDeploymentPasses(t *testing.T) {
 		{"several processes on PostgreSQL", func(c *Config) { c.Database.URL = "postgres://kw@db.internal/keyward" }},
 		{"two free ports chosen by the system", func(c *Config) { c.Listen = Listen{Public: "127.0.0.1:0", Ops: "127.0.0.1:0"} }},
 		{"a pod whose metrics are guarded by a network policy", func(c *Config) { c.Listen.Ops, c.Listen.OpsExposed = ":7489", true }},
+		{"better keys for some acts and scopes", func(c *Config) {
+			c.StepUp = StepUp{[]StepUpAct{{"botkeys", "phrh"}, {"freeze.lift", "phr"}}, []StepUpScope{{"trade", "phrh", time.Hour}, {"transfer", "phrh", 0}, {"keys", "", time.Minute}}}
+		}},
 		{"an IPv6 proxy network", func(c *Config) { c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("fd00::/8")} }},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -119,6 +122,18 @@ func TestUnsafeOrContradictoryValuesAreRefused(t *testing.T) {
 		{"a back end with the hash of nothing", func(c *Config) { c.Backends[0].SecretSHA256 = emptySecret }, "backends[0].secret_sha256"},
 		{"two back ends of one name", func(c *Config) { c.Backends = append(c.Backends, c.Backends[0]) }, "backends[1].id"},
 		{"a back end without powers", func(c *Config) { c.Backends[0].May = nil }, "backends[0].may"},
+		{"a touch for an act that there is not", func(c *Config) { c.StepUp.Acts = []StepUpAct{{"botkey.unlock", "phrh"}} }, "step_up.acts[0].act"},
+		{"half the name of a group", func(c *Config) { c.StepUp.Acts = []StepUpAct{{"botkey", "phrh"}} }, "step_up.acts[0].act"},
+		{"a better key to stop things with", func(c *Config) { c.StepUp.Acts = []StepUpAct{{"sessions.end_all", "phrh"}} }, "step_up.acts[0].act"},
+		{"a better key for withdrawals, in another place", func(c *Config) { c.StepUp.Acts = []StepUpAct{{"confirm", "phrh"}} }, "step_up.acts[0].act"},
+		{"an act twice", func(c *Config) { c.StepUp.Acts = []StepUpAct{{"codes.new", "phr"}, {"codes.new", "phrh"}} }, "step_up.acts[1].act"},
+		{"an act for a sign-in that is less than a passkey", func(c *Config) { c.StepUp.Acts = []StepUpAct{{"codes.new", "urn:keyward:fallback"}} }, "step_up.acts[0].acr"},
+		{"an act and nothing said of it", func(c *Config) { c.StepUp.Acts = []StepUpAct{{"codes.new", ""}} }, "step_up.acts[0].acr"},
+		{"a scope that there is not", func(c *Config) { c.StepUp.Scopes = []StepUpScope{{"trading", "phrh", 0}} }, "step_up.scopes[0].scope"},
+		{"a scope and nothing said of it", func(c *Config) { c.StepUp.Scopes = []StepUpScope{{"trade", "", 0}} }, "step_up.scopes[0].acr"},
+		{"a scope that would take less than by itself", func(c *Config) { c.StepUp.Scopes = []StepUpScope{{"trade", "", 24 * time.Hour}} }, "step_up.scopes[0].max_age"},
+		{"a verification of a second", func(c *Config) { c.StepUp.Scopes = []StepUpScope{{"read", "", time.Second}} }, "step_up.scopes[0].max_age"},
+		{"an age for a right of API keys", func(c *Config) { c.StepUp.Scopes = []StepUpScope{{"withdraw", "phrh", time.Hour}} }, "step_up.scopes[0].max_age"},
 		{"a wait for addresses of an hour", func(c *Config) { c.Confirm.AddressHold = time.Hour }, "confirm.address_hold"},
 		{"a limit for no asset", func(c *Config) { c.Confirm.Limits = []ConfirmLimit{{Small: "1"}} }, "confirm.limits[0].asset"},
 		{"two limits for one asset", func(c *Config) { c.Confirm.Limits = []ConfirmLimit{{Asset: "BTC"}, {Asset: "BTC"}} }, "confirm.limits[1].asset"},

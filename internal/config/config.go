@@ -32,6 +32,7 @@ type Config struct {
 	Sessions    Sessions    `yaml:"sessions"`
 	Mail        Mail        `yaml:"mail"`
 	Backends    []Backend   `yaml:"backends"`
+	StepUp      StepUp      `yaml:"step_up"`
 	Confirm     Confirm     `yaml:"confirm"`
 	Gate        Gate        `yaml:"gate"`
 	Leaks       Leaks       `yaml:"leaks"`
@@ -173,6 +174,26 @@ func (b Backend) Can(power string) bool {
 		}
 	}
 	return false
+}
+
+// StepUp is what an operator demands of a touch, or of a sign-in, beyond any passkey. It
+// only raises.
+type StepUp struct {
+	Acts   []StepUpAct   `yaml:"acts"`
+	Scopes []StepUpScope `yaml:"scopes"`
+}
+
+// StepUpAct is for one act, or for all of a group ("botkeys").
+type StepUpAct struct {
+	Act string `yaml:"act"`
+	ACR string `yaml:"acr"` // phr | phrh
+}
+
+// StepUpScope is for one scope of apps or right of API keys, or for all of a group ("trade").
+type StepUpScope struct {
+	Scope  string        `yaml:"scope"`
+	ACR    string        `yaml:"acr"`     // phr | phrh
+	MaxAge time.Duration `yaml:"max_age"` // since the owner's last user verification; apps only
 }
 
 // Confirm says what an approval of a withdrawal takes.

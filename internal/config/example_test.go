@@ -59,7 +59,7 @@ func exampleKeys(t *testing.T) map[string]string {
 		if len(open) > 0 {
 			path = open[len(open)-1].name + "." + path
 		}
-		path = strings.Replace(strings.Replace(path, "backends.", "backends[].", 1), "gate.routes.", "gate.routes[].", 1)
+		path = strings.NewReplacer("backends.", "backends[].", "gate.routes.", "gate.routes[].", "step_up.acts.", "step_up.acts[].", "step_up.scopes.", "step_up.scopes[].").Replace(path)
 		if !known[path] {
 			continue // a word with a colon in prose
 		}

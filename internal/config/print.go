@@ -14,6 +14,7 @@ import (
 func Keys() []string {
 	var c Config
 	c.Backends, c.Gate.Routes = make([]Backend, 1), make([]GateRoute, 1)
+	c.StepUp = StepUp{make([]StepUpAct, 1), make([]StepUpScope, 1)}
 	var keys []string
 	for _, lf := range leaves(reflect.ValueOf(&c).Elem(), "") {
 		keys = append(keys, strings.ReplaceAll(lf.path, "[0]", "[]"))

@@ -337,6 +337,36 @@ func TestAKeyThatCannotLeaveItsDeviceIsEnoughAndNotForEverything(t *testing.T) {
 	})
 }
 
+// A key that was added with one touch of the owner's, from a device that was known and so
+// without a hold, approves no payment for a day: neither by where it is used nor by what it is.
+func TestANewKeyApprovesNoPaymentForADay(t *testing.T) {
+	each(t, func(t *testing.T, d *desk) {
+		laptop, phone := d.two()
+		keys, _ := laptop.SecondKey()
+		d.Clock.Sleep(time.Hour)
+		laptop.In()
+		i := d.asked(d.ask(laptop))
+		thief := phone.At(d.World)
+		thief.Keys = keys
+		d.Must(thief.SignInWith(thief.From())) // at the owner's second device
+		if _, err := d.touch(thief, i.ID); !errors.Is(err, softkey.ErrNotAllowed) {
+			t.Errorf("a browser finds its key among those that may: %v", err)
+		}
+		d.Refused(d.approve(thief, i.ID, softkey.Unlisted), device.ErrTooNew)
+		if d.state(i.ID) != confirm.Pending {
+			t.Error("decided")
+		}
+		phone.In()
+		d.Must(d.approve(phone, i.ID))
+
+		d.Clock.Sleep(device.YoungFor)
+		laptop.In()
+		i = d.asked(d.ask(laptop))
+		d.Must(thief.SignInWith(thief.From()))
+		d.Must(d.approve(thief, i.ID))
+	})
+}
+
 func TestTouchesThatApproveNothing(t *testing.T) {
 	each(t, func(t *testing.T, d *desk) {
 		ctx := context.Background()

@@ -18,17 +18,23 @@ import (
 // answer refuses here, before the owner is asked to touch anything.
 func (s *Service) Begin(ctx context.Context, by By, id string) (options []byte, err error) {
 	var i Intent
+	var o device.Offer
 	err = s.DB.View(ctx, func(tx *store.Tx) error {
 		if i, err = s.ready(tx, by, id); err != nil {
 			return err
 		}
-		_, err = s.rule(tx, i, by, "")
+		if _, err = s.rule(tx, i, by, ""); err != nil {
+			return err
+		}
+		if o, err = s.offer(tx, by); err == nil {
+			err = o.Refusal
+		}
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	return s.Devices.BeginGiven(s.given(i), i.ExpiresAt.Sub(s.DB.Now()))
+	return s.Devices.BeginGiven(s.given(i), i.ExpiresAt.Sub(s.DB.Now()), o)
 }
 
 // ready is everything but the touch.
@@ -51,8 +57,19 @@ func (s *Service) Enough(tx *store.Tx, by By, i Intent) error {
 	if err := s.allowed(tx, by.Session.Account); err != nil {
 		return err
 	}
-	_, err := s.rule(tx, i, by, "")
-	return err
+	if _, err := s.rule(tx, i, by, ""); err != nil {
+		return err
+	}
+	o, err := s.offer(tx, by)
+	if err != nil {
+		return err
+	}
+	return o.Refusal
+}
+
+// offer is which keys may approve from here: a new one approves no payment for a day.
+func (s *Service) offer(tx *store.Tx, by By) (device.Offer, error) {
+	return s.Devices.Offer(tx, by.Session.Account, by.Session.Proved(), device.Act{Kind: device.ActConfirm})
 }
 
 func (s *Service) given(i Intent) device.Given {
@@ -72,11 +89,7 @@ func (s *Service) Approve(ctx context.Context, cause store.Cause, by By, id stri
 	if err != nil {
 		return i, err
 	}
-	jkt := ""
-	if by.Session.Kind == session.API {
-		jkt = by.Session.JKT // the touch of a phone is good beside its own session key only
-	}
-	touch, signature, err := s.Devices.ParseGiven(ctx, s.DB, s.given(i), jkt, answer)
+	touch, signature, err := s.Devices.ParseGiven(ctx, s.DB, s.given(i), by.Session.Proved(), answer)
 	if err != nil {
 		return i, err
 	}

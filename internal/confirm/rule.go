@@ -72,10 +72,9 @@ func grown(d device.Device, now time.Time) bool {
 }
 
 func (s *Service) hasHardware(tx *store.Tx, by By) (bool, error) {
-	keys, err := s.Devices.Keys(tx, by.Session.Account)
-	for _, k := range keys {
-		// The touch key of a phone is good beside its own session key only.
-		if k.Grade == device.Hardware && (k.Kind == device.Passkey || by.Session.Key == k.ID) {
+	o, err := s.offer(tx, by)
+	for _, k := range o.Keys {
+		if k.Grade == device.Hardware {
 			return true, nil
 		}
 	}

@@ -1,6 +1,7 @@
 package contain
 
 import (
+	"slices"
 	"time"
 
 	"keyward/internal/apikey"
@@ -32,6 +33,11 @@ type Handover struct {
 	Apps     []session.Held
 	BotKeys  []apikey.Key // made on it; they live with their bots and go on
 	New      []NewKey
+
+	// A new device's own key takes no older one away for a day (device.YoungFor). Until then
+	// the old device does it, or whoever holds another key of With.
+	Until time.Time // zero: the key that this session was proved with may
+	With  []device.Key
 }
 
 // NewKey is what may be the passkey of the new device.
@@ -66,6 +72,13 @@ func (s *Service) PlanHandover(tx *store.Tx, by session.Session, old device.ID) 
 		}
 	}
 	c.Apps, c.BotKeys = im.Apps, im.BotKeys
+	o, err := s.devices.Offer(tx, by.Account, by.Proved(), device.Act{Kind: device.ActDevicesRemove, Object: string(old)})
+	if err != nil {
+		return c, err
+	}
+	if c.With = slices.Concat(o.Keys, o.Others); !slices.ContainsFunc(c.With, func(k device.Key) bool { return k.ID == by.Key }) {
+		c.Until = o.Until
+	}
 	c.New, err = s.newKeys(tx, by, im.Device)
 	return c, err
 }

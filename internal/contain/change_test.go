@@ -61,8 +61,19 @@ func TestChangingPhonesIsEnrolThenTestThenRetire(t *testing.T) {
 
 		phone.Keys = keys
 		phone.In()
-		if h = plan(phone, old); !h.Tested() || h.Self {
+		if h = plan(phone, old); !h.Tested() || h.Self || !h.Until.Equal(h.New[0].Key.CreatedAt.Add(device.YoungFor)) || len(h.With) != 2 {
 			t.Errorf("tested: %+v", h)
+		}
+		// The new phone has no power over the old one yet; the old one has it over itself.
+		act := device.Act{Kind: device.ActDevicesRemove, Object: string(old)}
+		w.Refused(phone.StepUpOn(phone.Session(), act, softkey.Unlisted), device.ErrTooNew)
+		w.Clock.Sleep(24*time.Hour - time.Second)
+		p.In()
+		phone.In()
+		w.Refused(phone.StepUpOn(phone.Session(), act, softkey.Unlisted), device.ErrTooNew)
+		w.Clock.Sleep(time.Second)
+		if h = plan(phone, old); !h.Until.IsZero() {
+			t.Errorf("after a day: until %v", h.Until)
 		}
 		w.Must(retire(phone, old))
 		_, err = p.Check()
@@ -77,6 +88,34 @@ func TestChangingPhonesIsEnrolThenTestThenRetire(t *testing.T) {
 		if !said || len(phone.ListKeys()) != 2 {
 			t.Errorf("events %q, %d keys", w.Events(p.Account), len(phone.ListKeys()))
 		}
+	})
+}
+
+// On the old phone the touch is by its own key, and the change is done at once: it goes by
+// its own hand, and what is left is the new one, which nothing is older than any more.
+func TestTheOldPhoneRetiresItself(t *testing.T) {
+	signintest.Each(t, func(t *testing.T, w *signintest.World) {
+		p := w.NewPerson()
+		p.Keys = &softkey.Authenticator{Local: true}
+		w.Must(p.SignUp())
+		w.Clock.Sleep(30 * 24 * time.Hour)
+		p.In()
+		old := p.Session().Device
+		phone := p.Elsewhere().In()
+		_, err := phone.AddKeyOnThisDevice()
+		w.Must(err)
+		if h := plan(phone, old); h.Until.IsZero() || len(h.With) != 1 || h.With[0].Device != old {
+			t.Errorf("on the new phone: %+v", h)
+		}
+		h := plan(p, old)
+		if !h.Self || !h.Until.IsZero() || !h.Tested() {
+			t.Errorf("on the old phone: %+v", h)
+		}
+		w.Must(retire(p, old))
+		_, err = p.Check()
+		w.Refused(err, session.ErrEnded)
+		w.Refused(p.SignInWith(p.From()), device.ErrKeyUnknown)
+		phone.In().Touch(device.ActCodesNew, "").Codes()
 	})
 }
 

@@ -186,7 +186,7 @@ func (s *Service) EndOthers(ctx context.Context, cause store.Cause, by session.S
 			return nil, ErrPower // ending them one by one, and freezing, is still open to it
 		}
 		if !byCode {
-			if _, err := s.devices.Need(tx, string(by.ID), by.Account, device.Act{Kind: device.ActSessionsEndAll}); err != nil {
+			if _, err := s.devices.Need(tx, by.By(), device.Act{Kind: device.ActSessionsEndAll}); err != nil {
 				return nil, err
 			}
 		}

@@ -62,7 +62,7 @@ func (s *Service) removeDevice(ctx context.Context, cause store.Cause, by sessio
 				return nil, err
 			}
 		}
-		proof, err := s.devices.Need(tx, string(by.ID), by.Account, device.Act{Kind: device.ActDevicesRemove, Object: string(id)})
+		proof, err := s.devices.Need(tx, by.By(), device.Act{Kind: device.ActDevicesRemove, Object: string(id)})
 		if err != nil {
 			return nil, err
 		}

@@ -78,7 +78,7 @@ func (s *Service) Lift(ctx context.Context, cause store.Cause, by session.Sessio
 		if err != nil || a.Status != account.Frozen {
 			return err
 		}
-		proof, err := s.devices.Need(tx, string(by.ID), by.Account, device.Act{Kind: device.ActFreezeLift})
+		proof, err := s.devices.Need(tx, by.By(), device.Act{Kind: device.ActFreezeLift})
 		if err != nil {
 			return err
 		}

@@ -110,7 +110,7 @@ func TestLiftFreezeNeedsItsProof(t *testing.T) {
 		var kept device.Proof
 		redeem := func(act string, then func(tx *store.Tx, proof device.Proof) error) error {
 			return w.DB.Update(t.Context(), p.Cause(), func(tx *store.Tx) error {
-				proof, err := w.Devices.Need(tx, string(ses.ID), p.Account, device.Act{Kind: act})
+				proof, err := w.Devices.Need(tx, ses.By(), device.Act{Kind: act})
 				if err != nil {
 					return err
 				}

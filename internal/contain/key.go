@@ -20,7 +20,7 @@ func (s *Service) RemoveKey(ctx context.Context, cause store.Cause, by session.S
 		if err := s.changeable(tx, by.Account); err != nil {
 			return nil, err
 		}
-		proof, err := s.devices.Need(tx, string(by.ID), by.Account, device.Act{Kind: device.ActKeysRemove, Object: string(id)})
+		proof, err := s.devices.Need(tx, by.By(), device.Act{Kind: device.ActKeysRemove, Object: string(id)})
 		if err != nil {
 			return nil, err
 		}

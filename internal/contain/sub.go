@@ -22,7 +22,11 @@ import (
 
 // SubMakeAct is what the touch for a new sub-account is bound to: all that is said of it.
 func SubMakeAct(f account.SubForm) device.Act {
-	return device.Act{Kind: device.ActSubMake, Object: digest(f, "")}
+	act := device.Act{Kind: device.ActSubMake, Object: digest(f, "")}
+	if f.Transfers == account.TransferNone {
+		return act.Looking() // a place for keys, which moves nothing and gives no key anything
+	}
+	return act
 }
 
 // SubChangeAct is what the touch for a change is bound to: the sub-account as it stands
@@ -33,7 +37,7 @@ func SubChangeAct(was account.Sub, f account.SubForm, status account.SubStatus) 
 
 // SubOfAct is the sub-account that a touch is about; "" for one that is to be made.
 func SubOfAct(act device.Act) account.SubID {
-	id, _, _ := strings.Cut(act.Object, "~")
+	id, _, _ := strings.Cut(act.On(), "~")
 	if act.Kind != device.ActSubChange {
 		return ""
 	}
@@ -65,7 +69,7 @@ func (s *Service) MakeSub(ctx context.Context, cause store.Cause, by apikey.By, 
 		return sub, err
 	}
 	_, err = s.act(ctx, cause, func(tx *store.Tx) ([]audit.Effect, error) {
-		proof, err := s.devices.Need(tx, by.Session, by.Account, SubMakeAct(f))
+		proof, err := s.devices.Need(tx, by.Who(), SubMakeAct(f))
 		if err != nil {
 			return nil, err
 		}
@@ -108,7 +112,7 @@ func (s *Service) ChangeSub(ctx context.Context, cause store.Cause, by apikey.By
 			sub, err = s.narrowSub(tx, was, f, status, by.Agent)
 			return nil, err
 		}
-		proof, err := s.devices.Need(tx, by.Session, by.Account, SubChangeAct(was, f, status))
+		proof, err := s.devices.Need(tx, by.Who(), SubChangeAct(was, f, status))
 		if err != nil {
 			return nil, err
 		}

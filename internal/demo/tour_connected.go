@@ -30,7 +30,7 @@ func connected() []step {
 			return s.tablet.allow(ctx, s.wallet.ask)
 		}},
 		{"tablet", "touches the passkey for this app", want{200, "", "new secrets"}, func(ctx context.Context, s *story) (*answer, error) {
-			return s.tablet.touch(ctx, "app.authorize", s.App)
+			return s.tablet.touch(ctx, "app.authorize", s.App+" look") // it lets look and no more
 		}},
 		{"tablet", "unticks the mail address and says yes to the rest", want{200, "", "a code"}, func(ctx context.Context, s *story) (*answer, error) {
 			a, err := s.tablet.do(ctx, call{method: http.MethodPost, path: "/oauth/authorize/answer", prove: true, json: map[string]any{

@@ -9,8 +9,8 @@ import (
 
 // Need uses up the touch that was kept for an act of this session, or says which
 // touch is missing and where to give it.
-func (s *Service) Need(tx *store.Tx, session string, acc account.ID, act Act) (Proof, error) {
-	p, err := s.Redeem(tx, session, acc, act)
+func (s *Service) Need(tx *store.Tx, by By, act Act) (Proof, error) {
+	p, err := s.Redeem(tx, by, act)
 	if errors.Is(err, ErrStepUp) {
 		return Proof{}, StepUp(act)
 	}
@@ -20,10 +20,19 @@ func (s *Service) Need(tx *store.Tx, session string, acc account.ID, act Act) (P
 // Kept tells whether a touch for the act waits to be used. It decides nothing:
 // Redeem does. Pages ask it so that nobody is led through a system dialog whose
 // result would be refused.
-func (s *Service) Kept(tx *store.Tx, session string, acc account.ID, act Act) (bool, error) {
-	var n int
-	err := tx.Row(sqlKept, session, acc, act.Kind, act.Object, store.Micros(tx.Now.Add(-stepUpLife))).Scan(&n)
-	return n > 0, err
+func (s *Service) Kept(tx *store.Tx, by By, act Act) (bool, error) {
+	var key KeyID
+	err := tx.Row(sqlKept, by.kept(tx, act)...).Scan(&key)
+	if errors.Is(err, store.ErrNoRows) {
+		return false, nil
+	}
+	if err == nil {
+		err = s.may(tx, by.Account, key, act)
+	}
+	if errors.Is(err, ErrTooNew) || errors.Is(err, ErrGradeLow) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // Found adds the first key of a new account and returns the touch that made it

@@ -2,6 +2,8 @@ package device
 
 import (
 	"net/url"
+	"slices"
+	"strings"
 
 	"keyward/internal/edge"
 )
@@ -29,39 +31,101 @@ const (
 	ActConfirmMe      = "confirm.me"      // "it is still me": gives the session new secrets, kept for nothing
 )
 
-// acts that a client may ask for by name; the value says whether an object
-// belongs to it. Sign-in is not among them: it has no session yet.
-var acts = map[string]bool{
-	ActKeysAdd: false, ActKeysRemove: true, ActSessionsEndAll: false, ActCodesNew: false,
-	ActContactsChange: false, ActDevicesRemove: true, ActDevicesAdmit: true, ActFreezeLift: false, ActApp: true, ActConfirmMe: false,
-	ActBotKeyAdd: true, ActBotKeyChange: true, ActBotKeyUnlock: true, ActBotKeyRelease: true, ActBotKeyWake: true,
-	ActSubMake: true, ActSubChange: true,
-	ActBotKeyRotate: true, ActBotKeyKeep: true, ActBotKeyUndo: true,
+// rule is what one kind of act takes. The zero value asks for the most: no young key
+// may give its touch, no client may ask for it by name, and no operator lowers it.
+type rule struct {
+	asked  bool  // a client may ask for a touch for it by name
+	object bool  // an object belongs to it
+	long   int   // the longest object; 0: 64 bytes
+	young  youth // what a key may that is younger than the account's others
+	raise  raise // whether an operator may ask for a better key
 }
+
+// acts is the one table of what a touch is worth. A new act stands in it or no young key
+// gives a touch for it and no client asks for one; TestEveryActSaysWhoMay names those that
+// forgot. Sign-in is asked for by nobody (it has no session yet), and a withdrawal is
+// signed over a challenge of its own.
+var acts = map[string]rule{
+	ActSignIn:         {young: youngMay},
+	ActConfirmMe:      {asked: true, young: youngMay},
+	ActSessionsEndAll: {asked: true, young: youngMay}, // stopping is never refused
+	ActConfirm:        {object: true},                 // its grades are the confirm package's
+
+	ActKeysAdd:        {asked: true, raise: raiseOwned},
+	ActKeysRemove:     {asked: true, object: true, young: youngItself, raise: raiseAll},
+	ActDevicesAdmit:   {asked: true, object: true, raise: raiseOwned},
+	ActDevicesRemove:  {asked: true, object: true, young: youngItself, raise: raiseAll},
+	ActCodesNew:       {asked: true, raise: raiseAll},
+	ActContactsChange: {asked: true, raise: raiseAll},
+	ActFreezeLift:     {asked: true, raise: raiseOwned},
+
+	ActApp:           {asked: true, object: true, young: youngLooks, raise: raiseAll},
+	ActBotKeyAdd:     {asked: true, object: true, young: youngLooks, raise: raiseAll},
+	ActBotKeyChange:  {asked: true, object: true, long: 172, raise: raiseAll}, // an imported key keeps its id, of up to 128
+	ActBotKeyRelease: {asked: true, object: true, long: 128, raise: raiseAll},
+	ActBotKeyUnlock:  {asked: true, object: true, long: 128, raise: raiseAll},
+	ActBotKeyWake:    {asked: true, object: true, long: 128, raise: raiseAll},
+	ActBotKeyRotate:  {asked: true, object: true, long: 172, raise: raiseAll},
+	ActBotKeyKeep:    {asked: true, object: true, long: 172, raise: raiseAll},
+	ActBotKeyUndo:    {asked: true, object: true, long: 172, raise: raiseAll},
+	ActSubMake:       {asked: true, object: true, young: youngLooks, raise: raiseAll},
+	ActSubChange:     {asked: true, object: true, long: 128, raise: raiseAll},
+}
+
+// Acts lists every act that a client may ask a touch for, sorted.
+func Acts() (kinds []string) {
+	for kind, r := range acts {
+		if r.asked {
+			kinds = append(kinds, kind)
+		}
+	}
+	slices.Sort(kinds)
+	return kinds
+}
+
+// An object may end in words that say how much the act gives, where its name does not:
+// the object of a new API key is a hash. Whoever redeems computes the object anew from
+// what is really asked for, so a client that leaves a word out, or puts one in, has a
+// touch for something that nobody asks for. A space is in no id and in no hash.
+const (
+	marked    = " "
+	markLooks = " look" // it lets look and does nothing else
+	markHard  = " phrh" // a scope that it gives demands a key that cannot leave its hardware
+	markRoom  = len(markLooks) + len(markHard)
+)
+
+// Looking is the act with the word that it lets look and does nothing else.
+func (a Act) Looking() Act { return Act{a.Kind, a.Object + markLooks} }
+
+// On is what the act is done to, without the words about how much it gives.
+func (a Act) On() string {
+	object, _, _ := strings.Cut(a.Object, marked)
+	return object
+}
+
+func (a Act) hard() bool { return strings.HasSuffix(a.Object, markHard) }
+
+// plain is the act without what only demands more: a touch for more is one for less.
+func (a Act) plain() Act { return Act{a.Kind, strings.TrimSuffix(a.Object, markHard)} }
+
+func (a Act) looks() bool { return strings.HasSuffix(a.plain().Object, markLooks) }
 
 var errBadAct = edge.E("bad_request")
 
-// longest bounds an object. Ours are short; an API key that was brought in keeps the id
-// it has always had.
-func longest(kind string) int {
-	switch kind {
-	case ActBotKeyChange, ActBotKeyRotate, ActBotKeyKeep, ActBotKeyUndo:
-		return 172
-	case ActSubChange:
-		return 128
-	case ActBotKeyUnlock, ActBotKeyRelease, ActBotKeyWake:
-		return 128
-	}
-	return 64
-}
-
 // ParseAct checks an act named by a client.
 func ParseAct(kind, object string) (Act, error) {
-	wants, ok := acts[kind]
-	if !ok || wants != (object != "") || len(object) > longest(kind) {
+	r, act := acts[kind], Act{Kind: kind, Object: object}
+	long := r.long
+	if long == 0 {
+		long = 64 // ours are short
+	}
+	on := act.On()
+	words := strings.TrimPrefix(object, on)
+	known := words == "" || on != "" && (words == markLooks || words == markHard || words == markLooks+markHard)
+	if !r.asked || !known || r.object != (on != "") || len(on) > long {
 		return Act{}, errBadAct
 	}
-	return Act{Kind: kind, Object: object}, nil
+	return act, nil
 }
 
 // StepUp is the refusal that names the touch an act needs. Pages turn it into the

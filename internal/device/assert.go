@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"time"
 
 	"keyward/internal/account"
 	"keyward/internal/keyring"
@@ -13,10 +14,9 @@ import (
 // BeginAssert makes the options for navigator.credentials.get(), in the form of
 // PublicKeyCredential.parseRequestOptionsFromJSON. acc is "" for a sign-in.
 //
-// There is never a list of allowed credentials. At sign-in it would tell a
-// stranger which keys an account has; for a step-up it would only save a choice,
-// and whose key it was is checked anyway.
-func (s *Service) BeginAssert(act Act, acc account.ID, bind string) ([]byte, error) {
+// There is a list of allowed credentials only for a step-up that not every key of the
+// account may give (Offer). At sign-in it would tell a stranger which keys an account has.
+func (s *Service) BeginAssert(act Act, acc account.ID, bind string, only ...Offer) ([]byte, error) {
 	if act.Kind == "" || (acc == "") != (act.Kind == ActSignIn) {
 		return nil, errors.New("device: a sign-in is for nobody yet, and every other act is for one account")
 	}
@@ -26,17 +26,30 @@ func (s *Service) BeginAssert(act Act, acc account.ID, bind string) ([]byte, err
 			return nil, err
 		}
 	}
-	return s.requestOptions(asserting(act, acc, bind))
+	var allowed []descriptor
+	for _, o := range only {
+		if o.Refusal != nil || acc == "" {
+			return nil, errors.Join(errors.New("device: no key may give this touch"), o.Refusal)
+		}
+		allowed = o.allowed()
+	}
+	return s.requestOptions(asserting(act, acc, bind), allowed...)
 }
 
-// requestOptions are the options of an assertion whose challenge is for p.
-func (s *ceremonies) requestOptions(p purpose) ([]byte, error) {
+// requestOptions are the options of an assertion whose challenge is for p. An empty list
+// would mean any key (WebAuthn L3 §5.5), so it is left out.
+func (s *ceremonies) requestOptions(p purpose, allowed ...descriptor) ([]byte, error) {
+	return s.optionsOver(s.issue(p), ceremonyTimeout, allowed)
+}
+
+func (s *ceremonies) optionsOver(challenge []byte, timeout time.Duration, allowed []descriptor) ([]byte, error) {
 	return json.Marshal(struct {
-		Challenge        string `json:"challenge"`
-		Timeout          int64  `json:"timeout"`
-		RPID             string `json:"rpId"`
-		UserVerification string `json:"userVerification"`
-	}{encode(s.issue(p)), ceremonyTimeout.Milliseconds(), s.cfg.RPID, "required"})
+		Challenge        string       `json:"challenge"`
+		Timeout          int64        `json:"timeout"`
+		RPID             string       `json:"rpId"`
+		UserVerification string       `json:"userVerification"`
+		Allow            []descriptor `json:"allowCredentials,omitempty"`
+	}{encode(challenge), timeout.Milliseconds(), s.cfg.RPID, "required", allowed})
 }
 
 // Assertion is a verified signature that has not proved anything yet: its
@@ -96,15 +109,16 @@ func (s *ceremonies) asserted(ctx context.Context, p purpose, answer []byte, fin
 	if err != nil {
 		return authData{}, ticket{}, err
 	}
-	ad, err := s.judged(ctx, r, cd, find)
+	ad, err := s.judged(ctx, r, cd, p.subject != "", find)
 	if err != nil {
 		return authData{}, ticket{}, err
 	}
 	return ad, t, nil
 }
 
-// judged is the part after the challenge: whose key it is, and whether it signed.
-func (s *ceremonies) judged(ctx context.Context, r *response, cd clientData, find func(context.Context, []byte) (Stored, error)) (authData, error) {
+// judged is the part after the challenge: whose key it is, and whether it signed. known
+// says that the caller compares whose key it was with who was asked.
+func (s *ceremonies) judged(ctx context.Context, r *response, cd clientData, known bool, find func(context.Context, []byte) (Stored, error)) (authData, error) {
 	k, err := find(ctx, r.id)
 	switch {
 	case errors.Is(err, store.ErrNoRows):
@@ -117,8 +131,9 @@ func (s *ceremonies) judged(ctx context.Context, r *response, cd clientData, fin
 	switch {
 	case err != nil:
 		return authData{}, refused.Because(err)
-	case len(k.Handle) == 0 || !keyring.Equal(r.userHandle, k.Handle):
-		// §7.2 step 6: the key says whose it is, and must say the same as we do.
+	case len(k.Handle) == 0 || !keyring.Equal(r.userHandle, k.Handle) && !(known && len(r.userHandle) == 0):
+		// §7.2 step 6: the key says whose it is, and must say the same as we do. One that was
+		// named in allowCredentials may leave it out (§6.3.3).
 		return authData{}, refused.Because(errors.New("the key names another user handle"))
 	}
 	return ad, nil

@@ -2,7 +2,6 @@ package device
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"time"
 
@@ -27,16 +26,11 @@ type Given struct {
 }
 
 // BeginGiven makes the options for a touch over it. left is how long it is good for.
-func (s *Service) BeginGiven(g Given, left time.Duration) ([]byte, error) {
-	if g.Account == "" || g.Act.Kind != ActConfirm || g.Act.Object == "" {
-		return nil, errors.New("device: a given challenge is for one act of one account")
+func (s *Service) BeginGiven(g Given, left time.Duration, o Offer) ([]byte, error) {
+	if g.Account == "" || g.Act.Kind != ActConfirm || g.Act.Object == "" || o.Refusal != nil {
+		return nil, errors.New("device: a given challenge is for one act of one account, by a key that may")
 	}
-	return json.Marshal(struct {
-		Challenge        string `json:"challenge"`
-		Timeout          int64  `json:"timeout"`
-		RPID             string `json:"rpId"`
-		UserVerification string `json:"userVerification"`
-	}{encode(g.Challenge[:]), min(left, ceremonyTimeout).Milliseconds(), s.cfg.RPID, "required"})
+	return s.optionsOver(g.Challenge[:], min(left, ceremonyTimeout), o.allowed())
 }
 
 // Signature is what an executor needs to check a touch by itself.
@@ -68,7 +62,7 @@ func (s *Service) ParseGiven(ctx context.Context, db *store.DB, g Given, jkt str
 		return nil, Signature{}, errGiven
 	}
 	var k forAssert
-	ad, err := s.judged(ctx, r, cd, func(ctx context.Context, id []byte) (Stored, error) {
+	ad, err := s.judged(ctx, r, cd, true, func(ctx context.Context, id []byte) (Stored, error) {
 		err := k.read(ctx, db, id, a)
 		if err == nil && k.kind != Passkey {
 			err = store.ErrNoRows

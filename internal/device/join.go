@@ -43,7 +43,7 @@ func (s *Service) AddJoined(tx *store.Tx, acc account.ID, att *Attestation, dev 
 	if !strings.HasPrefix(join, joinPrefix) {
 		return Key{}, Proof{}, ErrStepUp.Because(errors.New("not a join"))
 	}
-	yes, err := s.Redeem(tx, join, acc, Act{ActDevicesAdmit, join})
+	yes, err := s.Redeem(tx, By{Session: join, Account: acc}, Act{ActDevicesAdmit, join})
 	if err != nil {
 		return Key{}, Proof{}, err
 	}

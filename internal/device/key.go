@@ -48,6 +48,8 @@ type Key struct {
 	Evidence     Evidence // the zero value for keys from before it was judged
 	CredentialID []byte
 	Transports   []string // as the browser said: "internal", "usb", "nfc", "ble", "hybrid"
+
+	jkt string // Phone: thumbprint of its session key
 }
 
 // AddFirst gives an account its first key. It works while the account has no
@@ -227,7 +229,7 @@ func scanKey(r interface{ Scan(...any) error }) (Key, error) {
 		evidence               string
 		created, used, removed int64
 	)
-	err := r.Scan(&k.ID, &k.Account, &k.Device, &k.Name, &aaguid, &k.Grade, &k.BE, &k.BS, &k.Counter, &created, &used, &removed, &k.Version, &k.CredentialID, &transports, &evidence, &k.Kind)
+	err := r.Scan(&k.ID, &k.Account, &k.Device, &k.Name, &aaguid, &k.Grade, &k.BE, &k.BS, &k.Counter, &created, &used, &removed, &k.Version, &k.CredentialID, &transports, &evidence, &k.Kind, &k.jkt)
 	if err != nil {
 		return Key{}, err
 	}

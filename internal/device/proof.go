@@ -2,6 +2,7 @@ package device
 
 import (
 	"errors"
+	"strings"
 	"time"
 
 	"keyward/internal/account"
@@ -56,7 +57,8 @@ func (p Proof) CounterRegressed() bool { return p.regressed }
 
 // For reports whether p allows this act for this account in this transaction.
 func (p Proof) For(tx *store.Tx, acc account.ID, act Act) bool {
-	return tx != nil && p.tx == tx && acc != "" && p.account == acc && p.act == act && tx.Now.Sub(p.at) < stepUpLife
+	right := p.act == act || p.act.plain() == act // a touch by a better key than this asks for is one all the same
+	return tx != nil && p.tx == tx && acc != "" && p.account == acc && right && tx.Now.Sub(p.at) < stepUpLife
 }
 
 // Prove turns a verified assertion into a Proof inside the acting transaction:
@@ -90,6 +92,9 @@ func (s *Service) use(tx *store.Tx, a *Assertion) (Proof, error) {
 	}
 	// §7.2 step 22: zero on both sides means the authenticator has no counter.
 	p.regressed = (before != 0 || a.counter != 0) && int64(a.counter) <= before
+	if err := s.may(tx, p.account, p.key, p.act); err != nil {
+		return Proof{}, err
+	}
 	return p, nil
 }
 
@@ -103,17 +108,33 @@ func (s *Service) Keep(tx *store.Tx, p Proof, session string) error {
 	return err
 }
 
+// By is who redeems a touch: a session, and the device it is on.
+type By struct {
+	Session string
+	Account account.ID
+	Device  ID
+}
+
+// kept are the parameters of the condition that a kept touch can be redeemed.
+func (b By) kept(tx *store.Tx, act Act) []any {
+	joins := b.Device == "" && strings.HasPrefix(b.Session, joinPrefix)
+	return []any{b.Session, b.Account, act.Kind, act.Object, store.Micros(tx.Now.Add(-stepUpLife)), b.Device, joins}
+}
+
 // Redeem uses a kept touch up. There is one statement and it deletes the row,
-// so of two requests at once one has it; the key must be live still.
-func (s *Service) Redeem(tx *store.Tx, session string, acc account.ID, act Act) (Proof, error) {
-	p := Proof{tx: tx, account: acc, act: act, redeemed: true}
+// so of two requests at once one has it; the key must be live still, the device that
+// asks must be there still, and the key must have the power for the act now.
+func (s *Service) Redeem(tx *store.Tx, by By, act Act) (Proof, error) {
+	p := Proof{tx: tx, account: by.Account, act: act, redeemed: true}
 	var at int64
-	err := tx.Row(sqlRedeemProof, session, acc, act.Kind, act.Object, store.Micros(tx.Now.Add(-stepUpLife))).
-		Scan(&p.device, &p.key, &p.grade, &p.regressed, &at)
+	err := tx.Row(sqlRedeemProof, by.kept(tx, act)...).Scan(&p.device, &p.key, &p.grade, &p.regressed, &at)
 	if errors.Is(err, store.ErrNoRows) {
 		return Proof{}, ErrStepUp
 	}
 	if err != nil {
+		return Proof{}, err
+	}
+	if err := s.may(tx, p.account, p.key, act); err != nil {
 		return Proof{}, err
 	}
 	p.at = store.Time(at)

@@ -19,9 +19,14 @@ func (p *person) keep(act device.Act, session string) {
 	p.w.must(p.prove(act, func(tx *store.Tx, proof device.Proof) error { return p.w.devices.Keep(tx, proof, session) }))
 }
 
+// by is a session on the person's device.
+func (p *person) by(session string) device.By {
+	return device.By{Session: session, Account: p.acc.ID, Device: p.dev.ID}
+}
+
 func (p *person) redeem(session string, acc account.ID, act device.Act) (proof device.Proof, err error) {
 	err = p.w.update(func(tx *store.Tx) error {
-		proof, err = p.w.devices.Redeem(tx, session, acc, act)
+		proof, err = p.w.devices.Redeem(tx, device.By{Session: session, Account: acc, Device: p.dev.ID}, act)
 		if err == nil && !proof.For(tx, acc, act) {
 			return errors.New("the redeemed proof proves nothing")
 		}
@@ -92,7 +97,7 @@ func TestARedeemedTouchCannotBeKeptAgain(t *testing.T) {
 		p.enrol()
 		p.keep(act, "ses_1")
 		err := w.update(func(tx *store.Tx) error {
-			proof, err := w.devices.Redeem(tx, "ses_1", p.acc.ID, act)
+			proof, err := w.devices.Redeem(tx, p.by("ses_1"), act)
 			if err != nil {
 				return err
 			}
@@ -155,14 +160,14 @@ func TestNeedSaysWhichTouchIsMissing(t *testing.T) {
 		p.enrol()
 		kept := func() (is bool) {
 			w.view(func(tx *store.Tx) (err error) {
-				is, err = w.devices.Kept(tx, "ses_1", p.acc.ID, act)
+				is, err = w.devices.Kept(tx, p.by("ses_1"), act)
 				return err
 			})
 			return is
 		}
 		need := func() error {
 			return w.update(func(tx *store.Tx) error {
-				_, err := w.devices.Need(tx, "ses_1", p.acc.ID, act)
+				_, err := w.devices.Need(tx, p.by("ses_1"), act)
 				return err
 			})
 		}

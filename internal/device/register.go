@@ -80,7 +80,7 @@ func (s *ceremonies) creationOptions(f RegisterFor, p purpose) ([]byte, error) {
 	o.Timeout = ceremonyTimeout.Milliseconds()
 	o.Exclude = make([]descriptor, 0, len(f.Exclude))
 	for _, id := range f.Exclude {
-		o.Exclude = append(o.Exclude, descriptor{"public-key", encode(id)})
+		o.Exclude = append(o.Exclude, descriptor{"public-key", encode(id), nil})
 	}
 	// Discoverable, so that sign-in never has to send a list of credentials; user
 	// verified, so that a found phone is not a found account.
@@ -90,9 +90,11 @@ func (s *ceremonies) creationOptions(f RegisterFor, p purpose) ([]byte, error) {
 	return json.Marshal(o)
 }
 
+// descriptor is a PublicKeyCredentialDescriptorJSON (WebAuthn L3 §5.8.3).
 type descriptor struct {
-	Type string `json:"type"`
-	ID   string `json:"id"`
+	Type       string   `json:"type"`
+	ID         string   `json:"id"`
+	Transports []string `json:"transports,omitempty"`
 }
 
 // Attestation is a verified registration that has not become a key yet.

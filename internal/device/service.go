@@ -58,6 +58,8 @@ type Config struct {
 	AndroidRoots []*x509.Certificate // Google's when nil
 	AppleRoot    *x509.Certificate   // Apple's when nil
 	Apps         Apps
+
+	Least Least // what is demanded beyond any passkey
 }
 
 // What a browser is asked for beside the key (WebAuthn L3 §5.4.7).

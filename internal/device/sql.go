@@ -11,16 +11,19 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 ON CONFLICT (session, act_kind, act_object) DO UPDATE SET account = excluded.account, device = excluded.device,
  key_id = excluded.key_id, grade = excluded.grade, regressed = excluded.regressed, at = excluded.at`
 
-	sqlRedeemProof = `DELETE FROM device_proof WHERE session = $1 AND account = $2 AND act_kind = $3 AND act_object = $4 AND at > $5
- AND EXISTS (SELECT 1 FROM device_key k WHERE k.id = device_proof.key_id AND k.account = $2 AND k.removed_at = 0)
-RETURNING device, key_id, grade, regressed, at`
+	sqlRedeemProof = `DELETE FROM device_proof WHERE ` + redeemable + ` RETURNING device, key_id, grade, regressed, at`
+	sqlKept        = `SELECT key_id FROM device_proof WHERE ` + redeemable
 
-	sqlKept = `SELECT COUNT(*) FROM device_proof WHERE session = $1 AND account = $2 AND act_kind = $3 AND act_object = $4 AND at > $5`
+	// The key is live, and the device that asks was not removed: a touch that was given
+	// before its key or the device went opens nothing afterwards. A join asks from no device.
+	redeemable = `session = $1 AND account = $2 AND act_kind = $3 AND act_object = $4 AND at > $5
+ AND EXISTS (SELECT 1 FROM device_key k WHERE k.id = device_proof.key_id AND k.account = $2 AND k.removed_at = 0)
+ AND ($7 OR EXISTS (SELECT 1 FROM device_device d WHERE d.id = $6 AND d.account = $2))`
 
 	sqlForgetDevice = `DELETE FROM device_device WHERE id = $1 AND account = $2`
 )
 
-const keyCols = `id, account, device, name, aaguid, grade, be, bs, counter, created_at, last_used, removed_at, version, credential_id, transports, evidence, kind`
+const keyCols = `id, account, device, name, aaguid, grade, be, bs, counter, created_at, last_used, removed_at, version, credential_id, transports, evidence, kind, session_jkt`
 
 const keyInsert = `INSERT INTO device_key (id, account, device, handle, name, credential_id, public_key, alg, aaguid,
  grade, be, bs, counter, counter_before, transports, attestation, client_data_hash, format, source, created_at, last_used, removed_at, removed_by, version, evidence, kind, session_jkt, app_key) `

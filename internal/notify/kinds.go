@@ -33,6 +33,7 @@ const (
 	SessionsAll       Kind = "sessions_ended_all"
 	SessionSuspect    Kind = "session_suspect"
 	SessionLapsed     Kind = "session_lapsed"
+	SessionContested  Kind = "session_contested"
 	SessionReuse      Kind = "session_reuse"
 	SessionSuperseded Kind = "session_superseded"
 	SessionRemembered Kind = "session_remembered"
@@ -247,6 +248,10 @@ var sheets = map[Kind]sheet{
 	SessionLapsed: {
 		title: "mail.session_lapsed.title", lead: "mail.session_lapsed.lead", facts: []fact{factDevice, factWhen, factUsedFrom},
 		aside: "mail.session_lapsed.do", asideText: "mail.session_lapsed.how", freeze: true, page: "nav.devices",
+	},
+	SessionContested: {
+		title: "mail.session_contested.title", lead: "mail.session_contested.lead", facts: []fact{factDevice, factWhen, factUsedFrom},
+		aside: "mail.session_contested.do", asideText: "mail.session_contested.how", freeze: true, page: "nav.devices",
 	},
 	SessionReuse: {
 		title: "mail.session_reuse.title", lead: "mail.session_reuse.lead", facts: []fact{factDevice, factWhen, factUsedFrom},

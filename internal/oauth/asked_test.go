@@ -42,7 +42,7 @@ func TestWhatAnAppMayAskOfItsPerson(t *testing.T) {
 				p, c := s.Person(), s.app()
 				s.Clock.Sleep(2 * time.Minute)
 				if row.touch {
-					p.Touch(device.ActApp, string(c.ID))
+					p.Touch(device.ActApp, string(c.ID)+" look")
 				}
 				q, err := s.authorize(p, ask(c, row.change...))
 				switch {

@@ -194,7 +194,7 @@ func (a Ask) Consents() bool {
 
 // stale reports whether the session's last user verification is too old, or too
 // weak, for what is asked.
-func (a Ask) stale(ses session.Session, now time.Time) bool {
+func (s *Service) stale(a Ask, ses session.Session, now time.Time) bool {
 	if a.Login || a.HasMaxAge && now.Sub(ses.AuthTime) > a.MaxAge {
 		return true
 	}
@@ -204,7 +204,7 @@ func (a Ask) stale(ses session.Session, now time.Time) bool {
 	if len(a.Details) > 0 && now.Sub(ses.AuthTime) > detailAge {
 		return true
 	}
-	_, old := fresh(a.Scopes, ses.ACR, ses.AuthTime, now)
+	_, old := s.scopesNow(a.Scopes, ses.ACR, ses.AuthTime, now)
 	return len(old) > 0
 }
 

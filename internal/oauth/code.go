@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"slices"
 
 	"keyward/internal/account"
 	"keyward/internal/audit"
@@ -58,14 +59,21 @@ func (s *Service) Authorize(ctx context.Context, ses session.Session, a Ask, cho
 		case now.JKT != "" && f.JKT != now.JKT:
 			return session.ErrProofMissing
 		}
-		if now.JKT == "" || a.stale(now, tx.Now) {
-			if err := s.signin.Touched(tx, now, device.Act{Kind: device.ActApp, Object: string(a.Client.ID)}); err != nil {
+		// A key that is too new, or not good enough, gives an app no more by a sign-in than by
+		// a touch: a session that it opened needs a touch by another one.
+		act := s.actOf(a)
+		may := s.signin.MayGive(tx, now, act)
+		if now.JKT == "" || may != nil || s.stale(a, now, tx.Now) {
+			if err := s.signin.Touched(tx, now, act); err != nil {
 				if a.Silent && errors.Is(err, device.ErrStepUp) {
 					return refusal("login_required", "the person has to be asked")
 				}
 				return err
 			}
 			if now, err = s.sessions.ByID(tx, ses.Account, ses.ID); err != nil {
+				return err
+			}
+			if err := s.signin.MayGive(tx, now, act); err != nil {
 				return err
 			}
 			if a.ACR != "" && !session.Reaches(now.ACR, a.ACR) {
@@ -93,6 +101,16 @@ func (s *Service) Authorize(ctx context.Context, ses session.Session, a Ask, cho
 		return "", err
 	}
 	return s.Answer(a.Redirect, a.State, url.Values{"code": {code}}), nil
+}
+
+// actOf is what the touch for an ask is bound to: the app, whether it gets more than a
+// look, and whether a scope of it takes a better key.
+func (s *Service) actOf(a Ask) device.Act {
+	act := device.Act{Kind: device.ActApp, Object: string(a.Client.ID)}
+	if len(a.Details) == 0 && !slices.ContainsFunc(a.Scopes, func(x string) bool { return !powers[x].open }) {
+		act = act.Looking()
+	}
+	return s.signin.ForScopes(act, a.Scopes...)
 }
 
 // redeemed is what a code was spent for.

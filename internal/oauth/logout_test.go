@@ -104,7 +104,7 @@ func TestAppsAreToldWhoLeft(t *testing.T) {
 				_, err := s.Contain.EndAll(t.Context(), kim.Cause(), kim.Account)
 				s.Must(err)
 			}, true},
-			{"a new touch in the same session does not", func(kim *signintest.Person) { kim.Touch(device.ActApp, string(c.ID)) }, false},
+			{"a new touch in the same session does not", func(kim *signintest.Person) { kim.Touch(device.ActApp, string(c.ID)+" look") }, false},
 			{"another session's end does not", func(kim *signintest.Person) {
 				other := kim.Elsewhere().In()
 				_, err := s.Contain.EndSession(t.Context(), kim.Cause(), kim.Session(), other.Session().ID)

@@ -25,6 +25,7 @@ type Service struct {
 	fresh    func() bool
 	gates    Gates
 	clients  clientMemory
+	powers   map[string]power
 }
 
 // Gates tells when every process that answers from memory has heard of a commit.
@@ -42,6 +43,8 @@ type Parts struct {
 	Mint     *session.Mint
 	Access   time.Duration // life of access tokens, 1–60 min
 
+	Rules map[string]Rule // by scope: what the operator demands beyond the defaults
+
 	Transport http.RoundTripper // to apps; nil is the usual one
 
 	// Fresh says whether this process may answer from memory now (audit.Watch.Valid;
@@ -52,7 +55,7 @@ type Parts struct {
 
 // New wires the service.
 func New(p Parts) *Service {
-	return &Service{db: p.DB, log: p.Log, accounts: p.Accounts, sessions: p.Sessions, signin: p.SignIn, mint: p.Mint, life: p.Access, fresh: p.Fresh, gates: p.Gates, out: caller(p.Transport)}
+	return &Service{db: p.DB, log: p.Log, accounts: p.Accounts, sessions: p.Sessions, signin: p.SignIn, mint: p.Mint, life: p.Access, fresh: p.Fresh, gates: p.Gates, out: caller(p.Transport), powers: raised(p.Rules)}
 }
 
 // Issuer is who we are to clients (RFC 8414 §2).

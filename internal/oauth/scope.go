@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -27,6 +28,45 @@ var powers = map[string]power{
 	"devices":        {acr: session.ACRPhr, maxAge: 5 * time.Minute},
 	"contacts":       {acr: session.ACRPhr, maxAge: 5 * time.Minute},
 	scopeTail:        {own: true},
+}
+
+// Rule is what an operator demands for a scope beyond what it takes by itself. It only
+// raises: what would be less counts for nothing.
+type Rule struct {
+	ACR    string        // "" or the least that a sign-in has to reach
+	MaxAge time.Duration // since the owner's last user verification; 0 demands nothing
+}
+
+// raised is the table of scopes as an operator has it. A name of rules may be a group that
+// is a scope here and has parts at the gate ("trade").
+func raised(rules map[string]Rule) map[string]power {
+	out := maps.Clone(powers)
+	for name, r := range rules {
+		p, known := out[name]
+		if !known || p.own {
+			continue // a right of API keys
+		}
+		if session.Reaches(r.ACR, p.acr) {
+			p.acr = r.ACR
+		}
+		if r.MaxAge > 0 && (p.maxAge == 0 || r.MaxAge < p.maxAge) {
+			p.maxAge = r.MaxAge
+		}
+		out[name] = p
+	}
+	return out
+}
+
+// Ages lists every scope that a person can give, with the age of a verification that it
+// allows by itself; 0 for any.
+func Ages() map[string]time.Duration {
+	out := map[string]time.Duration{}
+	for name, p := range powers {
+		if !p.own {
+			out[name] = p.maxAge
+		}
+	}
+	return out
 }
 
 // Scopes lists every scope there is, sorted.
@@ -76,25 +116,31 @@ func pick(asked, chosen []string) (given []string, ok bool) {
 	return given, true
 }
 
-// fresh splits scopes into those that a verification at that time still carries, and
+// scopesNow splits scopes into those that a verification at that time still carries, and
 // those that need a new one.
-func fresh(scopes []string, acr string, at, now time.Time) (good, stale []string) {
-	for _, s := range scopes {
-		p := powers[s]
+func (s *Service) scopesNow(scopes []string, acr string, at, now time.Time) (good, stale []string) {
+	for _, name := range scopes {
+		p := s.powers[name]
 		if session.Reaches(acr, p.acr) && (p.maxAge == 0 || now.Sub(at) <= p.maxAge) {
-			good = append(good, s)
+			good = append(good, name)
 		} else {
-			stale = append(stale, s)
+			stale = append(stale, name)
 		}
 	}
 	return good, stale
 }
 
+// tires reports a scope that a sign-in which was enough may not be enough for later.
+func (s *Service) tires(scope string) bool {
+	p := s.powers[scope]
+	return p.maxAge > 0 || p.acr != session.ACRPhr
+}
+
 // strictest is what a step-up for these scopes has to reach.
-func strictest(scopes []string) (acr string, maxAge time.Duration) {
+func (s *Service) strictest(scopes []string) (acr string, maxAge time.Duration) {
 	acr = session.ACRPhr
-	for _, s := range scopes {
-		p := powers[s]
+	for _, name := range scopes {
+		p := s.powers[name]
 		if session.Reaches(p.acr, acr) {
 			acr = p.acr
 		}

@@ -142,9 +142,9 @@ func (s *Service) scopesOf(g session.Grant, wanted []string) ([]string, error) {
 	if !asked {
 		wanted = given
 	}
-	good, stale := fresh(wanted, g.ACR, g.AuthTime, s.db.Now())
+	good, stale := s.scopesNow(wanted, g.ACR, g.AuthTime, s.db.Now())
 	if asked && len(stale) > 0 {
-		return nil, stepUp(strictest(stale))
+		return nil, stepUp(s.strictest(stale))
 	}
 	return good, nil
 }

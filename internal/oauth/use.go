@@ -7,6 +7,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"keyward/internal/account"
 	"keyward/internal/audit"
@@ -91,6 +92,12 @@ func (s *Service) Introspect(ctx context.Context, c Client, token string) (Intro
 			return Introspection{}, err
 		}
 		claims.Scope = left(claims.Scope, g.Scope)
+		// What the token's own verification of its owner is too old or too weak for, by now
+		// or since an operator asked for more, is not said to be given.
+		if scopes, _ := parseScope(claims.Scope); slices.ContainsFunc(scopes, s.tires) {
+			good, _ := s.scopesNow(scopes, claims.ACR, time.Unix(claims.AuthTime, 0), s.db.Now())
+			claims.Scope = joinScope(good)
+		}
 	}
 	// Whoever the token was given to may have been switched off since.
 	if _, err := s.Client(ctx, claims.ClientID); err != nil {

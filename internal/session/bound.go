@@ -88,9 +88,6 @@ func (s *Service) bindDevice(ctx context.Context, cause store.Cause, access stri
 		return Shown{}, ErrBoundRefused
 	}
 	err := s.db.Update(ctx, cause, func(tx *store.Tx) error {
-		if err := s.spendChallenge(tx, p.Challenge, offerLife); err != nil {
-			return ErrBoundRefused.Because(err)
-		}
 		var r row
 		var epoch, version int64
 		if err := tx.Row(sqlForCheck, name).Scan(append(r.dest(), &epoch)...); err != nil {
@@ -101,6 +98,12 @@ func (s *Service) bindDevice(ctx context.Context, cause store.Cause, access stri
 		// and from anywhere.
 		if t.family != r.s.Family || r.s.JKT != "" && t.net != s.network(addr) {
 			return ErrBoundRefused
+		}
+		if r.s.DeviceJKT != "" {
+			return s.contest(tx, r.s, r.agent, p.JKT)
+		}
+		if err := s.spendChallenge(tx, p.Challenge, offerLife); err != nil {
+			return ErrBoundRefused.Because(err)
 		}
 		err := tx.Row(sqlBindDevice, store.Micros(tx.Now), string(r.s.Account), name, p.JKT, p.JWK).Scan(&version)
 		if err != nil {
@@ -119,6 +122,31 @@ func (s *Service) bindDevice(ctx context.Context, cause store.Cause, access stri
 		return Shown{}, err
 	}
 	return s.shown(id, p.JKT, addr), nil
+}
+
+// contest answers a second key for a session that has one. Whoever sends it holds the
+// offer of the sign-in and the session's own cookie, from its network: so does the browser
+// that signed in, and nobody else should. Which of the two that is cannot be told; one is a
+// thief, who may have been first. The session ends for both, before either has done much,
+// and the owner is told.
+func (s *Service) contest(tx *store.Tx, ses Session, agent, jkt string) error {
+	if jkt == ses.DeviceJKT {
+		return ErrBoundRefused // the same browser once more: its answer was lost
+	}
+	effects, err := s.End(tx, ses.Account, ses.ID, EndedContested)
+	if errors.Is(err, ErrUnknown) {
+		return ErrBoundRefused
+	}
+	if err != nil {
+		return err
+	}
+	if _, err := s.log.Append(tx, audit.Event{
+		Action: "session.contested", Account: string(ses.Account), Target: string(ses.ID), Effects: effects,
+		Payload: map[string]string{"agent": device.AgentOfWords(agent).String()},
+	}); err != nil {
+		return err
+	}
+	return store.CommitWith(ErrBoundRefused)
 }
 
 // Show is a browser that shows its key.
@@ -258,17 +286,26 @@ func (s *Service) vouches(cookie string, addr netip.Addr, now time.Time) (id ID,
 }
 
 // BoundLives reports whether a bound cookie would be accepted from this address now, for
-// whatever session it is.
-func (s *Service) BoundLives(cookie string, addr netip.Addr) bool {
-	id, _ := s.vouches(cookie, addr, s.db.Now())
-	return id != ""
+// the session of the refresh token beside it. Where that cannot be read it may.
+func (s *Service) BoundLives(ctx context.Context, cookie, refresh string, addr netip.Addr) bool {
+	id, jkt := s.vouches(cookie, addr, s.db.Now())
+	if id == "" {
+		return false
+	}
+	ses, err := s.Presented(ctx, refresh)
+	if err != nil {
+		return !errors.Is(err, ErrRefreshInvalid)
+	}
+	return ses.ID == id && ses.DeviceJKT == jkt
 }
 
 // bears reports whether a request with this bound cookie may speak for the session. For
 // ten seconds after the binding it may without: what the browser had sent before it
-// knew of its cookie is still on the way then.
-func (s *Service) bears(ses *Session, cookie string, addr netip.Addr, now time.Time) bool {
-	if ses.DeviceJKT == "" || now.Before(ses.BoundAt.Add(bindGrace)) {
+// knew of its cookie is still on the way then. minted is when the access token that came
+// along was handed out: one that is younger than the binding was not on its way, and a
+// copy that refreshes within those seconds gets nothing that opens a page.
+func (s *Service) bears(ses *Session, cookie string, addr netip.Addr, now, minted time.Time) bool {
+	if ses.DeviceJKT == "" || now.Before(ses.BoundAt.Add(bindGrace)) && !minted.After(ses.BoundAt) {
 		return true
 	}
 	id, jkt := s.vouches(cookie, addr, now)

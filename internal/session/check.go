@@ -68,10 +68,11 @@ func (s *Service) check(ctx context.Context, presented, bound string, addr netip
 			return Live{}, ErrProofMissing
 		}
 	}
-	if !s.bears(ses, bound, addr, now) {
+	since := exp.Add(-s.life.Access)
+	if !s.bears(ses, bound, addr, now, since) {
 		return Live{}, ErrBoundMissing
 	}
-	return Live{Session: *ses, Expires: exp, Since: exp.Add(-s.life.Access)}, nil
+	return Live{Session: *ses, Expires: exp, Since: since}, nil
 }
 
 // lookup finds the session in memory while the process may trust it, in the

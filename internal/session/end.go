@@ -114,6 +114,19 @@ func Ended(effects []audit.Effect) (n int, named []ID) {
 	return n, named
 }
 
+// EndedGrants counts what apps held that an act ended.
+func EndedGrants(effects []audit.Effect) (n int) {
+	for _, e := range effects {
+		switch e.Kind {
+		case "grant":
+			n++
+		case "grants":
+			n += int(e.Version)
+		}
+	}
+	return n
+}
+
 // Elevate records a fresh touch on a session and gives it new secrets: every
 // token it had before is dead (ASVS 7.2.4; also how an owner's touch kills a
 // leaked token, DESIGN §6.5). At other processes an access token of before lives

@@ -178,7 +178,7 @@ func (s *Service) decide(tx *store.Tx, f *family, t refreshToken, hash [32]byte,
 		return Issued{}, ErrRefreshInvalid
 	}
 	// A wrong key is a wrong key before it is anything else; judge says so.
-	if (f.jkt == "" || f.jkt == r.JKT) && !s.bears(&f.ses, r.Bound, r.Addr, tx.Now) {
+	if (f.jkt == "" || f.jkt == r.JKT) && !s.bears(&f.ses, r.Bound, r.Addr, tx.Now, time.Time{}) {
 		return Issued{}, ErrBoundMissing
 	}
 	link := link{f.gen, f.curKID, f.curHash, f.prevHash, f.prevAt, f.jkt}

@@ -30,10 +30,12 @@ const (
 	EndedByOwner   = "owner"    // from this or another device
 	EndedSignOut   = "sign_out" // on itself
 	EndedNotMe     = "not_me"
-	EndedReplaced  = "replaced" // signed in again on the same device
-	EndedReuse     = "reuse"    // a spent token was replayed
-	EndedSnapshot  = "snapshot" // a restored copy presented an old token
-	EndedCrowded   = "crowded"  // more than an account may have; the oldest ended
+	EndedReplaced  = "replaced"  // signed in again on the same device
+	EndedLapsed    = "lapsed"    // its device's key was not shown, and a touch began another
+	EndedContested = "contested" // two browsers had its first cookie and each a key for it
+	EndedReuse     = "reuse"     // a spent token was replayed
+	EndedSnapshot  = "snapshot"  // a restored copy presented an old token
+	EndedCrowded   = "crowded"   // more than an account may have; the oldest ended
 	EndedFreeze    = "freeze"
 	EndedAll       = "ended_all"
 	EndedDevice    = "device_removed"
@@ -76,6 +78,21 @@ type Session struct {
 	LapsedAt  time.Time // its tokens came without that key, and the owner was told
 
 	epoch int64
+}
+
+// By is the session as it redeems a touch.
+func (s Session) By() device.By {
+	return device.By{Session: string(s.ID), Account: s.Account, Device: s.Device}
+}
+
+// Proved is the key by which its requests are proved, "" in a browser, where a proof may be
+// left out: there a copied cookie beside a touch that somebody was talked into would be
+// enough. The touch of a phone counts beside it alone.
+func (s Session) Proved() string {
+	if s.Kind != API {
+		return ""
+	}
+	return s.JKT
 }
 
 // Issued is what a sign-in, step-up or refresh hands out. The strings are
@@ -205,18 +222,9 @@ func (s *Service) Start(tx *store.Tx, b Begin) (Issued, []audit.Effect, error) {
 	default:
 		return Issued{}, nil, ErrNotSignedIn
 	}
-	effects, err := s.endWhere(tx, sqlEndOnDevice, b.Account, EndedReplaced, string(b.Device), string(b.Kind))
+	effects, err := s.replace(tx, b)
 	if err != nil {
 		return Issued{}, nil, err
-	}
-	if b.Instead != "" {
-		// Of this account alone: whoever shows a copy and a passkey of their own must not
-		// end the owner's session.
-		instead, err := s.endWhere(tx, sqlEndOne, b.Account, EndedReplaced, string(b.Instead))
-		if err != nil {
-			return Issued{}, nil, err
-		}
-		effects = append(effects, instead...)
 	}
 	life := s.life.Absolute
 	if b.Remember {
@@ -253,6 +261,39 @@ func (s *Service) Start(tx *store.Tx, b Begin) (Issued, []audit.Effect, error) {
 		return Issued{}, nil, err
 	}
 	return iss, append(effects, audit.Effect{Kind: "session", ID: string(ses.ID), Version: 1}), nil
+}
+
+// replace ends what the new session takes the place of: those of the same browser, and
+// the one that it begins instead of. One that had lapsed ends with what apps were given in
+// it, whether its owner came by the touch page or signed in anew: a copy of everything but
+// the device's key may have given it to them.
+func (s *Service) replace(tx *store.Tx, b Begin) ([]audit.Effect, error) {
+	rows, err := tx.Rows(sqlReplace, store.Micros(tx.Now), string(b.Account), EndedReplaced, EndedLapsed, string(b.Device), string(b.Kind), string(b.Instead))
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var effects []audit.Effect
+	var lapsed []string
+	for rows.Next() {
+		e, why := audit.Effect{Kind: "session"}, ""
+		if err := rows.Scan(&e.ID, &e.Version, &why); err != nil {
+			return nil, err
+		}
+		if effects = append(effects, e); why == EndedLapsed {
+			lapsed = append(lapsed, e.ID)
+		}
+		s.changed(tx, ID(e.ID))
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	for _, id := range lapsed {
+		if effects, err = s.andGrants(tx, effects, sqlEndGrantsIn, b.Account, EndedLapsed, id); err != nil {
+			return nil, err
+		}
+	}
+	return effects, nil
 }
 
 // proofLevel translates a touch into the words of RFC 8176 and our ACR ladder.

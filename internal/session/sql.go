@@ -77,11 +77,10 @@ const live = `account = $2 AND ended_at = 0 AND abs_exp > $1
 const ending = `UPDATE session_session SET ended_at = $1, ended_why = $3, version = version + 1 WHERE ` + live + ` `
 
 const (
-	sqlEndOne      = ending + `AND id = $4 RETURNING id, version`
-	sqlEndOthers   = ending + `AND id <> $4 RETURNING id, version`
-	sqlEndOnDevice = ending + `AND device = $4 AND kind = $5 RETURNING id, version`
-	sqlEndDevice   = ending + `AND device = $4 RETURNING id, version`
-	sqlEndOldest   = ending + `AND id IN (SELECT o.id FROM session_session o WHERE o.account = $2 AND o.ended_at = 0 AND o.abs_exp > $1
+	sqlEndOne    = ending + `AND id = $4 RETURNING id, version`
+	sqlEndOthers = ending + `AND id <> $4 RETURNING id, version`
+	sqlEndDevice = ending + `AND device = $4 RETURNING id, version`
+	sqlEndOldest = ending + `AND id IN (SELECT o.id FROM session_session o WHERE o.account = $2 AND o.ended_at = 0 AND o.abs_exp > $1
  ORDER BY o.created_at DESC, o.id DESC LIMIT 1000 OFFSET $4) RETURNING id, version`
 	sqlEndByKey = ending + `AND key_id = $4 AND id <> $5 RETURNING id, version`
 
@@ -91,6 +90,12 @@ const (
 	sqlMarkSuspect = `UPDATE session_session SET suspect_at = $1, version = version + 1 WHERE ` + live + `
  AND id = $3 AND family = $4 AND suspect_at = 0 RETURNING version`
 )
+
+// sqlReplace ends what a new session of $2 takes the place of. Of this account alone:
+// whoever shows a copy and a passkey of their own must not end the owner's session.
+const sqlReplace = `UPDATE session_session SET ended_at = $1, version = version + 1,
+ ended_why = CASE WHEN lapsed_at <> 0 OR id = $7 THEN $4 ELSE $3 END WHERE ` + live + `
+ AND (device = $5 AND kind = $6 OR id = $7) RETURNING id, version, ended_why`
 
 const (
 	sqlElevate = `UPDATE session_session SET family = $1, acr = $2, amr = $3, auth_time = $4, key_id = $5, jkt = $6, suspect_at = 0, lapsed_at = 0,

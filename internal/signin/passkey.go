@@ -3,10 +3,12 @@ package signin
 import (
 	"context"
 	"errors"
+	"strconv"
 
 	"keyward/internal/account"
 	"keyward/internal/audit"
 	"keyward/internal/device"
+	"keyward/internal/session"
 	"keyward/internal/store"
 )
 
@@ -55,6 +57,9 @@ func (s *Service) FinishSignIn(ctx context.Context, cause store.Cause, response 
 		p["key"] = as.KeyName()
 		if f.Instead.Account == acc.ID {
 			p["instead"] = "lapsed"
+		}
+		if n := session.EndedGrants(effects); n > 0 { // only a lapse takes apps along
+			p["instead"], p["apps"] = "lapsed_apps", strconv.Itoa(n)
 		}
 		if proof.CounterRegressed() {
 			// A signal, never a refusal by itself (WebAuthn L3 §7.2 step 22, §6.1.1):

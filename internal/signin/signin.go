@@ -99,14 +99,6 @@ func (f From) proved() string {
 	return f.JKT
 }
 
-// proved is the same for a request of a session: that of an app is held to its key.
-func proved(ses session.Session) string {
-	if ses.Kind != session.API {
-		return ""
-	}
-	return ses.JKT
-}
-
 // Entered is a finished sign-up or sign-in.
 type Entered struct {
 	session.Issued

@@ -29,6 +29,7 @@ type answer struct {
 	rpID        string
 	handle      []byte // whose passkey to use; nil: the newest
 	id          []byte // the credential id to claim; nil: the real one
+	unlisted    bool   // whatever allowCredentials says
 	flags       byte
 	counter     func(uint32) uint32
 	lies        bool // not a browser: claims any origin it likes
@@ -139,6 +140,9 @@ func (b *Browser) Get(options []byte, tricks ...Trick) ([]byte, error) {
 	a := b.answer("webauthn.get", o.Challenge, o.RPID, tricks)
 	if err := a.mayUse(o.RPID); err != nil {
 		return nil, err
+	}
+	if a.unlisted {
+		o.Allow = nil
 	}
 	p := a.keys.choose(o.RPID, a.handle, ids(o.Allow))
 	if p == nil {

@@ -155,6 +155,9 @@ func TrailingJSON(a *answer) {
 	a.body = func(b []byte) []byte { return append(b, ` {}`...) }
 }
 
+// Unlisted answers with a key that allowCredentials does not name.
+func Unlisted(a *answer) { a.unlisted = true }
+
 // CredentialID claims a credential id that another authenticator made. Without
 // attestation nothing in a registration is signed, so this looks perfect.
 func CredentialID(id []byte) Trick { return func(a *answer) { a.id = id } }

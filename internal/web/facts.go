@@ -37,7 +37,7 @@ func passkeyOf(k device.Key, here device.ID) Passkey {
 
 func sessionOf(x session.Session, of *visit, makers map[device.KeyID]device.Key) Session {
 	v := Session{
-		ID: string(x.ID), Here: x.ID == of.ses.ID, Agent: agentOf(x.Agent), Weak: x.ACR == session.ACRFallback, Bound: x.DeviceJKT != "",
+		ID: string(x.ID), Here: x.ID == of.ses.ID, Agent: agentOf(x.Agent), Weak: x.ACR == session.ACRFallback, Bound: x.BoundAt,
 		SignedIn: x.CreatedAt, LastSeen: x.LastSeen, Addr: x.Addr, Place: of.place(x.Addr),
 	}
 	switch {
@@ -64,7 +64,7 @@ func kindOf(u device.Device) DeviceKind {
 
 var whys = map[string]EndWhy{
 	session.EndedByOwner: EndedByYou, session.EndedSignOut: EndedSignOut, session.EndedNotMe: EndedNotYou,
-	session.EndedReplaced: EndedReplaced, session.EndedReuse: EndedReuse, session.EndedSnapshot: EndedStale,
+	session.EndedReplaced: EndedReplaced, session.EndedLapsed: EndedLapsed, session.EndedContested: EndedContested, session.EndedReuse: EndedReuse, session.EndedSnapshot: EndedStale,
 	session.EndedFreeze: EndedFreeze, session.EndedAll: EndedByYou, session.EndedDevice: EndedByYou,
 	session.EndedKey: EndedKey, session.EndedIdle: EndedIdle, session.EndedAbsolute: EndedAge,
 }

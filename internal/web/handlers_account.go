@@ -44,6 +44,13 @@ func (s *Server) home(v *visit) error {
 				view.Unanswered = append(view.Unanswered, d)
 			}
 		}
+		waiting, err := s.Confirm.Waiting(tx, v.ses.Account)
+		if err != nil {
+			return err
+		}
+		for _, i := range waiting {
+			view.Waiting = append(view.Waiting, Asked{ID: i.ID, Sum: i.Amount + " " + i.Asset})
+		}
 		return s.homeBotKeys(tx, v, view)
 	})
 	if err != nil {

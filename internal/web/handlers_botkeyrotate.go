@@ -74,7 +74,7 @@ func (s *Server) showBotKeyRotate(v *visit, status int, view *BotKeyRotate) erro
 			view.Stage, view.Passed = stageOf(r), r.Passed
 			return err
 		}
-		view.moving(v, k, m)
+		view.moving(v, k, m, s.BotKeys)
 		return nil
 	})
 	if err != nil {
@@ -86,7 +86,7 @@ func (s *Server) showBotKeyRotate(v *visit, status int, view *BotKeyRotate) erro
 }
 
 // moving fills in how far a rotation has come.
-func (view *BotKeyRotate) moving(v *visit, k apikey.Key, m apikey.Meter) {
+func (view *BotKeyRotate) moving(v *visit, k apikey.Key, m apikey.Meter, keys *apikey.Service) {
 	made, old := m.Versions[0], m.Versions[1]
 	view.Moving, view.New, view.Old, view.Latest = true, versionView(v, made), versionView(v, old), old.Ends
 	view.By = text("rotate.by.owner")
@@ -101,9 +101,9 @@ func (view *BotKeyRotate) moving(v *visit, k apikey.Key, m apikey.Meter) {
 		until = last
 	}
 	if until.After(old.Ends) {
-		view.KeepUntil, view.KeepMicros, view.KeepObject = until, store.Micros(until), apikey.KeepAct(k, old.Version, until).Object
+		view.KeepUntil, view.KeepMicros, view.KeepObject = until, store.Micros(until), keys.For(apikey.KeepAct(k, old.Version, until), k.Scopes).Object
 	}
-	view.UndoObject = apikey.UndoAct(k, []apikey.Version{made.Version, old.Version}).Object
+	view.UndoObject = keys.For(apikey.UndoAct(k, []apikey.Version{made.Version, old.Version}), k.Scopes).Object
 }
 
 func versionView(v *visit, m apikey.Metered) BotKeyVersion {

@@ -96,7 +96,7 @@ func (s *Server) refusedOf(tx *store.Tx, v *visit, k apikey.Key, b *BotKey) erro
 		if line.CanAdd {
 			e := k.Edit()
 			e.Allow = append(slices.Clone(e.Allow), netip.PrefixFrom(at.Unmap(), at.Unmap().BitLen()))
-			line.Object = k.ChangeAct(e).Object
+			line.Object = s.BotKeys.For(k.ChangeAct(e), k.Scopes).Object
 		}
 		b.Refused = append(b.Refused, line)
 	}
@@ -198,6 +198,7 @@ func (s *Server) botKey(tx *store.Tx, v *visit) (apikey.Key, BotKey, error) {
 		return apikey.Key{}, BotKey{}, err
 	}
 	b := botKeyOf(v, k, names)
+	b.Object = s.BotKeys.For(device.Act{Object: b.ID}, k.Scopes).Object
 	subs, err := s.subNames(tx, v.ses.Account)
 	if err != nil {
 		return apikey.Key{}, BotKey{}, err

@@ -142,10 +142,13 @@ func (s *Server) showDevice(w http.ResponseWriter, r *http.Request) {
 
 // dropStaleBound takes a bound cookie away that is not accepted, after a change of network
 // for instance: a browser that has one would not show its key, and the refresh that follows
-// would be refused. The answer goes to whoever presented it and touches nobody else's.
+// would be refused. The answer goes to whoever presented it and touches nobody else's. One
+// that overtakes it, with a new cookie, loses that one too: the browser then shows its key
+// once more, which costs one of six signatures.
 func (s *Server) dropStaleBound(w http.ResponseWriter, r *http.Request) {
 	cookie, there := edge.BoundCookie.Read(r)
-	if there && !s.Sessions.BoundLives(cookie, edge.CauseFrom(r.Context()).Addr) {
+	refresh, _ := edge.RefreshCookie.Read(r)
+	if there && !s.Sessions.BoundLives(r.Context(), cookie, refresh, edge.CauseFrom(r.Context()).Addr) {
 		edge.BoundCookie.Clear(w)
 	}
 }

@@ -169,7 +169,7 @@ func TestASignInOffersABrowserToBindItsSession(t *testing.T) {
 		if !strings.Contains(set, "; Max-Age=600;") {
 			t.Errorf("set is %s", set)
 		}
-		b.f.wants(b.send("GET", "/devices", "", 200), 200, "Bound to this browser by the device’s own key")
+		b.f.wants(b.send("GET", "/devices", "", 200), 200, "Bound to this browser by the device’s own key since <time")
 		if got := w.Events(b.p.Account); strings.Count(got, "session.bound") != 1 {
 			t.Errorf("the log says %q", got)
 		}
@@ -282,7 +282,7 @@ func TestWithoutTheDeviceKeyThereIsATouch(t *testing.T) {
 		if res.Header().Get("Secure-Session-Registration") != "" {
 			t.Error("a browser that failed at it is invited again")
 		}
-		if why := b.ended(b.session); why != session.EndedReplaced {
+		if why := b.ended(b.session); why != session.EndedLapsed {
 			t.Errorf("the session that lapsed: %q", why)
 		}
 		b.f.wants(b.send("GET", "/activity", "", 200), 200, "had not shown its device’s own key", "was used without its device’s own key")
@@ -302,7 +302,7 @@ func TestTheTouchEndsTheSessionThatLapsed(t *testing.T) {
 		delete(b.jar, bc)
 		delete(b.jar, "__Host-kw_device")
 		b.passkey("/session/touch", 200, b.p)
-		if why := b.ended(b.session); why != session.EndedReplaced {
+		if why := b.ended(b.session); why != session.EndedLapsed {
 			t.Errorf("the session that lapsed: %q", why)
 		}
 	})

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"keyward/internal/confirm"
+	"keyward/internal/device"
 	"keyward/internal/edge"
 	"keyward/internal/session"
 	"keyward/internal/store"
@@ -86,6 +87,8 @@ func (c *Confirm) cannot(err error) error {
 		c.Weak = true
 	case errors.Is(err, confirm.ErrHeld), errors.Is(err, confirm.ErrFrozen), errors.Is(err, confirm.ErrRestricted):
 		c.Stopped, c.StoppedTill = true, at
+	case errors.Is(err, device.ErrTooNew):
+		c.TooNew = at
 	default:
 		return err
 	}

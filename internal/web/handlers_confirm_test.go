@@ -11,6 +11,7 @@ import (
 
 	"keyward/executor"
 	"keyward/internal/confirm"
+	"keyward/internal/oauth"
 	"keyward/internal/session"
 	"keyward/internal/signin/signintest"
 	"keyward/internal/store"
@@ -23,9 +24,9 @@ func moneyFront(t *testing.T, w *signintest.World) front {
 	t.Helper()
 	return newFront(t, w, func(s *Server) {
 		var err error
-		s.Confirm, err = confirm.New(confirm.Parts{
-			DB: w.DB, Ring: w.Ring, Log: w.Log, Accounts: w.Accounts, Devices: w.Devices, Sessions: w.Sessions, Mint: session.NewMint(w.Ring, signintest.Origin, w.DB.Now),
-		}, confirm.Settings{})
+		mint := session.NewMint(w.Ring, signintest.Origin, w.DB.Now)
+		s.OAuth = oauth.New(oauth.Parts{DB: w.DB, Log: w.Log, Accounts: w.Accounts, Sessions: w.Sessions, SignIn: w.SignIn, Mint: mint, Access: 5 * time.Minute})
+		s.Confirm, err = confirm.New(confirm.Parts{DB: w.DB, Ring: w.Ring, Log: w.Log, Accounts: w.Accounts, Devices: w.Devices, Sessions: w.Sessions, Mint: mint}, confirm.Settings{})
 		w.Must(err)
 	})
 }
@@ -82,6 +83,7 @@ func TestTheConfirmPage(t *testing.T) {
 		if got := open(phone).send("GET", "/confirm", nil); got.Code != 303 || got.Header().Get("Location") != path {
 			t.Errorf("the short address: %d to %q", got.Code, got.Header().Get("Location"))
 		}
+		f.wants(open(phone).send("GET", "/", nil), 200, "A withdrawal of 0.25 BTC waits for you", `href="`+path+`"`)
 		f.wants(open(phone).send("POST", path, nil), 200, "Approve with passkey")
 		f.wants(open(phone).send("GET", path+"/state", nil), 200, `"pending"`)
 		stranger := w.Person()

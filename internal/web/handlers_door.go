@@ -105,7 +105,7 @@ func (s *Server) signInPage(w http.ResponseWriter, r *http.Request) {
 
 func signInNote(n string) SignInNote {
 	switch n := SignInNote(n); n {
-	case NoteSignedOut, NoteEnded, NoteWelcome, NoteNeedsScript:
+	case NoteSignedOut, NoteRetired, NoteEnded, NoteWelcome, NoteNeedsScript:
 		return n
 	}
 	return ""

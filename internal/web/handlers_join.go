@@ -318,7 +318,10 @@ func (s *Server) fillChange(v *visit, view *ChangePhone, c contain.Handover, h h
 	for _, n := range c.New {
 		view.New = append(view.New, NewPasskey{Name: n.Key.Name, On: Agent{n.On.Browser, n.On.Platform}, Here: n.On.ID != "" && n.On.ID == v.ses.Device, Tested: n.Tested})
 	}
-	view.Tested = c.Tested()
+	view.Tested, view.Until = c.Tested(), c.Until
+	for _, k := range c.With {
+		view.With = append(view.With, k.Name)
+	}
 }
 
 func (s *Server) deviceRetire(v *visit) error {
@@ -332,7 +335,7 @@ func (s *Server) deviceRetire(v *visit) error {
 	}
 	if im.Self {
 		s.drop(v.w)
-		v.done("/signin?note=signed-out")
+		v.done("/signin?note=retired")
 		return nil
 	}
 	s.leaveReceipt(v.w, receiptOf(DidRetireDevice, im.Device.Name, e))

@@ -233,7 +233,7 @@ func TestACodeIsForTheBrowsersKeyAlone(t *testing.T) {
 			return []string{"DPoP", d.proof(d.key), "Content-Type", "text/plain"}
 		}, status: 415, code: "unsupported_media_type"},
 		{name: "a browser without a key, with its cookie alone", unbound: true, status: 403, code: "step_up_required"},
-		{name: "a browser without a key, after a touch for it", unbound: true, before: func(d *desk) { d.p.Touch(device.ActApp, string(d.app.ID)) }, status: 200},
+		{name: "a browser without a key, after a touch for it", unbound: true, before: func(d *desk) { d.p.Touch(device.ActApp, string(d.app.ID)+" look") }, status: 200},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			d := newDesk(t, !row.unbound)
@@ -254,7 +254,7 @@ func TestACodeIsForTheBrowsersKeyAlone(t *testing.T) {
 				if n := d.w.Count("oauth_code"); n != made {
 					t.Error("a refusal left a code")
 				}
-				if row.unbound && to != "/stepup?act=app.authorize&object="+string(d.app.ID) {
+				if row.unbound && to != "/stepup?act=app.authorize&object="+string(d.app.ID)+"+look" {
 					t.Errorf("the touch is given at %q", to)
 				}
 				return

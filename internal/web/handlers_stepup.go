@@ -30,6 +30,11 @@ func (s *Server) stepUpView(v *visit, kind, object, to string, noScript bool) er
 		view.Cancel = "/" // its page asks by itself, and would lead straight back here
 	}
 	err = s.DB.View(v.r.Context(), func(tx *store.Tx) error {
+		o, err := s.SignIn.Offer(tx, v.ses, act)
+		if err != nil {
+			return err
+		}
+		view.offers(o)
 		switch act.Kind {
 		case device.ActKeysRemove:
 			k, err := s.Devices.Key(tx, v.ses.Account, device.KeyID(act.Object))
@@ -62,6 +67,21 @@ func (s *Server) stepUpView(v *visit, kind, object, to string, noScript bool) er
 	return nil
 }
 
+// offers says which passkeys may, where it is not every one: a browser shows them in a
+// window of the system, and people should know before why one of theirs is not in it.
+func (view *StepUp) offers(o device.Offer) {
+	if !o.Narrow {
+		return
+	}
+	view.NewTil, view.Hard, view.None = o.Until, o.Hard, o.Refusal != nil
+	for _, k := range o.Keys {
+		view.With = append(view.With, k.Name)
+	}
+	for _, k := range o.Others {
+		view.OnApp = append(view.OnApp, k.Name)
+	}
+}
+
 func (s *Server) stepUpPage(v *visit) error {
 	q := v.r.URL.Query()
 	return s.stepUpView(v, q.Get("act"), q.Get("object"), q.Get("to"), false)
@@ -69,7 +89,7 @@ func (s *Server) stepUpPage(v *visit) error {
 
 func (s *Server) stepUpNoScript(v *visit) error {
 	act, err1 := field(v.r, "act", 64)
-	object, err2 := field(v.r, "object", 172)
+	object, err2 := field(v.r, "object", 184)
 	to, err3 := field(v.r, "to", 512)
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return err
@@ -128,6 +148,6 @@ func (s *Server) stepUpFinish(v *visit) error {
 // touched tells a page that the touch its form needs was given already, so that
 // the form is a plain one. An error only means that the person is asked again.
 func (s *Server) touched(tx *store.Tx, v *visit, act device.Act) bool {
-	kept, err := s.Devices.Kept(tx, string(v.ses.ID), v.ses.Account, act)
+	kept, err := s.Devices.Kept(tx, v.ses.By(), act)
 	return err == nil && kept
 }

@@ -147,7 +147,7 @@ func (s *Server) Routes(mux *http.ServeMux, e *edge.Edge) {
 
 	open("GET /mail/verify", s.verifyPage)
 	open("POST /mail/verify", s.verify)
-	in("POST /mail/verify/send", s.verifySend)
+	in("POST /contacts/verify", s.verifySend)
 
 	open("GET /oauth/authorize", s.authorizePage)
 	open("POST /oauth/authorize", s.authorizeByPost)

@@ -160,6 +160,10 @@ func (s *Server) Problem(w http.ResponseWriter, r *http.Request, p edge.Problem)
 		v.Until, _ = time.Parse(time.RFC3339, until)
 		v.Because, _ = p.Extension["because"].(string)
 		v.Next = []NextStep{NextHome, NextHelp}
+	case "key_too_new", "key_grade_low":
+		until, _ := p.Extension["until"].(string)
+		v.Until, _ = time.Parse(time.RFC3339, until)
+		v.Next = []NextStep{NextHome, NextHelp}
 	case "account_frozen":
 		v.Next = []NextStep{NextSignIn, NextHelp}
 	default:

@@ -8,7 +8,7 @@ import (
 // Home is the security home: what needs the person first, what is done below it, and doors to the rest.
 //
 //	GET  /
-//	POST /mail/verify/send  ()
+//	POST /contacts/verify  ()
 //	Links: /passkeys, /passkeys/add, /devices, /keys, /apps, /codes, /codes/new, /activity, /freeze, /lost-phone, /official
 type Home struct {
 	Base
@@ -18,6 +18,7 @@ type Home struct {
 	Sessions      int
 	NewestDevice  time.Time // first seen
 	Unanswered    []Device  // waiting for "was this you?"
+	Waiting       []Asked   // withdrawals that wait for a yes, the oldest first
 	CodesLeft     int
 	CodesMade     time.Time // zero: none were ever made
 	CodesChecked  time.Time // zero: none was typed back
@@ -35,6 +36,9 @@ type Home struct {
 }
 
 func (*Home) page() (string, string) { return "home", "home" }
+
+// Asked is a withdrawal that waits. Where it goes stands on its own page, in full.
+type Asked struct{ ID, Sum string }
 
 // Passkeys lists the passkeys.
 //
@@ -176,8 +180,8 @@ type Session struct {
 	Here     bool
 	Agent    Agent
 	How      How
-	Bound    bool // by its browser, to a key of the device
-	Weak     bool // a recovery code: may look, cannot change anything
+	Bound    time.Time // when its browser bound it to a key of the device; zero is not
+	Weak     bool      // a recovery code: may look, cannot change anything
 	SignedIn time.Time
 	LastSeen time.Time
 	Addr     string
@@ -208,17 +212,19 @@ type Ended struct {
 type EndWhy string
 
 const (
-	EndedSignOut  EndWhy = "sign-out"
-	EndedByYou    EndWhy = "you"     // from another device
-	EndedNotYou   EndWhy = "not-you" // "this was not me"
-	EndedIdle     EndWhy = "idle"
-	EndedAge      EndWhy = "age"
-	EndedReplaced EndWhy = "replaced" // signed in again in the same browser
-	EndedKey      EndWhy = "key"      // its passkey was removed
-	EndedFreeze   EndWhy = "freeze"
-	EndedReuse    EndWhy = "reuse" // a spent refresh token came back
-	EndedStale    EndWhy = "stale" // an old copy of the browser profile
-	EndedByUs     EndWhy = "us"
+	EndedSignOut   EndWhy = "sign-out"
+	EndedByYou     EndWhy = "you"     // from another device
+	EndedNotYou    EndWhy = "not-you" // "this was not me"
+	EndedIdle      EndWhy = "idle"
+	EndedAge       EndWhy = "age"
+	EndedReplaced  EndWhy = "replaced" // signed in again in the same browser
+	EndedKey       EndWhy = "key"      // its passkey was removed
+	EndedFreeze    EndWhy = "freeze"
+	EndedLapsed    EndWhy = "lapsed"    // its device's key was not shown
+	EndedContested EndWhy = "contested" // two browsers had a key for it
+	EndedReuse     EndWhy = "reuse"     // a spent refresh token came back
+	EndedStale     EndWhy = "stale"     // an old copy of the browser profile
+	EndedByUs      EndWhy = "us"
 )
 
 // WeekDay is one day of the timeline; no marks is "No sign-in".

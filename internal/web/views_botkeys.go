@@ -22,6 +22,7 @@ func (*BotKeys) page() (string, string) { return "botkeys", "botkeys" }
 // BotKey is a key as its owner knows it. Nothing secret is in it.
 type BotKey struct {
 	ID        string
+	Object    string // of the touch for unlocking, waking and releasing it; "": its id
 	Version   int64
 	Purpose   string // in its owner's words
 	Sub       string // sub-account, as its owner calls it; "" is the account itself

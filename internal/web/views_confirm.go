@@ -34,6 +34,7 @@ type Confirm struct {
 	Weak        bool // came in by a code
 	Stopped     bool // frozen, restricted or held
 	StoppedTill time.Time
+	TooNew      time.Time // every passkey that this browser may have is too new, until then
 	NeedsScript bool
 }
 

@@ -33,6 +33,7 @@ var confirmFixtures = []fixture{
 		})
 	}},
 	{"confirm-weak", func(c string) View { return confirmOf(c, "pending", func(v *Confirm) { v.Weak = true }) }},
+	{"confirm-new", func(c string) View { return confirmOf(c, "pending", func(v *Confirm) { v.TooNew = at(13, 9, 41) }) }},
 	{"confirm-held", func(c string) View {
 		return confirmOf(c, "pending", func(v *Confirm) { v.Stopped, v.StoppedTill = true, at(13, 9, 0) })
 	}},

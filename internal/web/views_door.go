@@ -29,6 +29,7 @@ type SignInNote string
 
 const (
 	NoteSignedOut   SignInNote = "signed-out"
+	NoteRetired     SignInNote = "retired"      // this device was retired, on itself, after a change to another one
 	NoteEnded       SignInNote = "ended"        // the session ended: sign in, and you are back where you were
 	NoteNeedsScript SignInNote = "needs-script" // the form was sent without script
 	NoteWelcome     SignInNote = "welcome"      // the account exists already: after sign-up with a known mail link
@@ -152,6 +153,12 @@ type StepUp struct {
 	SignedIn    time.Time // when this session began
 	NeedsScript bool
 	DemoPasskey bool // POST /demo/touch (act, object, to): the demo persona's software passkey
+
+	With   []string  // the passkeys that may, where not every one that this browser may have does
+	NewTil time.Time // another one is too new until then
+	Hard   bool      // the exchange asks for one that cannot leave its device
+	None   bool      // none of them may, so no button
+	OnApp  []string  // may too, in the app on a phone
 }
 
 func (*StepUp) page() (string, string) { return "stepup", "" }
@@ -198,7 +205,7 @@ func (*Leave) page() (string, string) { return "leave", "" }
 //
 //	GET  /mail/verify?t=
 //	POST /mail/verify       (t)  renders it with what came of it
-//	POST /mail/verify/send  ()   signed in: sends the mail again, 303 / with a receipt
+//	POST /contacts/verify  ()   signed in: sends the mail again, 303 / with a receipt
 type VerifyMail struct {
 	Base
 	State LinkState

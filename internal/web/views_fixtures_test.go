@@ -44,7 +44,7 @@ var (
 	stranger = Device{ID: "dev_01jp2c4e6g8j0m2p4r6t8w0y2a", Agent: firefox, NeedsAnswer: true, FirstSeen: at(7, 3, 20), LastSeen: at(7, 3, 44),
 		Sessions: []Session{{ID: "ses_01jp2c4e6g8j0m2p4r6t8w0y2b", Agent: firefox, How: ByCode, Weak: true, SignedIn: at(7, 3, 20), LastSeen: at(7, 3, 44), Addr: "198.51.100.9", Place: "Lyon, France"}}}
 	here = Device{ID: "dev_01jp5b0a3v8qk2m9x7c4d6e1f1", Agent: chrome, Kind: Desktop, Here: true, FirstSeen: at(1, 9, 0), LastSeen: at(12, 14, 7), Remembered: time.Date(2026, 4, 11, 14, 2, 0, 0, seoul),
-		Sessions: []Session{{ID: "ses_01jp5b0a3v8qk2m9x7c4d6e1f2", Here: true, Bound: true, Agent: chrome, How: ByNearby, SignedIn: at(12, 14, 2), LastSeen: at(12, 14, 7), Addr: "203.0.113.7"}}}
+		Sessions: []Session{{ID: "ses_01jp5b0a3v8qk2m9x7c4d6e1f2", Here: true, Bound: at(12, 14, 2), Agent: chrome, How: ByNearby, SignedIn: at(12, 14, 2), LastSeen: at(12, 14, 7), Addr: "203.0.113.7"}}}
 	phone = Device{ID: "dev_01jp5b0a3v8qk2m9x7c4d6e1f3", Name: "Galaxy S26", Agent: Agent{"Samsung Internet", "Android 16"}, Kind: Phone, FirstSeen: at(3, 10, 0), LastSeen: at(12, 12, 3), Passkeys: []string{"Galaxy S26"}, OnlyPasskey: true,
 		Sessions: []Session{
 			{ID: "ses_01jp5b0a3v8qk2m9x7c4d6e1f4", Agent: Agent{"Samsung Internet", "Android 16"}, How: ByPasskey, SignedIn: at(9, 20, 11), LastSeen: at(12, 12, 3), Addr: "2001:db8:40::7"},
@@ -82,6 +82,9 @@ var fixtures = slices.Concat(botKeyFixtures, subFixtures, leakFixtures, joinFixt
 	{"signin-demo", func(c string) View {
 		return &SignIn{Base: with(out(c, "/signin"), func(b *Base) { b.Demo, b.Host, b.Domain = true, "localhost:7480", "" }), Note: NoteSignedOut, To: "/devices?x=1", DemoPasskey: true, SessionFor: 12 * time.Hour, RememberFor: 30 * 24 * time.Hour}
 	}},
+	{"signin-retired", func(c string) View {
+		return &SignIn{Base: out(c, "/signin?note=retired"), Note: NoteRetired, SessionFor: 24 * time.Hour, RememberFor: 30 * 24 * time.Hour}
+	}},
 	{"signin-ended", func(c string) View {
 		return &SignIn{Base: out(c, "/signin"), Note: NoteEnded, To: "/passkeys", SessionFor: 12 * time.Hour, RememberFor: 30 * 24 * time.Hour}
 	}},
@@ -114,6 +117,9 @@ var fixtures = slices.Concat(botKeyFixtures, subFixtures, leakFixtures, joinFixt
 	}},
 	{"home-good", func(c string) View {
 		return &Home{Base: in(c, "/"), Changed: at(9, 8, 12), Passkeys: []Passkey{galaxy, stick}, Devices: 1, Sessions: 1, CodesLeft: 10, CodesMade: at(3, 10, 20), CodesChecked: at(4, 9, 0), MailVerified: true}
+	}},
+	{"home-asked", func(c string) View {
+		return &Home{Base: in(c, "/"), Changed: at(9, 8, 12), Passkeys: []Passkey{galaxy, stick}, Devices: 2, Sessions: 2, CodesLeft: 10, CodesMade: at(3, 10, 20), CodesChecked: at(4, 9, 0), MailVerified: true, Waiting: []Asked{{ID: "int_01jp5b0a3v8qk2m9x7c4d6e1f8", Sum: "0.25 BTC"}}}
 	}},
 	{"home-new", func(c string) View {
 		return &Home{Base: in(c, "/"), Passkeys: []Passkey{galaxy}, Devices: 2, Sessions: 2, Unanswered: []Device{stranger}, Apps: 1, AppNames: "Portfolio View", BotKeys: 1, BotKeyNames: "Old market maker", BotKeySuspect: "Old market maker", AppSuspect: "Portfolio View", Events: 1}
@@ -180,6 +186,18 @@ var fixtures = slices.Concat(botKeyFixtures, subFixtures, leakFixtures, joinFixt
 	}},
 	{"stepup", func(c string) View {
 		return &StepUp{Base: in(c, "/stepup?act=keys.remove"), Act: "keys.remove", Object: shared.ID, Name: shared.Name, To: "/passkeys/" + shared.ID + "/remove", Cancel: "/passkeys", Lasts: 5 * time.Minute, Asked: chrome, SignedIn: at(12, 14, 2)}
+	}},
+	{"stepup-narrow", func(c string) View {
+		return &StepUp{Base: in(c, "/stepup?act=codes.new"), Act: "codes.new", Lasts: 5 * time.Minute, Asked: chrome, SignedIn: at(12, 14, 2), With: []string{"YubiKey 5", "MacBook"}, NewTil: at(13, 9, 41), Hard: true}
+	}},
+	{"stepup-new", func(c string) View {
+		return &StepUp{Base: in(c, "/stepup?act=freeze.lift"), Act: "freeze.lift", Lasts: 5 * time.Minute, Asked: chrome, SignedIn: at(12, 14, 2), None: true, NewTil: at(13, 9, 41), OnApp: []string{"Galaxy S26"}}
+	}},
+	{"stepup-hard", func(c string) View {
+		return &StepUp{Base: in(c, "/stepup?act=botkeys.unlock"), Act: "botkeys.unlock", Object: "kwk_1", Name: "Grid trading, BTC and ETH", Lasts: 5 * time.Minute, Asked: chrome, SignedIn: at(12, 14, 2), None: true, Hard: true}
+	}},
+	{"error-too-new", func(c string) View {
+		return &ErrorPage{Base: in(c, "/codes/new"), Status: 403, Code: "key_too_new", Title: "This passkey is too new for that", Detail: "For a day after it was added, a passkey has no power over what is older than it.", Until: at(13, 9, 41), Next: []NextStep{NextHome, NextHelp}}
 	}},
 	{"renew", func(c string) View { return &Renew{Base: out(c, "/session/renew?to=%2Fdevices"), To: "/devices"} }},
 	{"leave", func(c string) View {

@@ -38,6 +38,10 @@ const fewCodes = 3
 // Checks lists the checkup, what needs the person first.
 func (v *Home) Checks() []Check {
 	var needs, done []Check
+	for _, a := range v.Waiting { // for seconds only, so before anything else
+		needs = append(needs, Check{Icon: "ask", Href: "/confirm/" + a.ID,
+			Fact: text("home.confirm", "sum", a.Sum), Why: text("home.confirm.why"), Do: text("home.confirm.do")})
+	}
 	for _, d := range v.Unanswered {
 		needs = append(needs, Check{Icon: "ask", Href: "/devices",
 			Fact: text("devices.is-this-you", "name", d.label(v.Lang)),
@@ -81,7 +85,7 @@ func (v *Home) Checks() []Check {
 			Fact: text("home.codes.left", "n", v.CodesLeft), Why: text("home.codes.why", "time", v.CodesChecked), Do: text("home.codes.do")})
 	}
 	if !v.MailVerified {
-		needs = append(needs, Check{Icon: "mail", Post: "/mail/verify/send",
+		needs = append(needs, Check{Icon: "mail", Post: "/contacts/verify",
 			Fact: text("home.mail.confirm"), Why: text("home.mail.confirm.why"), Do: text("home.mail.confirm.do")})
 	} else {
 		done = append(done, Check{Icon: "tick",

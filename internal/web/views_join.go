@@ -77,6 +77,9 @@ type ChangePhone struct {
 	New      []NewPasskey
 	Tested   bool
 	Touched  bool
+
+	Until time.Time // this session's passkey is too new to retire it before then
+	With  []string  // the passkeys that may now
 }
 
 // NewPasskey may be that of the new device.

@@ -65,6 +65,10 @@ var joinFixtures = []fixture{
 	{"change-retire", func(c string) View {
 		return &ChangePhone{Base: in(c, "/devices/change?old="+phone.ID), Old: &phone, Stays: []string{"Galaxy S26"}, Sessions: phone.Sessions[:1], New: []NewPasskey{{Name: "Pixel 12", On: Agent{"Chrome", "Android 16"}, Tested: true}}, Tested: true}
 	}},
+	{"change-wait", func(c string) View {
+		return &ChangePhone{Base: in(c, "/devices/change?old="+phone.ID), Old: &phone, Stays: []string{"Galaxy S26"}, Sessions: phone.Sessions[:1], New: []NewPasskey{{Name: "Pixel 12", On: Agent{"Chrome", "Android 16"}, Here: true, Tested: true}}, Tested: true,
+			Until: at(13, 9, 41), With: []string{"Galaxy S26", "YubiKey 5"}}
+	}},
 	{"change-self", func(c string) View {
 		return &ChangePhone{Base: in(c, "/devices/change?old="+here.ID), Old: &here, Tested: true, Touched: true, New: []NewPasskey{{Name: "Galaxy S26", Tested: true}}}
 	}},

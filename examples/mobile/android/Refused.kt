@@ -66,6 +66,8 @@ class Refused(
             "session_ended" to Then.SIGN_IN,
             "not_signed_in" to Then.SIGN_IN,
             "step_up_required" to Then.TOUCH,
+            "key_too_new" to Then.SHOW,
+            "key_grade_low" to Then.SHOW,
             "passkey_not_accepted" to Then.NOT_ACCEPTED,
             "key_unknown" to Then.REMOVED,
             "challenge_expired" to Then.BEGIN_AGAIN,

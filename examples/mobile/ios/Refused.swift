@@ -24,6 +24,7 @@ struct Refused: Error {
         "refresh_superseded": .readStore,
         "refresh_invalid": .signIn, "refresh_reused": .signIn, "refresh_wrong_key": .signIn, "session_ended": .signIn, "not_signed_in": .signIn,
         "step_up_required": .touch,
+        "key_too_new": .show, "key_grade_low": .show,
         "passkey_not_accepted": .notAccepted,
         "key_unknown": .removed,
         "challenge_expired": .beginAgain, "challenge_spent": .beginAgain,

@@ -104,10 +104,16 @@ var Maker = softkey.NewMaker()
 // Each tells one story on every database, with a clock of its own.
 func Each(t *testing.T, story func(t *testing.T, w *World)) {
 	t.Helper()
+	EachDemanding(t, device.Least{}, story)
+}
+
+// EachDemanding is Each where an operator demands more of keys.
+func EachDemanding(t *testing.T, least device.Least, story func(t *testing.T, w *World)) {
+	t.Helper()
 	logged := new(Logged)
 	clock := NewClock()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
-		w := New(t, db, clock)
+		w := process(t, db, keyringtest.Open(t, keyringtest.KEK(t), db, db.Now), clock, least)
 		w.Logged = logged
 		story(t, w)
 	}, storetest.WithNow(func() time.Time { return clock.Now() }), func(o *store.Options) { o.Logger = logged.Logger() })
@@ -123,10 +129,15 @@ func New(t testing.TB, db *store.DB, clock *Clock) *World {
 // Process is one more process over the same database and keys.
 func Process(t testing.TB, db *store.DB, ring *keyring.Ring, clock *Clock) *World {
 	t.Helper()
+	return process(t, db, ring, clock, device.Least{})
+}
+
+func process(t testing.TB, db *store.DB, ring *keyring.Ring, clock *Clock, least device.Least) *World {
+	t.Helper()
 	w := &World{T: t, Clock: clock, DB: db, Ring: ring, Log: audit.New(ring), Logged: new(Logged)}
 	w.Accounts = account.New(w.Log, ring)
 	var err error
-	w.Devices, err = device.New(device.Config{RPID: "example.com", RPName: "Example", Origins: []string{Origin}, Now: db.Now, AndroidRoots: []*x509.Certificate{Maker.Root}}, ring, w.Log)
+	w.Devices, err = device.New(device.Config{RPID: "example.com", RPName: "Example", Origins: []string{Origin}, Now: db.Now, AndroidRoots: []*x509.Certificate{Maker.Root}, Least: least}, ring, w.Log)
 	w.Must(err)
 	w.Watch = audit.NewWatch(db, w.Log, "test", db.Now)
 	w.Watch.OfflineFor = session.DefaultLifetimes().Access

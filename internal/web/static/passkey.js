@@ -157,7 +157,18 @@ async function touched(form, run) {
   }
 }
 
+/** Which passkeys may is said on the page of the act, with the time from which this one may too. */
 async function touch(form, to = '') {
+  try {
+    return await give(form, to);
+  } catch (error) {
+    if (error.code !== 'key_too_new' && error.code !== 'key_grade_low' || form.dataset.ceremony === 'step-up') throw error;
+    go(`/stepup?act=${encodeURIComponent(form.dataset.act)}&object=${encodeURIComponent(form.dataset.object ?? '')}&to=${encodeURIComponent(location.pathname + location.search)}`);
+    return new Promise(() => {}); // the page is leaving
+  }
+}
+
+async function give(form, to) {
   const purpose = { act: form.dataset.act, object: form.dataset.object ?? '' };
   const begun = await post('/stepup/begin', purpose);
   const credential = await navigator.credentials.get({ publicKey: requestOptions(begun) });
