@@ -177,7 +177,7 @@ func (c *core) owner(ctx context.Context, origin, jwks string) (*owner, error) {
 	}
 	o.money, err = confirm.New(confirm.Parts{
 		DB: c.db, Ring: c.ring, Log: c.log, Accounts: c.accounts, Devices: c.devices, Sessions: c.sessions, Mint: session.NewMint(c.ring, origin, c.db.Now),
-	}, confirm.Settings{Limits: map[string]confirm.Limit{"BTC": {Small: big.NewRat(1, 1)}}})
+	}, confirm.Settings{Limits: map[string]confirm.Limit{"BTC": {Small: big.NewRat(1_000_000, 1)}}})
 	if err != nil {
 		return nil, err
 	}

@@ -54,8 +54,9 @@ func (w Withdrawal) Check() error {
 		return &FieldError{"max_fee", "is a decimal number with one spelling, such as 0.0001"}
 	case !word(w.Address, maxAddress):
 		return &FieldError{"address", "is at most 200 ASCII characters without blanks"}
-	case len(w.Memo) > maxMemo || !utf8.ValidString(w.Memo) || strings.ContainsFunc(w.Memo, hidden) || strings.TrimSpace(w.Memo) != w.Memo:
-		return &FieldError{"memo", "is at most 200 bytes of characters that can be seen"}
+	case len(w.Memo) > maxMemo || !utf8.ValidString(w.Memo) || strings.ContainsFunc(w.Memo, hidden) || strings.TrimSpace(w.Memo) != w.Memo ||
+		strings.Contains(w.Memo, "  ") || piled(w.Memo):
+		return &FieldError{"memo", "is at most 200 bytes of characters that can be seen, with single blanks between words"}
 	}
 	return nil
 }
@@ -72,9 +73,27 @@ func word(s string, most int) bool {
 	return s != "" && len(s) <= most && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
-// hidden: characters that change how others are read, or cannot be seen (Unicode TR 36 §3).
+// hidden: characters that change how others are read, or cannot be seen (Unicode TR 36 §3). Selectors of variants and
+// fillers are letters and marks to IsPrint, and draw nothing.
 func hidden(r rune) bool {
-	return !unicode.IsPrint(r) || strings.ContainsRune("\u034f\u115f\u1160\u3164\uffa0\u2800", r)
+	return !unicode.IsPrint(r) || r == '\u2800' || unicode.In(r, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point)
+}
+
+// piled: marks without a letter below them, or more on one letter than any language writes, paint over what stands
+// above and below: over the address.
+func piled(s string) bool {
+	marks := maxMarks
+	for _, r := range s {
+		switch {
+		case !unicode.In(r, unicode.Mn, unicode.Me):
+			marks = 0
+		case marks == maxMarks:
+			return true
+		default:
+			marks++
+		}
+	}
+	return false
 }
 
 // decimal: digits with at most one point between, no sign, no exponent, no zero in front.

@@ -19,6 +19,7 @@ const (
 	maxNetwork = 40
 	maxAddress = 200
 	maxMemo    = 200 // bytes
+	maxMarks   = 4   // on one letter of a memo
 	maxDecimal = 40
 	maxID      = 64
 

@@ -192,7 +192,8 @@ func details(raw json.RawMessage, w Withdrawal) bool {
 		}
 	}
 	for name, value := range fields {
-		if got, _ := m.text(name); got != value { // an empty one may be left out
+		got, isText := m.text(name)
+		if _, there := m[name]; there && !isText || got != value { // an empty one may be left out, and is never a number
 			return false
 		}
 	}

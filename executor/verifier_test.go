@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
@@ -158,6 +159,12 @@ func writeVectors(t *testing.T, path string) {
 			d := map[string]string{"type": "keyward_withdrawal"}
 			m.claims["authorization_details"] = []map[string]string{d, d}
 		}},
+		{"details with a number", "ES256", "different", func(m *made) {
+			m.claims["authorization_details"] = []map[string]any{{"type": "keyward_withdrawal", "asset": "BTC", "network": "bitcoin", "amount": 0.25, "max_fee": "0.0001", "address": wanted.Address, "memo": wanted.Memo}}
+		}},
+		{"a memo with a letter that draws nothing", "ES256", "proof", func(m *made) { m.intent.Memo = "Rent, March\ufe0f" }},
+		{"a memo with two blanks in a row", "ES256", "proof", func(m *made) { m.intent.Memo = "Rent,  March" }},
+		{"a memo with marks over the line above", "ES256", "proof", func(m *made) { m.intent.Memo = "Rent" + strings.Repeat("\u030d", 40) }},
 		{"without details", "ES256", "different", func(m *made) { m.claims["authorization_details"] = nil }},
 		{"without evidence", "ES256", "proof", func(m *made) { m.claims["evidence"] = nil }},
 		{"without an intent", "ES256", "proof", func(m *made) { m.claims["intent"] = nil }},
@@ -179,12 +186,48 @@ func writeVectors(t *testing.T, path string) {
 	} {
 		add(row.name, row.says, with(row.kind, row.change), wanted, now)
 	}
+	bare := wanted
+	bare.Memo = ""
+	for memo, says := range map[any]string{nil: "different", 7: "different", "": "ok", "absent": "ok"} {
+		d := map[string]any{"type": "keyward_withdrawal", "asset": "BTC", "network": "bitcoin", "amount": "0.25", "max_fee": "0.0001", "address": wanted.Address, "memo": memo}
+		if memo == "absent" {
+			delete(d, "memo")
+		}
+		add(fmt.Sprintf("no memo, and in the details %#v", memo), says, with("ES256", func(m *made) {
+			m.intent.Withdrawal, m.claims["authorization_details"] = bare, []map[string]any{d}
+		}), bare, now)
+	}
 	text, err := json.MarshalIndent(out, "", " ")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(path, append(text, '\n'), 0o644); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// An empty field of the details may be left out. A number in its place is something that another reader may take for a
+// memo.
+func TestDetailsAreTextOrAbsent(t *testing.T) {
+	key, p := newEC(), person{ec: newEC()}
+	want := wanted
+	want.Memo, want.MaxFee = "", ""
+	for says, rows := range map[string][]map[string]any{
+		"ok":        {{}, {"memo": ""}, {"max_fee": ""}},
+		"different": {{"memo": 7}, {"memo": nil}, {"max_fee": []string{"9"}}, {"memo": "7"}, {"note": ""}},
+	} {
+		for _, extra := range rows {
+			m := newMade()
+			m.intent.Withdrawal = want
+			d := map[string]any{"type": "keyward_withdrawal", "asset": "BTC", "network": "bitcoin", "amount": "0.25", "address": want.Address}
+			for k, v := range extra {
+				d[k] = v
+			}
+			m.claims["authorization_details"] = []map[string]any{d}
+			if _, err := verifier(t, jwks(&key.PublicKey)).Verify(context.Background(), m.token(p, key), want, now); said(err) != says {
+				t.Errorf("%v: %v, want %s", extra, err, says)
+			}
+		}
 	}
 }
 

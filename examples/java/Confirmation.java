@@ -214,7 +214,7 @@ public final class Confirmation {
         return word(w.account, MAX_ID) && word(w.asset, 20) && name(w.asset) && word(w.network, 40) && name(w.network)
             && decimal(w.amount) && w.amount.chars().anyMatch(c -> c >= '1' && c <= '9') && (w.maxFee.isEmpty() || decimal(w.maxFee))
             && word(w.address, 200) && w.memo.getBytes(StandardCharsets.UTF_8).length <= 200 && w.memo.codePoints().noneMatch(Confirmation::hidden)
-            && w.memo.strip().equals(w.memo);
+            && w.memo.strip().equals(w.memo) && !w.memo.contains("  ") && !piled(w.memo);
     }
 
     private static boolean word(String s, int most) {
@@ -237,7 +237,22 @@ public final class Confirmation {
             case Character.SPACE_SEPARATOR -> c == ' ';
             default -> true;
         };
-        return !seen || "\u034f\u115f\u1160\u3164\uffa0\u2800".indexOf(c) >= 0;
+        // Fillers, and selectors of variants: letters and marks that draw nothing.
+        return !seen || "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0".indexOf(c) >= 0
+            || c >= 0xfe00 && c <= 0xfe0f || c >= 0xe0100 && c <= 0xe01ef;
+    }
+
+    /** Marks without a letter below them, or more than four on one, paint over what stands above and below. */
+    private static boolean piled(String s) {
+        int marks = 4;
+        for (int c : s.codePoints().toArray()) {
+            int type = Character.getType(c);
+            marks = type == Character.NON_SPACING_MARK || type == Character.ENCLOSING_MARK ? marks + 1 : 0;
+            if (marks > 4) {
+                return true;
+            }
+        }
+        return false;
     }
 
     /** A withdrawal that somebody was asked to approve, in its one form: deterministic CBOR (RFC 8949 §4.2.1). */

@@ -146,5 +146,9 @@ func (s *Server) approvalRefuse(ctx context.Context, in *approvalRefuseIn) (*non
 	if _, err := s.Contain.Freeze(ctx, cause(ctx), by.Account, "here"); err != nil {
 		return nil, err
 	}
-	return nil, s.Confirm.Refuse(ctx, cause(ctx), by, in.ID)
+	err := s.Confirm.Refuse(ctx, cause(ctx), by, in.ID)
+	if errors.Is(err, confirm.ErrDecided) || errors.Is(err, confirm.ErrExpired) {
+		err = nil // the account is frozen, and that is what was asked for
+	}
+	return nil, err
 }

@@ -145,3 +145,58 @@ func TestAnOwnerRefusesAndFreezes(t *testing.T) {
 		t.Errorf("it does not say which field: %+v", p.Errors)
 	}
 }
+
+// "Not me" about something that is over already freezes all the same, and the answer does not say that it failed: the
+// app would tell its owner that their account is open.
+func TestNotMeAboutWhatIsOverFreezes(t *testing.T) {
+	w := newWorld(t)
+	a := w.app().signUp("alice@example.org")
+	id := w.intent(a)
+	w.clock.pass(121 * time.Second)
+	a.send("POST", "/api/v1/approvals/"+id+"/refuse", map[string]bool{}).refused(410, "intent_expired")
+	a.send("POST", "/api/v1/approvals/"+id+"/refuse", map[string]bool{"freeze": true}).want(204)
+	a.send("GET", "/api/v1/session", nil).refused(401, "session_ended")
+}
+
+// The owner ends the session that approved before the back end has fetched the proof.
+func TestAnApprovalOfAnEndedSessionIsNotHandedOut(t *testing.T) {
+	w := newWorld(t)
+	p := w.iphone().signUp("alice@example.org")
+	laptop := w.laptopOf(p)
+	w.clock.pass(25 * time.Hour)
+	p.signIn().want(200)
+	laptop.signIn()
+	var i api.BackendIntent
+	w.backend("treasury", "POST", "/api/v1/intents", payment(p.tokens.Account, laptop.tokens.Session), "pay").want(201, &i)
+	var o api.Options
+	path := "/api/v1/approvals/" + i.ID
+	p.send("POST", path+"/begin", nil).want(200, &o)
+	answer, err := p.keys.Sign(o.Options, "confirm", i.ID)
+	ok(t, err)
+	p.send("POST", path+"/finish", map[string]any{"credential": json.RawMessage(answer)}).want(200)
+	laptop.send("DELETE", "/api/v1/sessions/"+p.tokens.Session, nil).want(200)
+	w.backend("treasury", "GET", "/api/v1/intents/"+i.ID, nil, "").refused(409, "approval_withdrawn")
+}
+
+// One key of a retry is one payment, and a body that two readers would understand differently is none.
+func TestAnIntentIsAskedOnceAndAsItStands(t *testing.T) {
+	w := newWorld(t)
+	a := w.app().signUp("alice@example.org")
+	body := payment(a.tokens.Account, a.tokens.Session)
+	var first, again api.BackendIntent
+	w.backend("treasury", "POST", "/api/v1/intents", body, "k1").want(201, &first)
+	w.backend("treasury", "POST", "/api/v1/intents", body, "k1").want(201, &again)
+	equal(t, "a retry", again.ID, first.ID)
+	for field, value := range map[string]string{"amount": "25", "address": "bc1qthief", "memo": "7", "network": "lightning", "max_fee": "1"} {
+		other := payment(a.tokens.Account, a.tokens.Session)
+		other[field] = value
+		w.backend("treasury", "POST", "/api/v1/intents", other, "k1").refused(422, "idempotency_body_differs")
+	}
+	raw := `{"account":"` + a.tokens.Account + `","asset":"BTC","network":"bitcoin","address":"` + payTo + `",`
+	w.backend("treasury", "POST", "/api/v1/intents", raw+`"amount":"1","Amount":"100"}`, "k2").refused(400, "bad_request")
+	w.backend("treasury", "POST", "/api/v1/intents", raw+`"amount":100}`, "k4").refused(400, "bad_request")
+	w.backend("treasury", "POST", "/api/v1/intents", raw+`"amount":"1","amount":"100"}`, "k3").refused(400, "bad_request")
+	var list api.List[api.Approval]
+	a.get("/api/v1/approvals", &list)
+	equal(t, "waiting", len(list.Items), 1)
+}

@@ -23,8 +23,8 @@ func (s *Server) intents() {
 	}, s.intentCreate)
 	add(s, operation{
 		id: "intents-read", call: "GET /intents/{id}", tag: "intents", access: backend, power: config.MayConfirm, limit: edge.ClassAPI,
-		codes: "intent_unknown intent_void account_frozen account_restricted account_closed held", summary: "How far it is, and the proof",
-		about: "Ask every second or two. The proof is there from the approval for 120 seconds; a freeze or a hold that came meanwhile keeps it back. " +
+		codes: "intent_unknown intent_void approval_withdrawn account_frozen account_restricted account_closed held", summary: "How far it is, and the proof",
+		about: "Ask every second or two. The proof is there from the approval for 120 seconds; a freeze or a hold that came meanwhile keeps it back, and so does the removal of the key, device or session it was given with. " +
 			"Whoever moves the money verifies it again, with package executor.",
 	}, s.intentRead)
 }
@@ -36,7 +36,7 @@ type IntentBody struct {
 	Asset      string `json:"asset" minLength:"1" maxLength:"20" example:"BTC"`
 	Network    string `json:"network" minLength:"1" maxLength:"40" example:"bitcoin"`
 	Amount     string `json:"amount" minLength:"1" maxLength:"40" example:"0.25" doc:"Decimal, one spelling: no sign, no exponent."`
-	MaxFee     string `json:"max_fee,omitempty" maxLength:"40"`
+	MaxFee     string `json:"max_fee,omitempty" maxLength:"40" doc:"In the asset, as its owner is shown it."`
 	Address    string `json:"address" minLength:"1" maxLength:"200"`
 	Memo       string `json:"memo,omitempty" maxLength:"200"`
 	Session    string `json:"session,omitempty" maxLength:"64" doc:"The session that asked (sid of your token)."`

@@ -80,7 +80,7 @@ func (s *Service) Create(ctx context.Context, cause store.Cause, a Ask) (i Inten
 			return err
 		}
 		p := about(i)
-		if i.To.FirstAt.Equal(tx.Now) {
+		if i.isNew(tx.Now) {
 			p["first"], p["held"] = "yes", i.To.HoldUntil.UTC().Format(time.RFC3339)
 		}
 		return s.event(tx, "intent.created", i, p)
@@ -108,11 +108,15 @@ func (s *Service) origin(tx *store.Tx, i *Intent) error {
 			return err
 		}
 	}
-	if i.Device == "" && s.above(*i) {
-		// Nobody could say which device is the second one, so it could never be approved.
-		return errBad.At("/session", "is needed for an amount that a second device approves")
+	if i.Device != "" {
+		return nil
 	}
-	return nil
+	size, err := s.size(tx, *i)
+	if err == nil && size.above {
+		// Nobody could say which device is the second one, so it could never be approved.
+		err = errBad.At("/session", "is needed for an amount that a second device approves")
+	}
+	return err
 }
 
 // meet writes an address down when it is first asked for.
@@ -122,8 +126,19 @@ func (s *Service) meet(tx *store.Tx, i *Intent) error {
 		store.Micros(tx.Now.Add(s.set.AddressHold))).
 		Scan(&first, &hold, &i.To.Uses, &used)
 	i.To.FirstAt, i.To.HoldUntil, i.To.UsedAt = store.Time(first), store.Time(hold), store.Time(used)
+	if err != nil || !i.isNew(tx.Now) {
+		return err
+	}
+	var met int
+	err = tx.Row(sqlMetLately, i.Account, store.Micros(tx.Now.Add(-newOver))).Scan(&met, &first)
+	if err == nil && met > maxNew {
+		err = errLimited.RetryIn(store.Time(first).Add(newOver).Sub(tx.Now))
+	}
 	return err
 }
+
+// isNew: this very request is the first for the address.
+func (i *Intent) isNew(now time.Time) bool { return i.To.FirstAt.Equal(now) }
 
 func (s *Service) event(tx *store.Tx, action audit.Action, i Intent, payload map[string]string) error {
 	_, err := s.Log.Append(tx, audit.Event{
@@ -133,7 +148,12 @@ func (s *Service) event(tx *store.Tx, action audit.Action, i Intent, payload map
 	return err
 }
 
-// about is what the owner's history says of it.
+// about is what the owner's history and mails say of it. The memo is half of an address that many share: a notice
+// without it would tell of an address that its reader knows.
 func about(i Intent) map[string]string {
-	return map[string]string{"client": i.Client, "sum": i.Amount + " " + i.Asset, "to": i.Address, "network": i.Network}
+	p := map[string]string{"client": i.Client, "sum": i.Amount + " " + i.Asset, "to": i.Address, "network": i.Network}
+	if i.Memo != "" {
+		p["memo"] = i.Memo
+	}
+	return p
 }

@@ -29,6 +29,8 @@ var (
 	ErrWaiting = edge.E("intents_waiting")
 	// ErrNotEnough: the touch would be good, and is not enough for this; "needs" says what is.
 	ErrNotEnough = edge.E("confirmation_not_enough")
+	// ErrWithdrawn: it was approved, and what it was approved with has been removed or ended since.
+	ErrWithdrawn = edge.E("approval_withdrawn")
 	// ErrPower: this sign-in cannot approve money, and a touch does not change that.
 	ErrPower = edge.E("insufficient_power")
 	// ErrFrozen, ErrRestricted, ErrHeld, ErrClosed: no money leaves this account now.
@@ -37,7 +39,8 @@ var (
 	ErrHeld       = edge.E("held")
 	ErrClosed     = edge.E("account_closed")
 
-	errBad = edge.E("bad_request")
+	errBad     = edge.E("bad_request")
+	errLimited = edge.E("rate_limited") // of new addresses
 )
 
 // State is how far an intent is.
@@ -82,10 +85,10 @@ type Address struct {
 	UsedAt    time.Time
 }
 
-// Limit is what an operator says about one asset; amounts are decimal, "" for none.
+// Limit is what an operator says about one asset. It counts for one withdrawal and for those of a day together.
 type Limit struct {
-	Small             *big.Rat // any passkey is enough up to this, to an address past its hold
-	SecondDeviceAbove *big.Rat // above this only a second device is
+	Small             *big.Rat // any passkey is enough up to this, to an address past its hold; nil: nothing is small
+	SecondDeviceAbove *big.Rat // above this only a second device is; nil: nothing is above
 }
 
 // Settings are the operator's.

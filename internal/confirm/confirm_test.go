@@ -133,6 +133,14 @@ func needs(err error) string {
 	return strings.Join(list, " ")
 }
 
+func extra(err error, name string) any {
+	var e *edge.Error
+	if !errors.As(err, &e) {
+		return nil
+	}
+	return e.Extra(name)
+}
+
 // two browsers of one person, each known for more than a day.
 func (d *desk) two() (laptop, phone *signintest.Person) {
 	d.T.Helper()
@@ -505,6 +513,8 @@ func TestFrozenHeldAndLate(t *testing.T) {
 
 		// Held, by whatever began it.
 		q, r := d.two()
+		was := d.asked(d.ask(q))
+		d.Must(d.approve(r, was.ID))
 		i = d.asked(d.ask(q))
 		answer, err = d.touch(r, i.ID)
 		d.Must(err)
@@ -522,6 +532,9 @@ func TestFrozenHeldAndLate(t *testing.T) {
 		}
 		if d.state(i.ID) != confirm.Pending {
 			t.Error("decided")
+		}
+		if a, err := d.Answer(ctx, client, was.ID); !errors.Is(err, confirm.ErrHeld) || a.Proof != "" {
+			t.Errorf("the proof of what was approved before the hold: %v", err)
 		}
 	})
 }
@@ -641,7 +654,6 @@ func TestAHoldOfAnAddressOnlyGrows(t *testing.T) {
 			d.Must(err)
 			i, err := other.Create(context.Background(), backEnd, d.ask(p))
 			d.Must(err)
-			d.Must(other.Refuse(context.Background(), p.Cause(), p.Session(), i.ID))
 			return i.To.HoldUntil.Sub(i.To.FirstAt)
 		}
 		for _, step := range []struct{ set, want time.Duration }{{24 * time.Hour, 24 * time.Hour}, {48 * time.Hour, 48 * time.Hour}, {24 * time.Hour, 48 * time.Hour}} {

@@ -148,8 +148,9 @@ func (s *Service) Approve(ctx context.Context, cause store.Cause, by By, id stri
 func (s *Service) Refuse(ctx context.Context, cause store.Cause, by session.Session, id string) error {
 	return s.DB.Update(ctx, cause, func(tx *store.Tx) error {
 		i, err := s.ByID(tx, by.Account, id)
+		void := errors.Is(err, ErrVoid)
 		switch {
-		case errors.Is(err, ErrVoid):
+		case void:
 			// A row that was changed is refused all the more.
 		case err != nil:
 			return err
@@ -166,6 +167,12 @@ func (s *Service) Refuse(ctx context.Context, cause store.Cause, by session.Sess
 		}
 		if err != nil {
 			return err
+		}
+		if !void {
+			// The address waits anew: it must not grow old on requests that its owner refused.
+			if _, err := tx.Exec(sqlHoldAgain, i.Account, i.Asset, i.Network, i.Address, i.Memo, store.Micros(tx.Now.Add(s.set.AddressHold))); err != nil {
+				return err
+			}
 		}
 		p := about(i)
 		p["agent"] = by.Agent.String()

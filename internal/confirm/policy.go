@@ -13,8 +13,17 @@ const (
 	// maxOpen: withdrawals that wait for one account. More would be a way to tire an owner into a yes.
 	maxOpen = 3
 
-	// secondDeviceAge: a device that approves what another one asked for has been the account's for a day.
+	// maxNew: addresses that are asked for of one account for the first time within newOver. Each is a mail to its owner: more would bury the
+	// one about a new key.
+	maxNew  = 50
+	newOver = 24 * time.Hour
+
+	// secondDeviceAge: a device that approves what another one asked for has been the account's for a day, and so has
+	// the one that asked. A private window is a device of today, and else it would make the browser beside it a second one.
 	secondDeviceAge = 24 * time.Hour
+
+	// sumOver: the limits are about what is approved in this time, together. Else many small ones are a large one.
+	sumOver = 24 * time.Hour
 
 	// AddressHold is the least that an address waits after it was first asked for.
 	AddressHold = 24 * time.Hour
@@ -36,9 +45,10 @@ const (
 
 // What would be enough, the quickest first.
 const (
-	NeedHardware     = "use_hardware_key"  // the account has one: touch it
-	NeedSecondDevice = "use_second_device" // the account has one that is known for a day
-	NeedWait         = "wait"              // a small amount: until the address is past its hold
+	NeedHardware     = "use_hardware_key"      // the account has one: touch it
+	NeedSecondDevice = "use_second_device"     // the account has one that is known for a day
+	NeedKnownDevice  = "ask_from_known_device" // it was asked from a device of today, so no other counts as a second one
+	NeedWait         = "wait"                  // until the address is past its hold, and the day's sum leaves room for it
 	NeedAddHardware  = "add_hardware_key"
 	NeedAddDevice    = "add_second_device"
 )

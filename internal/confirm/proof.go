@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"time"
 
 	"keyward/internal/account"
+	"keyward/internal/device"
 	"keyward/internal/session"
 	"keyward/internal/store"
 )
@@ -34,25 +36,24 @@ func (a Answer) String() string   { return "answer to " + a.ID }
 func (a Answer) GoString() string { return a.String() }
 
 // Answer is for the back end that asked, and for no other. A freeze or a hold that came after the approval keeps the
-// proof back: what was not fetched does not leave.
+// proof back, and so does the end of what it was approved with: what was not fetched does not leave.
 func (s *Service) Answer(ctx context.Context, client, id string) (a Answer, err error) {
-	var now time.Time
+	good := false
 	err = s.DB.View(ctx, func(tx *store.Tx) error {
-		now = tx.Now
-		if a.Intent, err = s.found(tx, tx.Row(sqlOfClient, id, client)); err != nil {
+		if a.Intent, err = s.found(tx, tx.Row(sqlOfClient, id, client)); err != nil || a.State != Approved {
 			return err
 		}
-		if a.State == Approved {
-			return s.allowed(tx, account.ID(a.Account))
+		if err := s.allowed(tx, account.ID(a.Account)); err != nil {
+			return err
 		}
-		return nil
+		a.Until = a.DecidedAt.Truncate(time.Second).Add(Life)
+		if good = tx.Now.Before(a.Until); !good {
+			return nil
+		}
+		return s.stands(tx, a.Intent)
 	})
-	if err != nil || a.State != Approved {
+	if err != nil || !good {
 		return a, err
-	}
-	a.Until = a.DecidedAt.Truncate(time.Second).Add(Life)
-	if !now.Before(a.Until) {
-		return a, nil
 	}
 	_, nonce := s.challenge(a.Intent)
 	text := base64.RawURLEncoding.EncodeToString
@@ -62,4 +63,36 @@ func (s *Service) Answer(ctx context.Context, client, id string) (a Answer, err 
 		Intent:  text(a.CBOR()), Nonce: text(nonce[:]), Grade: string(a.Grade), Rule: a.Rule, Evidence: json.RawMessage(a.evidence),
 	})
 	return a, err
+}
+
+// stands refuses an approval whose key, device or session is gone, or whose key was enough only by what it was thought to be: whoever removes a lost phone within these two minutes
+// says that what came from it was not theirs. A session that its owner left, or that time ended, takes nothing back.
+func (s *Service) stands(tx *store.Tx, i Intent) error {
+	acc := account.ID(i.Account)
+	gone := func(why string) error { return ErrWithdrawn.Because(errors.New(why)) }
+	key, err := s.Devices.Key(tx, acc, i.Key)
+	switch {
+	case errors.Is(err, device.ErrKeyUnknown) || err == nil && !key.RemovedAt.IsZero():
+		return gone("the key was removed")
+	case err != nil:
+		return err
+	case i.Rule == RuleHardware && key.Grade != device.Hardware:
+		return gone("the key is worth less than it was")
+	}
+	ses, err := s.Sessions.ByID(tx, acc, i.DecidedIn)
+	switch {
+	case errors.Is(err, session.ErrUnknown):
+		return gone("the session is forgotten")
+	case err != nil:
+		return err
+	}
+	switch ses.EndedWhy {
+	case "", session.EndedSignOut, session.EndedReplaced, session.EndedCrowded, session.EndedIdle, session.EndedAbsolute:
+	default:
+		return gone("the session was ended: " + ses.EndedWhy)
+	}
+	if _, err = s.Devices.Device(tx, acc, ses.Device); errors.Is(err, device.ErrUnknown) {
+		return gone("the device was removed")
+	}
+	return err
 }

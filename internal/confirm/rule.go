@@ -2,7 +2,6 @@ package confirm
 
 import (
 	"errors"
-	"math/big"
 	"time"
 
 	"keyward/internal/account"
@@ -21,17 +20,19 @@ type By struct {
 // at all could be, before anybody is asked to touch one.
 func (s *Service) rule(tx *store.Tx, i Intent, by By, grade device.Grade) (string, error) {
 	second, err := s.second(tx, i, by)
+	if err != nil || second {
+		return RuleSecondDevice, err
+	}
+	size, err := s.size(tx, i)
 	if err != nil {
 		return "", err
 	}
 	switch {
-	case second:
-		return RuleSecondDevice, nil
-	case s.above(i):
-		return "", s.notEnough(tx, i, by, false)
+	case size.above:
+		return "", s.notEnough(tx, i, by, size)
 	case grade == device.Hardware:
 		return RuleHardware, nil
-	case s.small(i) && !tx.Now.Before(i.To.HoldUntil):
+	case size.small && !tx.Now.Before(size.from):
 		return RuleSmall, nil
 	case grade == "":
 		own, err := s.hasHardware(tx, by)
@@ -39,20 +40,35 @@ func (s *Service) rule(tx *store.Tx, i Intent, by By, grade device.Grade) (strin
 			return RuleHardware, err
 		}
 	}
-	return "", s.notEnough(tx, i, by, true)
+	return "", s.notEnough(tx, i, by, size)
 }
 
-// second: another device than the one it was asked from, known for a day, on a session that is bound to a key and has
-// just shown it. When nobody said where it was asked from, no device is another one.
+// second: another device than the one it was asked from, both known for a day, on a session that is bound to a key and
+// has just shown it. When nobody said where it was asked from, no device is another one.
 func (s *Service) second(tx *store.Tx, i Intent, by By) (bool, error) {
 	if i.Device == "" || i.Device == by.Session.Device || i.Session == by.Session.ID || by.Session.JKT == "" || !by.Proved {
 		return false, nil
 	}
-	d, err := s.Devices.Device(tx, account.ID(i.Account), by.Session.Device)
+	acc := account.ID(i.Account)
+	asked, err := s.known(tx, acc, i.Device)
+	if err != nil || !asked {
+		return false, err
+	}
+	return s.known(tx, acc, by.Session.Device)
+}
+
+// known: there still, and grown.
+func (s *Service) known(tx *store.Tx, acc account.ID, id device.ID) (bool, error) {
+	d, err := s.Devices.Device(tx, acc, id)
 	if errors.Is(err, device.ErrUnknown) {
 		return false, nil
 	}
-	return err == nil && d.Known(tx.Now) >= secondDeviceAge, err
+	return err == nil && grown(d, tx.Now), err
+}
+
+// grown: a session that a key began has been on it, for a day.
+func grown(d device.Device, now time.Time) bool {
+	return d.Version > 0 && d.Known(now) >= secondDeviceAge
 }
 
 func (s *Service) hasHardware(tx *store.Tx, by By) (bool, error) {
@@ -66,10 +82,10 @@ func (s *Service) hasHardware(tx *store.Tx, by By) (bool, error) {
 }
 
 // notEnough names the quickest way, and the others after it.
-func (s *Service) notEnough(tx *store.Tx, i Intent, by By, hardwareHelps bool) error {
+func (s *Service) notEnough(tx *store.Tx, i Intent, by By, size size) error {
 	var needs []string
 	e := ErrNotEnough
-	if hardwareHelps {
+	if !size.above {
 		own, err := s.hasHardware(tx, by)
 		if err != nil {
 			return err
@@ -79,38 +95,43 @@ func (s *Service) notEnough(tx *store.Tx, i Intent, by By, hardwareHelps bool) e
 		}
 	}
 	if i.Device != "" {
-		devices, err := s.Devices.Devices(tx, account.ID(i.Account))
+		need, err := s.needDevice(tx, account.ID(i.Account), i.Device)
 		if err != nil {
 			return err
 		}
-		need := NeedAddDevice
-		for _, d := range devices {
-			if d.ID != i.Device && d.Known(tx.Now) >= secondDeviceAge {
-				need = NeedSecondDevice
-			}
-		}
 		needs = append(needs, need)
 	}
-	if hardwareHelps && s.small(i) {
+	if !size.above && size.small {
 		needs = append(needs, NeedWait)
-		e = e.With("until", i.To.HoldUntil.UTC().Format(time.RFC3339))
+		e = e.With("until", size.from.UTC().Format(time.RFC3339))
 	}
-	if hardwareHelps && (len(needs) == 0 || needs[0] != NeedHardware) {
+	if !size.above && (len(needs) == 0 || needs[0] != NeedHardware) {
 		needs = append(needs, NeedAddHardware)
+	}
+	if len(needs) == 0 {
+		needs = append(needs, NeedKnownDevice) // nobody said where it was asked from
 	}
 	return e.With("needs", needs)
 }
 
-// small and above compare with the operator's limits of the asset; where there are none, nothing is small and nothing
-// is above. An amount that cannot be read is above everything.
-func (s *Service) small(i Intent) bool {
-	limit := s.set.Limits[i.Asset].Small
-	amount, ok := new(big.Rat).SetString(i.Amount)
-	return ok && limit != nil && amount.Cmp(limit) <= 0
-}
-
-func (s *Service) above(i Intent) bool {
-	limit := s.set.Limits[i.Asset].SecondDeviceAbove
-	amount, ok := new(big.Rat).SetString(i.Amount)
-	return limit != nil && (!ok || amount.Cmp(limit) > 0)
+// needDevice is what a second device would take.
+func (s *Service) needDevice(tx *store.Tx, acc account.ID, from device.ID) (string, error) {
+	asked, err := s.known(tx, acc, from)
+	if err != nil {
+		return "", err
+	}
+	devices, err := s.Devices.Devices(tx, acc)
+	others := 0
+	for _, d := range devices {
+		if d.ID != from && grown(d, tx.Now) {
+			others++
+		}
+	}
+	switch {
+	case asked && others > 0:
+		return NeedSecondDevice, err
+	case others > 1:
+		return NeedKnownDevice, err
+	}
+	return NeedAddDevice, err
 }

@@ -26,12 +26,20 @@ WHERE id = $1 AND account = $2 AND state = 'pending' AND expires_at > $3 RETURNI
 WHERE id = $1 AND state = 'pending' AND expires_at <= $2 RETURNING account, version`
 	sqlRanOut = `SELECT id FROM confirm_intent WHERE state = 'pending' AND expires_at <= $1 ORDER BY expires_at LIMIT $2`
 
+	// What was approved of an asset lately, the oldest first.
+	sqlApproved = `SELECT amount, rule, decided_at FROM confirm_intent WHERE account = $1 AND state = 'approved' AND decided_at > $2 AND LOWER(asset) = LOWER($3) ORDER BY decided_at, id`
+
 	// A hold grows with the operator's setting and never gets shorter.
 	sqlMeetAddress = `INSERT INTO confirm_address (account, asset, network, address, memo, first_at, hold_until, uses, used_at)
 VALUES ($1, $2, $3, $4, $5, $6, $8, 0, 0)
 ON CONFLICT (account, asset, network, address, memo) DO UPDATE SET
  hold_until = CASE WHEN confirm_address.first_at + $7 > confirm_address.hold_until THEN confirm_address.first_at + $7 ELSE confirm_address.hold_until END
 RETURNING first_at, hold_until, uses, used_at`
+	sqlMetLately = `SELECT COUNT(*), COALESCE(MIN(first_at), 0) FROM confirm_address WHERE account = $1 AND first_at > $2`
+
+	// Whoever said no to an address is not asked to trust it a day after somebody else began to ask.
+	sqlHoldAgain = `UPDATE confirm_address SET hold_until = CASE WHEN $6 > hold_until THEN $6 ELSE hold_until END
+WHERE account = $1 AND asset = $2 AND network = $3 AND address = $4 AND memo = $5 AND uses = 0`
 	sqlUseAddress = `UPDATE confirm_address SET uses = uses + 1, used_at = $6 WHERE account = $1 AND asset = $2 AND network = $3 AND address = $4 AND memo = $5`
 
 	sqlEraseIntents = `UPDATE confirm_intent SET address = '', memo = '', evidence = '', version = version + 1,

@@ -162,6 +162,8 @@ var table = map[string]row{
 		text{"Nothing was sent. If you want it, ask for it again.", "보낸 것은 없습니다. 필요하면 다시 요청해 주세요."}},
 	"intent_void": {409, "money", text{"This request is not what was asked for", "요청한 내용과 다릅니다"},
 		text{"Something about it was changed after it was stored, so nobody can approve it. Nothing was sent.", "저장된 뒤 내용이 바뀌어 승인할 수 없습니다. 보낸 것은 없습니다."}},
+	"approval_withdrawn": {409, "money", text{"This approval no longer counts", "더 이상 유효하지 않은 승인입니다"},
+		text{"The key, the device or the session it was given with was removed or ended before the proof was fetched. Nothing may be sent; ask again.", "증명을 받기 전에 승인에 쓴 키나 기기가 삭제되었거나 로그인이 종료되었습니다. 보내지 말고 다시 요청해 주세요."}},
 	"intents_waiting": {409, "money", text{"Others are waiting for this person", "기다리는 요청이 더 있습니다"},
 		text{"Three withdrawals wait for this account already. More would only tire its owner into a yes; each ends within two minutes.", "이 계정에 이미 세 건이 기다리고 있습니다. 요청이 더 쌓이면 무심코 승인하기 쉽습니다. 각 요청은 2분 안에 끝납니다."}},
 	"confirmation_not_enough": {403, "money", text{"This approval would not be enough", "이 승인으로는 부족합니다"},

@@ -71,6 +71,7 @@ func sample(kind Kind, code string) letter {
 		l.payload["newcomer"], l.payload["newcomer_addr"] = "Samsung Internet on Android", "198.51.100.66"
 	case IntentNewAddress, IntentApproved, IntentRefused:
 		l.payload["sum"], l.payload["to"], l.payload["network"] = "0.25 BTC", "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", "bitcoin"
+		l.payload["memo"] = map[Kind]string{IntentNewAddress: "104 552", IntentRefused: "Your account is in danger, call +1 555 0100"}[kind]
 	case DeviceRemoved:
 		l.payload["device"], l.payload["apikeys"], l.payload["added"] = "Old laptop", "2", "Phone in the drawer"
 	}

@@ -106,6 +106,8 @@ const (
 	factNewcomer // a device that asked to be let in
 	factSum      // of a withdrawal
 	factTo       // where it goes, in full
+	factNetwork
+	factMemo // which of those who share the address
 )
 
 // sheet says what a mail is made of. Titles and texts are keys of package lang.
@@ -207,15 +209,15 @@ var sheets = map[Kind]sheet{
 	},
 	// No link leads to an approval, here or anywhere: a mail is no place to decide from.
 	IntentNewAddress: {
-		title: "mail.intent_new_address.title", lead: "mail.intent_new_address.lead", facts: []fact{factSum, factTo, factWhen},
+		title: "mail.intent_new_address.title", lead: "mail.intent_new_address.lead", facts: []fact{factSum, factNetwork, factTo, factMemo, factWhen},
 		aside: "mail.intent_new_address.do", asideText: "mail.intent_new_address.how", freeze: true, page: "nav.activity",
 	},
 	IntentApproved: {
-		title: "mail.intent_approved.title", lead: "mail.intent_approved.lead", facts: []fact{factSum, factTo, factKey, factDevice, factWhen, factWhere},
+		title: "mail.intent_approved.title", lead: "mail.intent_approved.lead", facts: []fact{factSum, factNetwork, factTo, factMemo, factKey, factDevice, factWhen, factWhere},
 		aside: "mail.intent_approved.do", asideText: "mail.intent_approved.how", freeze: true, page: "nav.activity",
 	},
 	IntentRefused: {
-		title: "mail.intent_refused.title", lead: "mail.intent_refused.lead", facts: []fact{factSum, factTo, factDevice, factWhen, factWhere},
+		title: "mail.intent_refused.title", lead: "mail.intent_refused.lead", facts: []fact{factSum, factNetwork, factTo, factMemo, factDevice, factWhen, factWhere},
 		aside: "mail.intent_refused.do", asideText: "mail.intent_refused.how", freeze: true, page: "nav.activity",
 	},
 	KeyRemoved: {

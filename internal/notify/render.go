@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"keyward/internal/lang"
 )
@@ -229,6 +230,15 @@ func (l letter) fact(f fact) (line, bool) {
 		return line{Label: label("mail.fact.sum"), Value: oneLine(l.payload["sum"])}, l.payload["sum"] != ""
 	case factTo:
 		return line{Label: label("mail.fact.to"), Value: oneLine(l.payload["to"]), Names: true}, l.payload["to"] != ""
+	case factNetwork:
+		return line{Label: label("mail.fact.network"), Value: oneLine(l.payload["network"]), Names: true}, l.payload["network"] != ""
+	case factMemo:
+		memo := oneLine(l.payload["memo"])
+		if utf8.RuneCountInString(memo) > maxMemo {
+			// Who asks for a withdrawal writes it, and a mail of ours is no place for their sentences.
+			return line{Label: label("mail.fact.memo"), Value: label("mail.memo.long")}, true
+		}
+		return line{Label: label("mail.fact.memo"), Value: memo, Names: true}, memo != ""
 	case factMay:
 		var may []string
 		given := strings.Fields(l.payload["scope"])
@@ -341,6 +351,9 @@ func (v isolated) html() template.HTML {
 	}
 	return template.HTML("<bdi>" + s + "</bdi>")
 }
+
+// maxMemo: tags are short, Stellar's texts have 28 bytes.
+const maxMemo = 40
 
 // oneLine keeps a name somebody typed from looking like lines of ours, and from
 // reaching a header as two: controls and line ends become spaces, marks that

@@ -6,7 +6,8 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"unicode"
+
+	"keyward/executor"
 )
 
 // TypeWithdrawal is the one type of authorization_details there is: a payment out of
@@ -58,29 +59,11 @@ func parseDetails(raw string) ([]Detail, bool) {
 	return out, true
 }
 
+// good asks the package that money is checked with: what an owner reads here and what they sign later are understood
+// by one rule.
 func (d Detail) good() bool {
-	return d.Type == TypeWithdrawal && plainWord(d.Asset, 20) && plainWord(d.Network, 40) && plainWord(d.Address, 200) &&
-		decimal(d.Amount) && strings.Trim(d.Amount, "0.") != "" && (d.MaxFee == "" || decimal(d.MaxFee)) &&
-		len(d.Memo) <= 200 && !strings.ContainsFunc(d.Memo, hidden)
-}
-
-// plainWord: what a person compares character by character is ASCII without blanks.
-func plainWord(s string, most int) bool {
-	return s != "" && len(s) <= most && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
-}
-
-// hidden: characters that change how others are read, or cannot be seen (Unicode
-// TR 36 §3): what the page shows must be what is meant.
-func hidden(r rune) bool {
-	return !unicode.IsPrint(r) || strings.ContainsRune("\u034f\u115f\u1160\u3164\uffa0\u2800", r)
-}
-
-// decimal: digits with at most one point between, no sign, no exponent, one spelling
-// (no leading zeros), 40 characters at most.
-func decimal(s string) bool {
-	whole, part, point := strings.Cut(s, ".")
-	digits := func(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
-	return len(s) <= 40 && digits(whole) && (whole == "0" || whole[0] != '0') && (!point || digits(part))
+	w := executor.Withdrawal{Account: "acc_", Asset: d.Asset, Network: d.Network, Amount: d.Amount, MaxFee: d.MaxFee, Address: d.Address, Memo: d.Memo}
+	return d.Type == TypeWithdrawal && w.Check() == nil
 }
 
 // twice reports whether an object names a member twice, which two readers would

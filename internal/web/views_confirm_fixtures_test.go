@@ -29,7 +29,7 @@ var confirmFixtures = []fixture{
 	{"confirm-needs-other", func(c string) View {
 		return confirmOf(c, "pending", func(v *Confirm) {
 			v.FromKnown, v.FromAddr, v.Payment.MaxFee = false, "", ""
-			v.Needs = []string{"use_hardware_key", "add_second_device"}
+			v.Needs = []string{"use_hardware_key", "ask_from_known_device", "add_second_device"}
 		})
 	}},
 	{"confirm-weak", func(c string) View { return confirmOf(c, "pending", func(v *Confirm) { v.Weak = true }) }},
