@@ -213,7 +213,11 @@ func (d *demoRun) openExchange(ctx context.Context) (*exchange.Exchange, error) 
 // config is the demo's configuration, made in code and checked like any other.
 func (d *demoRun) config(cmd demoCmd, upstreamKey string) (config.Config, error) {
 	sum := keyring.Hash(keyring.Secret()) // of a back end that nobody plays
+	// Anew at each start, and in the folder for whoever wants to play the back end by hand.
 	d.payerSecret = keyring.Secret()
+	if err := os.WriteFile(filepath.Join(d.dir, "treasury.secret"), []byte(d.payerSecret), 0o600); err != nil {
+		return config.Config{}, err
+	}
 	payer := keyring.Hash(d.payerSecret)
 	cfg := config.Config{
 		PublicURL: d.origin, BrandName: "Keyward",

@@ -24,6 +24,7 @@ func TestABotWithdrawsNothingForADayAfterANewDevice(t *testing.T) {
 		n := o.w.NewPerson()
 		code, err := o.w.SignIn.ShowCode(ctx, n.From())
 		o.w.Must(err)
+		n.Cookie = code.DeviceCookie
 		j, err := o.w.SignIn.ClaimJoin(ctx, o.p.Cause(), o.p.Session(), code.Text)
 		o.w.Must(err)
 		o.p.Touch(device.ActDevicesAdmit, j.ID)
