@@ -131,7 +131,9 @@ func (r rule) lets(keys []Key, k Key, act Act) bool {
 		// Its own device, and nothing that is older than it: on that device, or added from it,
 		// which goes with it.
 		return k.Device != "" && act.Object == string(k.Device) &&
-			!slices.ContainsFunc(keys, func(o Key) bool { return (o.Device == k.Device || o.AddedOn == k.Device) && o.CreatedAt.Before(k.CreatedAt) })
+			!slices.ContainsFunc(keys, func(o Key) bool {
+				return (o.Device == k.Device || o.AddedOn == k.Device) && o.CreatedAt.Before(k.CreatedAt)
+			})
 	}
 	return false
 }
