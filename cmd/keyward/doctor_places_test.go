@@ -121,8 +121,8 @@ func TestDoctorFindsEachLieAboutOfficialPlaces(t *testing.T) {
 		finds    string
 	}{
 		{"the file is not there", id + "assetlinks.json", http.NotFound, "404"},
-		{"the proxy redirects to www", id + "apple-app-site-association", http.RedirectHandler("https://www.example.com/x", 301).ServeHTTP, "redirects to \"https://www.example.com/x\""},
-		{"the domain of the passkeys redirects to the public URL", rp + "assetlinks.json", http.RedirectHandler(id+"assetlinks.json", 302).ServeHTTP, "none is allowed"},
+		{"the proxy redirects to www", id + "apple-app-site-association", http.RedirectHandler("https://www.example.com/x", http.StatusMovedPermanently).ServeHTTP, "redirects to \"https://www.example.com/x\""},
+		{"the domain of the passkeys redirects to the public URL", rp + "assetlinks.json", http.RedirectHandler(id+"assetlinks.json", http.StatusFound).ServeHTTP, "none is allowed"},
 		{"the domain of the passkeys has a page for everything", rp + "passkey-endpoints", says("text/html", "<p>Hello"), "its type is"},
 		{"JSON that calls itself plain text", id + "webauthn", says("text/plain", `{"origins":[]}`), "its type is"},
 		{"a file of megabytes", id + "webauthn", jsonSays(strings.Repeat(" ", placeMost+2)), "larger than 128 KiB"},
@@ -146,8 +146,8 @@ func TestDoctorFindsEachLieAboutOfficialPlaces(t *testing.T) {
 		{"it never ends", id + "security.txt", security(contact, canonical, policy), "0 lines of Expires"},
 		{"a copy of another site's", id + "security.txt", security(contact, soon, "Canonical: https://example.com/security.txt", policy), "canonical"},
 		{"without the policy", id + "security.txt", security(contact, soon, canonical), "policy"},
-		{"passwords are changed elsewhere", id + "change-password", http.RedirectHandler("https://evil.example/", 302).ServeHTTP, "leads to"},
-		{"for good, which clients keep", id + "change-password", http.RedirectHandler("/passkeys", 301).ServeHTTP, "not with a redirect of the moment"},
+		{"passwords are changed elsewhere", id + "change-password", http.RedirectHandler("https://evil.example/", http.StatusFound).ServeHTTP, "leads to"},
+		{"for good, which clients keep", id + "change-password", http.RedirectHandler("/passkeys", http.StatusMovedPermanently).ServeHTTP, "not with a redirect of the moment"},
 		{"everything exists, so nothing is believed", id + "resource-that-should-not-exist-whose-status-code-should-not-be-200", says("text/html", "hello"), "do not believe"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
