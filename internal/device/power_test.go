@@ -149,6 +149,11 @@ func TestAYoungKeyOnAnOldDeviceStaysYoung(t *testing.T) {
 		if err := thief.prove(device.Act{Kind: device.ActDevicesRemove, Object: string(p.dev.ID)}, nothing); !errors.Is(err, device.ErrTooNew) {
 			t.Errorf("got %v", err)
 		}
+		// Nor when the older key lives elsewhere and was added from that device: it would go along.
+		w.exec(`UPDATE device_key SET device = '', added_on = '` + string(p.dev.ID) + `' WHERE id <> '` + string(k.ID) + `'`)
+		if err := thief.prove(device.Act{Kind: device.ActDevicesRemove, Object: string(p.dev.ID)}, nothing); !errors.Is(err, device.ErrTooNew) {
+			t.Errorf("beside an older key that was added from there: %v", err)
+		}
 		if err := thief.prove(device.Act{Kind: device.ActKeysRemove, Object: string(k.ID)}, nothing); err != nil {
 			t.Error(err)
 		}
