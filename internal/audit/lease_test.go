@@ -239,10 +239,12 @@ func TestOnSQLiteCachesHearBeforeTheCallerDoes(t *testing.T) {
 	if g.accepts("ses_1") {
 		t.Error("still accepted after the commit")
 	}
+	// Nobody has to be waited for: the answer is there before a lease could run out, also
+	// while others have the processor.
 	since := time.Now()
 	reach, err := g.WaitGates(t.Context(), since)
-	if err != nil || reach.Passed != 1 || reach.EffectiveAt.IsZero() || time.Since(since) > 50*time.Millisecond {
-		t.Errorf("%+v, %v", reach, err)
+	if took := time.Since(since); err != nil || reach.Passed != 1 || reach.Lapsed != 0 || reach.EffectiveAt.IsZero() || took > 300*time.Millisecond {
+		t.Errorf("%+v, %v, after %v", reach, err, took)
 	}
 }
 
