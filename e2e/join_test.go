@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"database/sql"
-	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -11,14 +10,10 @@ import (
 // faster in a real browser.
 func (s *server) age(t *testing.T) {
 	t.Helper()
-	db, err := sql.Open("sqlite", "file:"+filepath.Join(s.dir, "keyward.db")+"?_pragma=busy_timeout(5000)")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	if _, err := db.Exec(`UPDATE device_key SET created_at = created_at - 172800000000 WHERE source = 'first'`); err != nil {
-		t.Fatal(err)
-	}
+	s.rows(t, func(db *sql.DB) error {
+		_, err := db.Exec(`UPDATE device_key SET created_at = created_at - 172800000000 WHERE source = 'first'`)
+		return err
+	})
 }
 
 // A new browser shows a code, the owner types it into theirs, looks, touches, and the

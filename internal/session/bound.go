@@ -66,8 +66,8 @@ func (o Shown) MarshalText() ([]byte, error) { return []byte(o.String()), nil }
 
 // BindDevice binds a session to the key of a registration. access is the cookie that
 // came along: whoever got hold of the invitation alone (a log of headers, a hostile
-// script) binds nothing. A session is bound once; who registers again is refused, or a
-// thief with the cookies could put a key of theirs in the owner's place.
+// script) binds nothing. A session is bound once: another key in its life ends it (contest), or a thief
+// with the cookies could put one of theirs in the owner's place.
 func (s *Service) BindDevice(ctx context.Context, cause store.Cause, access string, p proof.DeviceProof, addr netip.Addr) (Shown, error) {
 	out, err := s.bindDevice(ctx, cause, access, p, addr)
 	s.meterDevice("bound", out, err)
